@@ -1,0 +1,163 @@
+"""A config model -> Typer options: the only reflection in the project."""
+
+import functools
+import inspect
+import types
+import typing
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+import typer
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from gcl_cli import console
+from gcl_cli.config import PRESETS, Settings
+from gcl_cli.errors import GclError
+
+INTERRUPTED = 130
+
+Data = Annotated[str | None, typer.Argument(metavar="DATA", help="folder of person crops, or the name of a data set")]
+Preset = Annotated[Literal["paper", "small", "tiny"], typer.Option(help="size of networks and schedules")]
+Encoder = Annotated[str | None, typer.Option(metavar="STAGE[/NAME]", help="whose encoder to use [default: the latest]")]
+Generator = Annotated[str | None, typer.Option(metavar="STAGE[/NAME]", help="whose generator [default: the latest]")]
+AllowSubset = Annotated[bool, typer.Option("--allow-subset", help="take a known data set with other counts as it is")]
+AsJson = Annotated[bool, typer.Option("--json", help="print the result as JSON")]
+SetMore = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="any other setting (repeatable)")]
+_RUN: dict[str, Any] = {
+    "work": (Annotated[str, typer.Option(envvar="GCL_WORK", metavar="DIR", help="work folder")], "work"),
+    "name": (Annotated[str, typer.Option(help="name of what is written, among its kind")], "main"),
+    "restart": (
+        Annotated[bool, typer.Option("--restart", help="drop what an earlier run left under this name")],
+        False,
+    ),
+    "data_root": (
+        Annotated[str, typer.Option(envvar="GCL_DATA", metavar="DIR", help="where data set names lie")],
+        "data",
+    ),
+    "device": (Annotated[str, typer.Option(metavar="auto|cpu|cuda|...", help="device of the networks")], "auto"),
+    "threads": (Annotated[int | None, typer.Option(min=1, help="CPU threads or processes [default: all cores]")], None),
+}
+RUN_NAMES = tuple(_RUN)
+
+
+def with_settings(
+    stage: str, model: type[Settings], *, without: tuple[str, ...] = ()
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options of `model`, `--set`, and the ones that all commands share.
+
+    The command receives them as `chosen` (only what the user set, validated by the stage) and `run` (a dict of
+    records.RunOptions). A GclError ends it with two lines and exit code 2.
+    without: shared options that make no sense for this command.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        fields = {name: info for name, info in model.model_fields.items() if _extra(info).get("option")}
+        shared = {name: pair for name, pair in _RUN.items() if name not in without}
+
+        @functools.wraps(command)
+        def wrapper(**values: Any) -> None:
+            chosen = {name: values.pop(name) for name in fields}
+            chosen = {name: value for name, value in chosen.items() if value is not None}
+            run = {name: values.pop(name) for name in shared}
+            more = values.pop("set_more") or []
+            with_errors(lambda: command(**values, chosen=validated(stage, model, chosen, more), run=run))
+
+        own = [p for p in inspect.signature(command).parameters.values() if p.name not in ("chosen", "run")]
+        options = [_parameter(name, _annotation(stage, name, info), None) for name, info in fields.items()]
+        options += [_parameter("set_more", SetMore, None)]
+        options += [_parameter(name, annotation, default) for name, (annotation, default) in shared.items()]
+        wrapper.__signature__ = inspect.Signature([*own, *options])  # type: ignore[attr-defined]
+        return wrapper
+
+    return decorate
+
+
+def with_errors(job: Callable[[], None]) -> None:
+    """Run a command; what a user can mend is told in two lines, an interruption in one."""
+    try:
+        job()
+    except GclError as error:
+        console.complain(error.problem, error.fix)
+        raise typer.Exit(2) from error
+    except KeyboardInterrupt as error:
+        console.say("Interrupted. The same command goes on from the last checkpoint.")
+        raise typer.Exit(INTERRUPTED) from error
+
+
+def validated(stage: str, model: type[Settings], chosen: dict[str, Any], more: list[str]) -> dict[str, Any]:
+    """What the user chose, by option or `--set`, in the types of `model`; GclError for an unknown name or bad value."""
+    for pair in more:
+        name, equals, text = pair.partition("=")
+        if not equals or name not in model.model_fields:
+            known = ", ".join(sorted(model.model_fields))
+            raise GclError(f"--set {pair}: {name} is no setting of gcl {stage}.", f"It has: {known}")
+        chosen[name] = text
+    try:
+        settings = model(**{name: _value(text, model.model_fields[name]) for name, text in chosen.items()})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]) if first["loc"] else ""
+        option = f"{name.replace('_', '-')}: " if name else ""
+        found = f" (found {chosen[name]})" if name in chosen else ""
+        raise GclError(
+            f"{option}{first['msg'].removeprefix('Value error, ')}{found}.", f"See gcl {stage} --help"
+        ) from error
+    return {name: getattr(settings, name) for name in chosen}
+
+
+def _extra(info: FieldInfo) -> dict[str, Any]:
+    extra = info.json_schema_extra
+    return extra if isinstance(extra, dict) else {}
+
+
+def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _annotation(stage: str, name: str, info: FieldInfo) -> Any:
+    """The Typer annotation of one field: unset is None, so that a preset's value can stand in."""
+    option = "--" + name.replace("_", "-")
+    text = f"{info.description} {_default(stage, name, info)}"
+    if info.annotation is bool:
+        return Annotated[bool | None, typer.Option(f"{option}/--no-{option[2:]}", help=text)]
+    return Annotated[str | None, typer.Option(option, metavar=_metavar(info.annotation), help=text)]
+
+
+def _default(stage: str, name: str, info: FieldInfo) -> str:
+    """`[default: 20; tiny: 6] (paper 4.1)`."""
+    shown = [f"default: {_shown(info.default)}"]
+    for preset, stages in PRESETS.items():
+        value = stages.get(stage, {}).get(name, info.default)
+        if value != info.default:
+            shown.append(f"{preset}: {_shown(value)}")
+    place = _extra(info).get("paper")
+    return f"[{'; '.join(shown)}]" + (f" (paper {place})" if place else "")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _metavar(annotation: Any) -> str:
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is Literal:
+        return "|".join(map(str, arguments))
+    if origin is tuple:
+        return f"{_metavar(arguments[0])},..."
+    if origin in (types.UnionType, typing.Union):
+        return f"{_metavar(arguments[0])}|none"
+    return {int: "INTEGER", float: "NUMBER"}.get(annotation, "TEXT")
+
+
+def _value(text: Any, info: FieldInfo) -> Any:
+    """A command-line text in the shape that the field's type reads."""
+    if not isinstance(text, str):
+        return text
+    if text.lower() == "none" and type(None) in typing.get_args(info.annotation):
+        return None
+    if typing.get_origin(info.annotation) is tuple:
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    return text

@@ -1,0 +1,103 @@
+"""The few values that travel between layers."""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One picture of a data set; `name` is its path relative to the data set, with forward slashes."""
+
+    name: str
+    person: int | None = None  # identity label; None: unknown. 0 in a Market-1501 gallery: a distractor
+    camera: int | None = None  # as written in the file name
+    frame: int | None = None  # frame number or time stamp
+    slot: str | None = None  # sequence (Market-1501) or recording slot (MSMT17) the frame counts in
+
+
+@dataclass
+class TrainingSet:
+    """What the training loops learn from: pictures in memory, cameras where known; never a true label."""
+
+    pictures: Tensor  # [N, 3, H, W] uint8, at the size of the network
+    cameras: Tensor | None = None  # [N] int64
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+
+class StructurePictures(Protocol):
+    """Rendered meshes, read when asked for."""
+
+    angles: tuple[int, ...]  # degrees, 0 first
+
+    def __call__(self, rows: Tensor, angle_index: Tensor) -> Tensor:
+        """Grey pictures [B, 1, H, W] uint8 of `rows` [B], each at its own angle `angles[angle_index]` [B]."""
+        ...
+
+
+@dataclass(frozen=True)
+class PseudoLabels:
+    """Clusters of one data set and how they came about."""
+
+    labels: np.ndarray  # [N] int64, -1 = noise
+    radius: float  # the radius that was used (NaN for HDBSCAN)
+    fallback: str | None = None  # why the asked-for clustering was replaced, in words; None: it was not
+
+    @property
+    def clusters(self) -> int:
+        """The number of clusters."""
+        return int(self.labels.max(initial=-1)) + 1
+
+    @property
+    def share_labelled(self) -> float:
+        """The share of pictures that belong to a cluster."""
+        return float((self.labels >= 0).mean()) if len(self.labels) else 0.0
+
+
+@dataclass(frozen=True)
+class MeshEstimates:
+    """Estimated bodies of N pictures, in the order of their names (the mesh artifact's columns)."""
+
+    pose: np.ndarray  # [N, 22, 3] float32, rotation vector of each bone relative to its parent, camera axes
+    betas: np.ndarray  # [N, 10] float32, shape coefficients in standard deviations
+    camera: np.ndarray  # [N, 3] float32, weak perspective: scale (pixels a metre), tx, ty (crop pixels)
+    landmarks: np.ndarray  # [N, 33, 3] float32, x, y in crop pixels and visibility in [0, 1]
+    score: np.ndarray  # [N] float32 in [0, 1], the landmark network's own
+    status: np.ndarray  # [N] uint8: 0 ok, 1 low_confidence, 2 fallback
+
+    def __len__(self) -> int:
+        return len(self.pose)
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Where and how a command works; none of it changes what comes out, up to rounding."""
+
+    work: str = "work"  # work folder
+    name: str = "main"  # name of the artifact among its kind
+    restart: bool = False  # drop what an earlier run left under this name
+    data_root: str = "data"  # where names of data sets resolve
+    allow_subset: bool = False  # take a known data set with other counts as it is
+    device: str = "auto"
+    threads: int | None = None  # CPU threads, or processes where work is shared among them; None: all cores
+
+
+@dataclass(frozen=True)
+class Event:
+    """What a training loop did: one optimizer step, or the end of an epoch."""
+
+    kind: str  # "step" or "epoch"
+    epoch: int  # 0-based
+    step: int  # steps done in this epoch
+    steps: int  # steps this epoch will have
+    values: dict[str, float | int | str | None] = field(default_factory=dict)
+
+
+def rows_of(indices: Tensor | np.ndarray) -> Tensor:
+    """Row numbers as an int64 tensor."""
+    return torch.as_tensor(indices, dtype=torch.int64)
