@@ -1,0 +1,1 @@
+"""The only code that knows a file name: layout, publishing, manifests, checkpoints, formats."""

@@ -1,0 +1,73 @@
+"""Training state on disk: tensors in safetensors, the rest in JSON; no pickle."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from gcl_cli.artifacts.files import flush, read_json, write_json
+
+KEPT = 2
+
+
+def save_checkpoint(folder: Path, number: int, state: dict[str, Any]) -> None:
+    """Write state number `number` (steps done) beside the last one, atomically; older ones go.
+
+    state: nested dicts and lists of tensors, numbers, strings, booleans and None.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    target, temporary = folder / f"{number:09d}", folder / f"{number:09d}.tmp"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    tensors: dict[str, torch.Tensor] = {}
+    tree = _split(state, "state", tensors)
+    save_file(tensors, temporary / "tensors.safetensors")
+    write_json(temporary / "tree.json", tree)
+    flush(temporary / "tensors.safetensors")
+    shutil.rmtree(target, ignore_errors=True)
+    temporary.rename(target)
+    flush(folder)
+    for old in _finished(folder)[:-KEPT]:
+        shutil.rmtree(old)
+
+
+def load_checkpoint(folder: Path) -> dict[str, Any] | None:
+    """The newest state in `folder`, or None."""
+    finished = _finished(folder)
+    if not finished:
+        return None
+    tensors = load_file(finished[-1] / "tensors.safetensors")
+    state: dict[str, Any] = _join(read_json(finished[-1] / "tree.json"), tensors)
+    return state
+
+
+def _finished(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.glob("*") if p.is_dir() and p.suffix != ".tmp")
+
+
+def _split(value: Any, path: str, tensors: dict[str, torch.Tensor]) -> Any:
+    """The JSON-able form of `value`; its tensors go to `tensors` under their paths.
+
+    Dicts become lists of [key, value] pairs, so that integer keys (optimizer states) survive JSON.
+    """
+    if isinstance(value, torch.Tensor):
+        tensors[path] = value.detach().cpu().contiguous().clone()
+        return {"tensor": path}
+    if isinstance(value, dict):
+        return {"dict": [[key, _split(item, f"{path}.{key}", tensors)] for key, item in value.items()]}
+    if isinstance(value, list | tuple):
+        return {"list": [_split(item, f"{path}.{i}", tensors) for i, item in enumerate(value)]}
+    return {"value": value}
+
+
+def _join(tree: Any, tensors: dict[str, torch.Tensor]) -> Any:
+    ((kind, content),) = tree.items()
+    if kind == "tensor":
+        return tensors[content]
+    if kind == "dict":
+        return {key: _join(item, tensors) for key, item in content}
+    if kind == "list":
+        return [_join(item, tensors) for item in content]
+    return content

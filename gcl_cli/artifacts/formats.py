@@ -1,0 +1,76 @@
+"""The file formats of the artifacts (design: a public interface, read by other tools too)."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.numpy import load_file, save_file
+from torch import Tensor
+
+from gcl_cli.artifacts.files import read_json, write_json
+from gcl_cli.errors import GclError
+from gcl_cli.records import MeshEstimates
+
+MESH_COLUMNS = ("pose", "betas", "camera", "landmarks", "score", "status")
+
+
+def write_names(folder: Path, split: str, names: Sequence[str]) -> None:
+    """The names of the rows of a split, in order."""
+    write_json(folder / f"{split}.names.json", list(names))
+
+
+def read_names(folder: Path, split: str) -> list[str]:
+    """The names of the rows of a split, in order."""
+    names: list[str] = read_json(folder / f"{split}.names.json")
+    return names
+
+
+def write_meshes(folder: Path, split: str, names: Sequence[str], meshes: MeshEstimates) -> None:
+    """`<split>.safetensors` with one row a picture, and the names."""
+    save_file(
+        {column: np.ascontiguousarray(getattr(meshes, column)) for column in MESH_COLUMNS},
+        folder / f"{split}.safetensors",
+    )
+    write_names(folder, split, names)
+
+
+def read_meshes(folder: Path, split: str) -> tuple[list[str], MeshEstimates]:
+    """Names and estimates of a split; GclError when the split was not estimated."""
+    path = folder / f"{split}.safetensors"
+    if not path.exists():
+        raise GclError(f"{folder} has no meshes of the {split} pictures.", f"gcl mesh --splits {split} --restart")
+    return read_names(folder, split), MeshEstimates(**load_file(path))
+
+
+def join_meshes(parts: Sequence[MeshEstimates]) -> MeshEstimates:
+    """Several tables, one after the other."""
+    return MeshEstimates(**{column: np.concatenate([getattr(p, column) for p in parts]) for column in MESH_COLUMNS})
+
+
+def write_truth(folder: Path, names: Sequence[str], columns: dict[str, np.ndarray]) -> None:
+    """`truth.safetensors` of a synthetic set, one row a picture, and the names."""
+    save_file({name: np.ascontiguousarray(column) for name, column in columns.items()}, folder / "truth.safetensors")
+    write_names(folder, "truth", names)
+
+
+def write_embeddings(folder: Path, split: str, names: Sequence[str], embeddings: Tensor) -> None:
+    """`<split>.embeddings.safetensors` (unit rows [N, D]) and the names."""
+    save_file({"embeddings": embeddings.float().cpu().numpy()}, folder / f"{split}.embeddings.safetensors")
+    write_names(folder, split, names)
+
+
+def write_labels(path: Path, names: Sequence[str], labels: np.ndarray) -> None:
+    """`labels.csv`: name, label (-1 = noise)."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(("name", "label"))
+        writer.writerows(zip(names, labels.tolist(), strict=True))
+
+
+def read_labels(path: Path) -> tuple[list[str], Tensor]:
+    """Names and labels of `labels.csv`."""
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    return [row["name"] for row in rows], torch.tensor([int(row["label"]) for row in rows])

@@ -1,0 +1,37 @@
+"""Where things lie in a work folder."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+MADE_BY = {  # artifact stage -> the command that makes it
+    "mesh": "gcl mesh DATA",
+    "render": "gcl render",
+    "warmup": "gcl warmup DATA",
+    "gan-warmup": "gcl gan-warmup",
+    "cluster": "gcl cluster",
+    "joint": "gcl joint",
+    "evaluate": "gcl evaluate",
+    "gen-metrics": "gcl gen-metrics",
+}
+
+
+@dataclass(frozen=True)
+class WorkFolder:
+    """One experiment: artifacts as `<stage>/<name>/`, and `dataset.json`."""
+
+    root: Path
+
+    @property
+    def dataset_file(self) -> Path:
+        """The record of the data set that this folder works on."""
+        return self.root / "dataset.json"
+
+    def artifact(self, reference: str) -> Path:
+        """The folder of `STAGE/NAME` (or `STAGE`, meaning `STAGE/main`)."""
+        stage, _, name = reference.partition("/")
+        return self.root / stage / (name or "main")
+
+
+def reference(stage: str, name: str) -> str:
+    """How an artifact is called on the command line and in manifests."""
+    return f"{stage}/{name}"

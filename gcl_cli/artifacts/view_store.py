@@ -1,0 +1,69 @@
+"""Rendered pictures on disk: PNG-compressed grey pictures end to end, memory-mapped."""
+
+import io
+import mmap
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors.numpy import load_file, save_file
+from torch import Tensor
+
+from gcl_cli.artifacts.formats import read_names
+from gcl_cli.errors import GclError
+
+
+def compress(picture: np.ndarray) -> bytes:
+    """A grey picture [H, W] uint8 as PNG bytes."""
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "PNG", compress_level=6)
+    return file.getvalue()
+
+
+def write_views(folder: Path, split: str, pictures: Iterable[list[bytes]]) -> int:
+    """Write `<split>.pngs` and its index: for each row the compressed pictures of all angles. Returns the bytes."""
+    offsets, position = [], 0
+    with (folder / f"{split}.pngs").open("wb") as file:
+        for row in pictures:
+            places = [position]
+            for picture in row:
+                position += file.write(picture)
+                places.append(position)
+            offsets.append(places)
+    save_file({"offsets": np.asarray(offsets, dtype=np.int64)}, folder / f"{split}.index.safetensors")
+    return position
+
+
+class ViewStore:
+    """The views of one split; pictures are decoded when they are asked for.
+
+    A callable of the form records.StructurePictures; `size` (height, width) resizes on the way.
+    """
+
+    def __init__(self, folder: Path, split: str, angles: tuple[int, ...], size: tuple[int, int]) -> None:
+        if not (folder / f"{split}.pngs").exists():
+            raise GclError(
+                f"{folder} has no views of the {split} pictures.", "Render meshes of that split: gcl render --restart"
+            )
+        self.names = read_names(folder, split)
+        self.angles = angles
+        self._size = size
+        self._offsets = load_file(folder / f"{split}.index.safetensors")["offsets"]
+        with (folder / f"{split}.pngs").open("rb") as file:
+            self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+    def picture(self, row: int, angle_index: int) -> np.ndarray:
+        """One view [H, W] uint8."""
+        start, stop = self._offsets[row, angle_index : angle_index + 2]
+        image: Image.Image = Image.open(io.BytesIO(self._bytes[start:stop]))
+        height, width = self._size
+        if image.size != (width, height):
+            image = image.resize((width, height), Image.Resampling.BICUBIC)
+        return np.asarray(image)
+
+    def __call__(self, rows: Tensor, angle_index: Tensor) -> Tensor:
+        """Views [B, 1, H, W] uint8 of `rows` [B], each at its own `angles[angle_index]` [B]."""
+        pairs = zip(rows.tolist(), angle_index.tolist(), strict=True)
+        return torch.from_numpy(np.stack([self.picture(row, angle) for row, angle in pairs]))[:, None]

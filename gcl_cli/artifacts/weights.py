@@ -1,0 +1,31 @@
+"""Networks on disk: safetensors with the architecture in the header."""
+
+import json
+from pathlib import Path
+
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from gcl_cli.config import Architecture
+from gcl_cli.errors import GclError
+
+
+def save_weights(path: Path, network: nn.Module, architecture: Architecture) -> None:
+    """Write a network's parameters and buffers (fp32) with its architecture."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    save_file(tensors, path, metadata={"architecture": architecture.model_dump_json()})
+
+
+def read_architecture(path: Path) -> Architecture:
+    """The architecture in a weight file's header; GclError when there is none."""
+    with safe_open(path, framework="pt") as file:
+        header = (file.metadata() or {}).get("architecture")
+    if header is None:
+        raise GclError(f"{path} does not say its architecture.", "Give a file that a gcl command wrote.")
+    return Architecture(**json.loads(header))
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a weight file."""
+    return load_file(path)
