@@ -25,13 +25,13 @@ def setting(default: Any, description: str, *, paper: str = "", option: bool = F
 class Architecture(Settings):
     """The shapes of all four networks; it travels with the weights (section 3.1 and appendix of the paper)."""
 
-    trunk: Literal["resnet50", "resnet18"] = setting("resnet50", "ResNet of the identity encoder", paper="4.1")
+    trunk: Literal["resnet50", "resnet18"] = setting("resnet50", "ResNet of the identity encoder", paper="4.2")
     trunk_width: int = setting(64, "channels after the trunk's stem; 64 is the published network", ge=4)
     head: Literal["bnneck", "projection"] = setting(
         "bnneck", "bnneck: GeM pooling + BatchNorm; projection: average pooling + Linear(512) + BatchNorm"
     )
-    height: int = setting(256, "picture height in pixels", paper="4.1", ge=64, multiple_of=32)
-    width: int = setting(128, "picture width in pixels", paper="4.1", ge=32, multiple_of=32)
+    height: int = setting(256, "picture height in pixels", paper="4.2", ge=64, multiple_of=32)
+    width: int = setting(128, "picture width in pixels", paper="4.2", ge=32, multiple_of=32)
     generator_width: int = setting(16, "channels of the structure encoder's first convolution", ge=2)
     modulation_width: int = setting(512, "hidden units of the AdaIN parameter networks", ge=8)
     discriminator_width: int = setting(32, "channels of the discriminator's first convolutions", ge=2)
@@ -87,13 +87,13 @@ class ClusterSettings(Settings):
     """Pseudo labels from features (section 3.2)."""
 
     method: Literal["dbscan", "hdbscan"] = setting("dbscan", "clustering algorithm", paper="3.2", option=True)
-    k1: int = setting(30, "neighbours of the k-reciprocal sets", paper="4.1", ge=2)
-    k2: int = setting(6, "neighbours of the local query expansion", paper="4.1", ge=1)
+    k1: int = setting(30, "neighbours of the k-reciprocal sets", paper="appendix A", ge=2)
+    k2: int = setting(6, "neighbours of the local query expansion", paper="appendix A", ge=1)
     radius: float | None = setting(
-        None, "fixed DBSCAN radius; none: from the share `rho` of all pairs", option=True, gt=0, le=1
+        None, "fixed DBSCAN radius; none: from the share `rho` of all pairs", option=True, gt=0, lt=1
     )
-    rho: float = setting(0.002, "share of the closest pairs whose mean distance is the radius", paper="4.1", gt=0, le=1)
-    min_samples: int = setting(4, "pictures within the radius that make a core picture", paper="4.1", ge=1)
+    rho: float = setting(0.002, "share of the closest pairs whose mean distance is the radius", paper="4.2", gt=0, le=1)
+    min_samples: int = setting(4, "pictures within the radius that make a core picture", paper="4.2", ge=1)
     min_cluster_size: int = setting(4, "HDBSCAN: the smallest cluster", ge=2)
     camera_aware: bool = setting(
         True, "remove each camera's mean feature before clustering, where cameras are known", option=True
@@ -147,11 +147,11 @@ class WarmupSettings(ContrastSettings):
 class GanSettings(TrainSettings):
     """L_gan (Eq. 1-4) and its optimizers."""
 
-    batch_size: int = setting(16, "pictures a step", paper="4.1", option=True, ge=2)
+    batch_size: int = setting(16, "pictures a step", paper="4.2", option=True, ge=2)
     iterations: int | None = setting(None, "steps an epoch; none: one pass over the pictures", option=True, ge=1)
     angles: tuple[int, ...] = setting(TURNED_ANGLES, "turns a novel view is drawn from", paper="3.1")
-    image_weight: float = setting(5.0, "weight of the image reconstruction loss", paper="4.1, lambda_img", ge=0)
-    feature_weight: float = setting(5.0, "weight of the feature reconstruction loss", paper="4.1, lambda_feat", ge=0)
+    image_weight: float = setting(5.0, "weight of the image reconstruction loss", paper="4.2, lambda_img", ge=0)
+    feature_weight: float = setting(5.0, "weight of the feature reconstruction loss", paper="4.2, lambda_feat", ge=0)
     adversarial_weight: float = setting(1.0, "weight of the adversarial loss", paper="Eq. 4", ge=0)
     penalty_weight: float = setting(0.01, "weight of the gradient penalty on real pictures", ge=0)
     penalty_every: int = setting(1, "steps between two gradient penalties (then weighted by as much)", ge=1)
@@ -165,7 +165,7 @@ class GanSettings(TrainSettings):
 class GanWarmupSettings(GanSettings):
     """The view generator alone, with a frozen identity encoder."""
 
-    epochs: int = setting(40, "epochs of the full objective", paper="4.1", option=True, ge=0)
+    epochs: int = setting(40, "epochs of the full objective", paper="4.2", option=True, ge=0)
     reconstruction_epochs: int = setting(0, "epochs of plain reconstruction before them", option=True, ge=0)
     reconstruction_rate: float = setting(2e-3, "Adam rate of these epochs", gt=0)
     reconstruction_beta1: float = setting(0.9, "Adam beta 1 of these epochs", ge=0, lt=1)
@@ -182,13 +182,13 @@ class JointSettings(GanSettings, ContrastSettings):
             raise ValueError("losses is empty: name at least one of gan, vi, vi_syn, vi_mem")
         return self
 
-    epochs: int = setting(20, "epochs", paper="4.1", option=True, ge=1)
+    epochs: int = setting(20, "epochs", paper="4.2", option=True, ge=1)
     losses: tuple[Literal["gan", "vi", "vi_syn", "vi_mem"], ...] = setting(
         ("gan", "vi", "vi_syn", "vi_mem"), "terms of Eq. 9: L_gan, L_vi, L'_vi, L''_vi", paper="Eq. 9", option=True
     )
-    temperature: float = setting(0.04, "temperature of the view-invariant losses", paper="4.1, tau", gt=0)
-    memory_momentum: float = setting(0.2, "weight of the old row of the memory bank", paper="4.1, alpha", ge=0, lt=1)
-    negatives: int = setting(8192, "negatives an anchor (or all there are)", paper="4.1, K", ge=1)
+    temperature: float = setting(0.04, "temperature of the view-invariant losses", paper="4.2, tau", gt=0)
+    memory_momentum: float = setting(0.2, "weight of the old row of the memory bank", paper="4.2, alpha", ge=0, lt=1)
+    negatives: int = setting(8192, "negatives an anchor (or all there are)", paper="4.2, K", ge=1)
     negatives_from: Literal["synth", "real"] = setting("synth", "the view that is pushed from negatives", paper="3.2")
     self_positive: Literal["batch", "memory"] = setting(
         "batch", "positive of L'_vi: this step's feature or its memory row"
@@ -203,10 +203,10 @@ class JointSettings(GanSettings, ContrastSettings):
     brightness: float = setting(0.2, "classic augmentation: largest relative change of brightness", ge=0, lt=1)
     contrast: float = setting(0.15, "classic augmentation: largest relative change of contrast", ge=0, lt=1)
     saturation: float = setting(0.1, "classic augmentation: largest relative change of saturation", ge=0, lt=1)
-    identity_rate: float = setting(3.5e-4, "SGD rate of the identity encoder", paper="4.1", option=True, gt=0)
+    identity_rate: float = setting(3.5e-4, "SGD rate of the identity encoder", paper="4.2", option=True, gt=0)
     identity_momentum: float = setting(0.9, "Nesterov momentum of the identity encoder", ge=0, lt=1)
     identity_weight_decay: float = setting(5e-4, "weight decay of the identity encoder", ge=0)
-    decay_at: tuple[float, ...] = setting((0.5,), "shares of the run after which the identity rate falls", paper="4.1")
+    decay_at: tuple[float, ...] = setting((0.5,), "shares of the run after which the identity rate falls", paper="4.2")
     decay: float = setting(0.1, "factor of each fall", gt=0, le=1)
 
 

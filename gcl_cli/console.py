@@ -86,7 +86,12 @@ def show(result: dict[str, Any], *, as_json: bool) -> None:
     """The result on stdout: a table on a terminal, JSON when piped or asked for."""
     if as_json or not sys.stdout.isatty():
         sys.stdout.write(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
-        return
+    else:
+        show_tables(result)
+
+
+def show_tables(result: dict[str, Any]) -> None:
+    """The result on stdout as tables: plain values in one, every list of rows in one of its own."""
     from rich.console import Console
     from rich.table import Table
 
@@ -95,7 +100,8 @@ def show(result: dict[str, Any], *, as_json: bool) -> None:
     for key, value in result.items():
         if not _is_table(value):
             plain.add_row(key.replace("_", " "), _text(value))
-    screen.print(plain)
+    if plain.row_count:
+        screen.print(plain)
     for key, value in result.items():
         if _is_table(value):
             screen.print(_table(key, value))

@@ -1,0 +1,1 @@
+"""Neighbours, Jaccard distance, radius and density clustering: pure functions."""

@@ -1,0 +1,144 @@
+"""From features to pseudo labels, with a way out when a clustering is of no use."""
+
+import math
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gcl_cli.clustering.cameras import centre_per_camera
+from gcl_cli.clustering.density import components, core_distances, dbscan, hdbscan, number_by_first_member
+from gcl_cli.clustering.jaccard import SparseDistance, jaccard_distance
+from gcl_cli.clustering.neighbours import nearest_neighbours
+from gcl_cli.clustering.radius import IDENTICAL, percentile_radius
+from gcl_cli.errors import GclError
+from gcl_cli.records import PseudoLabels
+
+FEWEST_PICTURES = 4  # two clusters of two
+
+
+class ClusterSettings(Protocol):
+    """What the clustering reads of the settings."""
+
+    @property
+    def method(self) -> str:
+        """Clustering method: dbscan or hdbscan."""
+
+    @property
+    def k1(self) -> int:
+        """Length of the neighbour lists, the picture itself included."""
+
+    @property
+    def k2(self) -> int:
+        """Pictures in the local query expansion, the picture itself included."""
+
+    @property
+    def radius(self) -> float | None:
+        """Fixed radius of DBSCAN; None: from the share `rho`."""
+
+    @property
+    def rho(self) -> float:
+        """Share of all pairs whose mean distance is the radius."""
+
+    @property
+    def min_samples(self) -> int:
+        """Pictures within the radius of a core picture, itself included."""
+
+    @property
+    def min_cluster_size(self) -> int:
+        """Fewest pictures of a cluster (HDBSCAN)."""
+
+    @property
+    def camera_aware(self) -> bool:
+        """Whether each camera's mean is removed from the features, where cameras are known."""
+
+
+def cluster_features(features: Tensor, cameras: Tensor | None, *, settings: ClusterSettings) -> PseudoLabels:
+    """Pseudo labels of N pictures: k-reciprocal Jaccard distance, then DBSCAN or HDBSCAN (section 3.2, appendix A).
+
+    features: [N, D], rows of unit length; cameras: [N] camera numbers, None: unknown. Always returns at least two
+    clusters: where the asked-for clustering finds fewer, another takes its place and `fallback` says why. Raises
+    GclError for features that are not finite or are all the same, for fewer than 4 pictures, and where no two groups
+    can be told apart.
+    """
+    features = _checked(features)
+    if settings.camera_aware and cameras is not None:
+        features = centre_per_camera(features, cameras)
+    distance = jaccard_distance(features, k1=settings.k1, k2=settings.k2)
+    labels, radius, problem = _as_asked(distance, settings)
+    if problem is None:
+        return PseudoLabels(labels=labels, radius=radius)
+    labels, radius, remedy = _rescued(features, distance, settings.min_samples)
+    return PseudoLabels(labels=labels, radius=radius, fallback=f"{problem}: {remedy}")
+
+
+def _checked(features: Tensor) -> Tensor:
+    """The features as [N, D] float32 without history, or a GclError."""
+    if len(features) < FEWEST_PICTURES:
+        raise GclError(
+            f"{len(features)} pictures are too few to cluster: at least {FEWEST_PICTURES} are needed",
+            "give a folder with more training pictures",
+        )
+    broken = int((~torch.isfinite(features).all(dim=1)).sum())
+    if broken:
+        raise GclError(
+            f"{broken} of {len(features)} features to cluster are NaN or infinite: the training has diverged",
+            "lower the learning rate and run the stage again with --restart",
+        )
+    features = features.detach().float()
+    if bool((features - features[0]).abs().amax() < IDENTICAL):
+        raise GclError(
+            f"the features of all {len(features)} pictures are the same: the encoder tells none apart",
+            "check that the pictures differ; start from another encoder: run `gcl warmup` again, or use --init FILE",
+        )
+    return features
+
+
+def _as_asked(distance: SparseDistance, settings: ClusterSettings) -> tuple[np.ndarray, float, str | None]:
+    """Labels [N] and radius of the asked-for clustering, and what is wrong with it (None: nothing)."""
+    radius = math.nan
+    if settings.method == "hdbscan":
+        labels = hdbscan(distance, min_cluster_size=settings.min_cluster_size, min_samples=settings.min_samples)
+        how = "HDBSCAN"
+    else:
+        try:
+            radius = percentile_radius(distance, rho=settings.rho) if settings.radius is None else settings.radius
+        except GclError as error:
+            return np.full(distance.size, -1), radius, error.problem
+        labels = dbscan(distance, radius=radius, min_samples=settings.min_samples)
+        how = f"DBSCAN with radius {radius:.4g}"
+    clusters = _clusters(labels)
+    found = "found nothing but noise" if clusters == 0 else "put all pictures that are not noise into one cluster"
+    return labels, radius, None if clusters > 1 else f"{how} {found}"
+
+
+def _rescued(features: Tensor, distance: SparseDistance, min_samples: int) -> tuple[np.ndarray, float, str]:
+    """Labels [N] with at least two clusters, their radius (NaN: none was used), and how they came about."""
+    # Paper: does not say what to do with no or one cluster. Here: the radius that gives the most, or nearest pairs.
+    labels, radius = _radius_of_most_clusters(distance, min_samples)
+    if _clusters(labels) > 1:
+        return labels, radius, f"replaced by DBSCAN with radius {radius:.4g}, which gives the most clusters"
+    nearest = nearest_neighbours(features, k=2)[:, 1]
+    labels = number_by_first_member(components(np.arange(len(nearest)), nearest, len(nearest)))
+    if _clusters(labels) > 1:
+        return labels, math.nan, "no radius gives two clusters either, so each picture was joined with its nearest one"
+    raise GclError(
+        f"the features of all {len(nearest)} pictures form a single group: no two clusters can be told apart",
+        "give more pictures, or start from a better encoder: run `gcl warmup` for longer, or use --init FILE",
+    )
+
+
+def _radius_of_most_clusters(distance: SparseDistance, min_samples: int) -> tuple[np.ndarray, float]:
+    """DBSCAN at the radii that make 10, 20, ... 90 % of the pictures core; the largest of those with most clusters."""
+    reach = core_distances(distance, min_samples=min_samples)
+    reach = reach[reach < 1]
+    if len(reach) == 0:
+        return np.full(distance.size, -1), math.nan
+    radii = np.unique(np.quantile(reach, np.linspace(0.1, 0.9, 9), method="higher"))[::-1].tolist()
+    tried = [(dbscan(distance, radius=radius, min_samples=min_samples), radius) for radius in radii]
+    return max(tried, key=lambda result: _clusters(result[0]))  # the first of equals
+
+
+def _clusters(labels: np.ndarray) -> int:
+    return int(labels.max(initial=-1)) + 1
