@@ -1,0 +1,111 @@
+"""The identity encoder E_id: who is it, whatever the view?"""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gcl_cli.config import Architecture
+from gcl_cli.errors import GclError
+from gcl_cli.networks.normalisation import at_least_float32
+from gcl_cli.networks.trunk import build_trunk, part_size
+
+PARTS = 4  # horizontal stripes of the part code, one for each residual block of the decoder
+PROJECTION_SIZE = 512  # section 4.2
+
+
+class IdentityCode(NamedTuple):
+    """What the identity encoder says about B pictures."""
+
+    parts: Tensor  # [B, C, 4] average of each horizontal stripe, top first; non-negative, not normalised
+    embedding: Tensor  # [B, D] before the L2 norm
+
+    def feature(self) -> Tensor:
+        """f of the paper: the embedding with rows of unit length, [B, D]."""
+        return F.normalize(self.embedding)
+
+
+class GeM(nn.Module):
+    """Generalised mean over the map: (mean of x^p)^(1/p), p learnable from 3 (Radenovic et al., 2018)."""
+
+    START = 3.0
+    EPSILON = 1e-6  # floor of x, so that the gradient with respect to p stays finite
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.p = nn.Parameter(torch.tensor([self.START]))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """[B, C, H, W] -> [B, C]."""
+        return features.clamp(min=self.EPSILON).pow(self.p).mean(dim=(2, 3)).pow(1 / self.p)
+
+
+class IdentityEncoder(nn.Module):
+    """E_id: a ResNet trunk, a part code for the generator and an embedding for retrieval (sections 3.1 and 4.2).
+
+    The head (pooling to the embedding) is computed in at least 32 bits, also under autocast.
+    """
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.trunk = build_trunk(architecture)
+        self._part_size = part_size(architecture)
+        projects = architecture.head == "projection"
+        self._embedding_size = PROJECTION_SIZE if projects else self._part_size
+        self.head = projection_head(self._part_size) if projects else bnneck_head(self._part_size)
+
+    @property
+    def part_size(self) -> int:
+        """C, the entries of one part code."""
+        return self._part_size
+
+    @property
+    def embedding_size(self) -> int:
+        """D, the entries of an embedding."""
+        return self._embedding_size
+
+    def forward(self, pictures: Tensor) -> IdentityCode:
+        """pictures: [B, 3, H, W], ImageNet-normalised -> parts [B, C, 4] and embedding [B, D]."""
+        features = self.trunk(pictures)  # [B, C, H/16, W/16]
+        with torch.autocast(features.device.type, enabled=False):
+            features = at_least_float32(features)
+            parts = F.adaptive_avg_pool2d(features, (PARTS, 1)).squeeze(-1)  # [B, C, 4]
+            return IdentityCode(parts, self.head(features))
+
+
+def projection_head(inputs: int) -> nn.Sequential:
+    """The paper's head: average pooling, Linear to 512, BatchNorm; [B, inputs, H, W] -> [B, 512]."""
+    return nn.Sequential(
+        OrderedDict(
+            pool=nn.AdaptiveAvgPool2d(1),
+            flatten=nn.Flatten(),
+            project=nn.Linear(inputs, PROJECTION_SIZE),
+            norm=nn.BatchNorm1d(PROJECTION_SIZE),
+        )
+    )
+
+
+def bnneck_head(inputs: int) -> nn.Sequential:
+    """Cluster Contrast's head: GeM pooling, BatchNorm with its bias held at 0; [B, inputs, H, W] -> [B, inputs]."""
+    # Paper: average pooling, a 512-d projection and BatchNorm. Here: GeM pooling and BatchNorm alone (head = bnneck).
+    norm = nn.BatchNorm1d(inputs)
+    norm.bias.requires_grad_(False)
+    return nn.Sequential(OrderedDict(pool=GeM(), norm=norm))
+
+
+def load_imagenet(encoder: IdentityEncoder, weights: Mapping[str, Tensor]) -> None:
+    """Start the trunk from torchvision's ImageNet weights of the same ResNet (its state dict); `fc` is left out.
+
+    Raises GclError if names or shapes do not fit the trunk.
+    """
+    kept = {name: value for name, value in weights.items() if not name.startswith("fc.")}
+    try:
+        encoder.trunk.load_state_dict(kept)
+    except RuntimeError as error:
+        raise GclError(
+            f"The ImageNet weights do not fit the identity encoder: {error}",
+            "Give torchvision's weights of the trunk that was chosen (resnet50 or resnet18, trunk width 64).",
+        ) from error
