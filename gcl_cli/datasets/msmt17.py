@@ -1,0 +1,124 @@
+"""MSMT17 (Wei et al., CVPR 2018): the original list files, version 1 and 2, and the names of the re-packed set."""
+
+import itertools
+import os
+import re
+from pathlib import Path
+
+from gcl_cli.datasets.dataset import Dataset, is_picture
+from gcl_cli.errors import GclError
+from gcl_cli.records import Sample
+
+EXAMPLE = "0000_000_01_0303morning_0008_0.jpg"
+MARKET_EXAMPLE = "0000_c14_0030.jpg"
+# Version 2 has the same lists and pictures with the faces masked.
+FOLDERS = {
+    "msmt17-v1": {"train": "train", "query": "test", "gallery": "test"},
+    "msmt17-v2": {"train": "mask_train_v2", "query": "mask_test_v2", "gallery": "mask_test_v2"},
+}
+# The validation people are training people: the two lists are merged.
+LISTS = {
+    "train": ("list_train.txt", "list_val.txt"),
+    "query": ("list_query.txt",),
+    "gallery": ("list_gallery.txt",),
+}
+_NAME = re.compile(r"(\d+)_\d+_(\d+)_(\d{4}(?:morning|noon|afternoon))_(\d+)_\d+(?:_ex)?\.\w+")
+_MARKET_NAME = re.compile(r"(-?\d+)_c(\d+)(?:\D.*)?\.\w+")
+
+
+def parse(name: str) -> Sample | None:
+    """The sample of a path whose base name is MSMT17's (person, index, camera, slot, time, box), else None."""
+    match = _NAME.fullmatch(name.rpartition("/")[2])
+    if match is None:
+        return None
+    person, camera, slot, time = match.groups()
+    return Sample(name, int(person), int(camera), int(time), slot)
+
+
+def parse_market(name: str) -> Sample | None:
+    """The sample of a path whose base name begins with person and camera as in the re-packed set, else None."""
+    match = _MARKET_NAME.fullmatch(name.rpartition("/")[2])
+    return None if match is None else Sample(name, int(match[1]), int(match[2]))
+
+
+def recognise(root: Path) -> str | None:
+    """The layout of `root`, "msmt17-v1" or "msmt17-v2"; None if it is neither. A GclError if it is half of one."""
+    lists = [name for names in LISTS.values() for name in names if (root / name).is_file()]
+    layouts = [layout for layout, folders in FOLDERS.items() if any((root / f).is_dir() for f in folders.values())]
+    if lists and len(layouts) == 1:
+        return layouts[0]
+    if lists:
+        found = "both versions' folders" if layouts else "none of them"
+        raise GclError(
+            f"{root} has MSMT17's {lists[0]}; train and test, or mask_train_v2 and mask_test_v2, were expected beside "
+            f"it, found {found}.",
+            "Keep the list files and the folders of one version in one folder.",
+        )
+    if "msmt17-v2" in layouts:
+        raise GclError(
+            f"{root} has MSMT17's masked pictures but none of its list files.",
+            "Copy list_train.txt, list_val.txt, list_query.txt and list_gallery.txt beside the folders.",
+        )
+    return None
+
+
+def read(root: Path, layout: str, *, allow_subset: bool) -> Dataset:
+    """The splits that have list files; listed pictures that are not there are a GclError, or left out of a subset."""
+    remarks = []
+    splits = {}
+    for split, lists in LISTS.items():
+        present = [name for name in lists if (root / name).is_file()]
+        if not present:
+            continue
+        folder = FOLDERS[layout][split]
+        listed = [sample for name in present for sample in _listed(root / name, folder)]
+        on_disk = _files(root, folder)
+        there = [sample for sample in listed if sample.name in on_disk]
+        if len(there) < len(listed):
+            missing = [sample.name for sample in listed if sample.name not in on_disk]
+            remarks.append(_missing(root, " and ".join(present), missing, allow_subset))
+        splits[split] = _sorted_once(there, " and ".join(present))
+    if not any(splits.values()):
+        raise GclError(f"{root} holds none of the pictures in its list files.", "Unpack MSMT17 again.")
+    filled = {split: samples for split, samples in splits.items() if samples}
+    return Dataset(root, root.resolve().name, layout, filled, tuple(remarks))
+
+
+def _listed(path: Path, folder: str) -> list[Sample]:
+    """The samples of a list file; a line is a path and a label, and the path already says the person."""
+    samples = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        fields = line.split()
+        if not fields:
+            continue
+        sample = parse(f"{folder}/{fields[0]}")
+        if sample is None or len(fields) != 2:
+            raise GclError(
+                f"Line {number} of {path}: a path like 0000/{EXAMPLE} and a label were expected, found {line!r}.",
+                "Copy the list file from the original data set.",
+            )
+        samples.append(sample)
+    return samples
+
+
+def _files(root: Path, folder: str) -> set[str]:
+    files: set[str] = set()
+    for parent, _, names in os.walk(root / folder):
+        relative = Path(parent).relative_to(root).as_posix()
+        files.update(f"{relative}/{name}" for name in names if is_picture(name))
+    return files
+
+
+def _missing(root: Path, lists: str, missing: list[str], allow_subset: bool) -> str:
+    problem = f"{len(missing):,} pictures of {lists} are not in {root}, such as {missing[0]}"
+    if not allow_subset:
+        raise GclError(f"{problem}.", "Unpack MSMT17 again, or type --allow-subset to go on without them.")
+    return f"{problem}: left out."
+
+
+def _sorted_once(samples: list[Sample], lists: str) -> tuple[Sample, ...]:
+    ordered = sorted(samples, key=lambda sample: sample.name)
+    for first, second in itertools.pairwise(ordered):
+        if first.name == second.name:
+            raise GclError(f"{first.name} is listed twice in {lists}.", "Copy the list files from the original set.")
+    return tuple(ordered)
