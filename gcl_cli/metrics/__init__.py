@@ -1,0 +1,1 @@
+"""Ranking (CMC, mAP, mINP), Frechet distance and SSIM: pure functions."""
