@@ -1,0 +1,1 @@
+"""Loops that yield what happened; state, memory bank, optimizers, augmentation, samplers."""

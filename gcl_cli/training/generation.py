@@ -1,0 +1,35 @@
+"""Pictures of people from sides that no camera saw."""
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from gcl_cli.networks.generator import Generator
+from gcl_cli.networks.identity_encoder import IdentityEncoder
+from gcl_cli.records import StructurePictures
+from gcl_cli.training.augmentation import denormalise, normalise
+from gcl_cli.training.structures import to_signal
+
+BATCH = 64
+
+
+@torch.no_grad()
+def generate(
+    networks: dict[str, nn.Module], pictures: Tensor, structures: StructurePictures, rows: Tensor, angle_index: Tensor
+) -> Tensor:
+    """Generated pictures [M, 3, H, W] uint8: person `rows[i]` of `pictures` from side `angle_index[i]`; fp32.
+
+    All networks are put into evaluation mode.
+    """
+    for network in networks.values():
+        network.eval()
+    encoder = cast(IdentityEncoder, networks["identity_encoder"])
+    decoder = cast(Generator, networks["generator"])
+    device = next(decoder.parameters()).device
+    made = []
+    for chunk, turns in zip(rows.split(BATCH), angle_index.split(BATCH), strict=True):
+        modulation = decoder.modulation(encoder(normalise(pictures[chunk].to(device))).parts)
+        structure = networks["structure_encoder"](to_signal(structures(chunk, turns), device))
+        made.append(denormalise(decoder(structure, modulation)).cpu())
+    return torch.cat(made)

@@ -1,0 +1,35 @@
+"""Values that depend on how far training has come: pure functions, so that a resumed run needs no scheduler state."""
+
+from collections.abc import Sequence
+
+from torch.optim import Optimizer
+
+
+def learning_rate(base: float, *, step: int, steps: int, decay_at: Sequence[float], decay: float) -> float:
+    """The rate for step (or epoch) `step`, 0-based, of `steps`: `base`, times `decay` for every fraction passed.
+
+    decay_at: fractions of the run in [0, 1]. (0.5,) lowers it once from epoch 10 of 20 on (section 4.2 of the paper),
+    (0.4, 0.8) every 20 of 50 epochs (Cluster Contrast); none keeps it constant.
+    """
+    return base * decay ** sum(step / steps >= fraction for fraction in decay_at)
+
+
+def set_learning_rate(optimizer: Optimizer, rate: float) -> None:
+    """Give every parameter group of `optimizer` the learning rate `rate`."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+def every_nth(weight: float, *, step: int, every: int) -> float:
+    """The weight of a loss that is computed only at every n-th step: n times `weight` there, 0 in between.
+
+    Its mean over the steps is `weight`; step is 0-based and the first step computes it (R1 penalty of the
+    discriminator; "lazy regularization", Karras et al. 2020).
+    """
+    return weight * every if step % every == 0 else 0.0
+
+
+def is_joint_step(step: int, *, contrast_steps: int) -> bool:
+    """Whether step `step`, 0-based, trains everything: each joint step is followed by `contrast_steps` without GAN."""
+    # Paper: every step trains the generator and the contrast. Here: contrast-only steps may stand between (0 = none).
+    return step % (contrast_steps + 1) == 0

@@ -1,0 +1,93 @@
+"""All that a training run is: networks, optimizers, tables, chance and position."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from gcl_cli.records import Event
+
+Values = dict[str, float | int | str | None]
+
+
+@dataclass
+class TrainingState:
+    """Everything that must survive an interruption; nothing else may influence the next step.
+
+    tensors: named tables such as the memory bank and this epoch's `batches` [steps, B];
+    epoch_values: what the beginning of the epoch found (clusters and so on); sums: for each value of this epoch's
+    steps, its running sum and the number of steps that had it.
+    """
+
+    networks: dict[str, nn.Module]
+    optimizers: dict[str, Optimizer]
+    chance: torch.Generator
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+    epoch: int = 0
+    step: int = 0
+    steps_done: int = 0
+    epoch_values: Values = field(default_factory=dict)
+    sums: dict[str, list[float]] = field(default_factory=dict)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Nested dicts of tensors and plain values; `restore` takes them back bit for bit."""
+        return {
+            "networks": {name: network.state_dict() for name, network in self.networks.items()},
+            "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
+            "chance": self.chance.get_state(),
+            "tensors": self.tensors,
+            "position": {"epoch": self.epoch, "step": self.step, "steps_done": self.steps_done},
+            "epoch_values": self.epoch_values,
+            "sums": self.sums,
+        }
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Become the state that `snapshot` was taken of."""
+        for name, network in self.networks.items():
+            network.load_state_dict(snapshot["networks"][name])
+        for name, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(snapshot["optimizers"][name])
+            _match_memory_format(optimizer)
+        self.chance.set_state(snapshot["chance"])
+        device = next(next(iter(self.networks.values())).parameters()).device
+        self.tensors = {name: tensor.to(device) for name, tensor in snapshot["tensors"].items()}
+        self.epoch, self.step, self.steps_done = (snapshot["position"][k] for k in ("epoch", "step", "steps_done"))
+        self.epoch_values, self.sums = snapshot["epoch_values"], snapshot["sums"]
+
+
+def _match_memory_format(optimizer: Optimizer) -> None:
+    """Lay moments out in memory as their parameters are, so that resumed arithmetic is the same to the last bit."""
+    for parameter, moments in optimizer.state.items():
+        for name, value in moments.items():
+            if isinstance(value, Tensor) and value.shape == parameter.shape:
+                moments[name] = torch.empty_like(parameter, requires_grad=False).copy_(value)
+
+
+def run_epochs(
+    state: TrainingState, *, epochs: int, begin: Callable[[], tuple[Tensor, Values]], step: Callable[[Tensor], Values]
+) -> Iterator[Event]:
+    """Run from where the state stands to `epochs`; yields after every step and at the end of every epoch.
+
+    begin: plans an epoch: batches [steps, B] of row numbers, and what it found; step: does one step on a batch [B].
+    Between two events the state is whole: a snapshot taken there resumes exactly.
+    """
+    while state.epoch < epochs:
+        if state.step == 0:
+            state.tensors["batches"], state.epoch_values = begin()
+            state.sums = {}
+        batches = state.tensors["batches"]
+        while state.step < len(batches):
+            values = step(batches[state.step])
+            for name, value in values.items():
+                total, count = state.sums.get(name, [0.0, 0])
+                state.sums[name] = [total + float(value or 0.0), count + 1]
+            state.step += 1
+            state.steps_done += 1
+            yield Event("step", state.epoch, state.step, len(batches), values)
+        means: Values = {name: total / count for name, (total, count) in state.sums.items()}
+        done = Event("epoch", state.epoch, state.step, len(batches), state.epoch_values | means)
+        state.epoch, state.step = state.epoch + 1, 0
+        yield done
