@@ -23,7 +23,7 @@ def setting(default: Any, description: str, *, paper: str = "", option: bool = F
 
 
 class Architecture(Settings):
-    """The shapes of all four networks; it travels with the weights (section 3.1 and appendix of the paper)."""
+    """The shapes of all four networks; it travels with the weights (section 4.2 of the paper)."""
 
     trunk: Literal["resnet50", "resnet18"] = setting("resnet50", "ResNet of the identity encoder", paper="4.2")
     trunk_width: int = setting(64, "channels after the trunk's stem; 64 is the published network", ge=4)
@@ -266,7 +266,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "tiny": {
         "architecture": {
             "trunk": "resnet18", "trunk_width": 32, "height": 128, "width": 64, "generator_width": 8,
-            "modulation_width": 256, "discriminator_width": 8, "discriminator_scales": 2, "padding": "zeros",
+            "modulation_width": 128, "discriminator_width": 8, "discriminator_scales": 2, "padding": "zeros",
         },
         **_FROM_SCRATCH,
     },

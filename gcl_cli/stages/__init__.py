@@ -1,0 +1,1 @@
+"""One module per subcommand: read artifacts, compute, write artifacts."""

@@ -1,0 +1,55 @@
+"""`gcl cluster`: an encoder's features -> pseudo labels."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gcl_cli import console
+from gcl_cli.artifacts.files import write_json
+from gcl_cli.artifacts.formats import write_labels
+from gcl_cli.artifacts.layout import WorkFolder
+from gcl_cli.artifacts.run import Run
+from gcl_cli.clustering.pseudo_labels import cluster_features
+from gcl_cli.config import ClusterSettings, settings_for
+from gcl_cli.records import PseudoLabels, RunOptions, TrainingSet
+from gcl_cli.training.devices import choose_device, set_threads
+from gcl_cli.training.features import embed
+from gcl_cli.training.warmup import cluster_values
+from gcl_cli.workflow.data import open_data, training_set
+from gcl_cli.workflow.following import complete_already
+from gcl_cli.workflow.networks import latest, load_encoder, read_encoder
+
+
+def run(options: RunOptions, encoder: str | None, chosen: dict[str, Any]) -> dict[str, Any]:
+    """Cluster the training pictures; returns counts and shares."""
+    work = WorkFolder(Path(options.work))
+    opened = open_data(options, None)
+    source, architecture = read_encoder(work, encoder or latest(work, ("joint", "warmup")))
+    settings = settings_for(ClusterSettings, "cluster", source.config["preset"], chosen)
+    inputs = {"dataset": opened.digest, source.reference: source.manifest.digest}
+    job = Run(work, "cluster", options.name, {"encoder": source.reference, **settings.model_dump()}, inputs)
+    if result := complete_already(job, restart=options.restart):
+        return result
+    set_threads(options.threads)
+    with job.begin(restart=options.restart):
+        pictures = training_set(opened, architecture, options)
+        network = load_encoder(source, architecture, choose_device(options.device))
+        features = embed(network, pictures.pictures, precision="fp32")
+        found = cluster_features(features, pictures.cameras, settings=settings)
+        if found.fallback:
+            console.warn(found.fallback)
+        write_labels(job.folder / "labels.csv", [s.name for s in opened.split("train")], found.labels)
+        write_json(job.folder / "clusters.json", _clusters(found, pictures))
+        result = {"encoder": source.reference, "pictures": len(pictures), **cluster_values(found, pictures.cameras)}
+        return job.publish(result).manifest.result
+
+
+def _clusters(found: PseudoLabels, pictures: TrainingSet) -> list[dict[str, Any]]:
+    """One entry a cluster: its size, and its cameras where they are known."""
+    entries = []
+    for label in range(found.clusters):
+        members = np.flatnonzero(found.labels == label)
+        cameras = None if pictures.cameras is None else sorted(set(pictures.cameras[members].tolist()))
+        entries.append({"label": label, "size": len(members), "cameras": cameras})
+    return entries

@@ -1,0 +1,85 @@
+"""`gcl synth`: nothing -> a labelled data set of synthetic people, with its truth."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gcl_cli import console
+from gcl_cli.artifacts.files import flush, read_json, write_json
+from gcl_cli.artifacts.formats import write_truth
+from gcl_cli.artifacts.manifest import versions
+from gcl_cli.config import SynthSettings, settings_for
+from gcl_cli.errors import GclError
+from gcl_cli.synth.population import Drawing, by_person, draw_all, plan
+from gcl_cli.workflow.sharing import cores, map_shared
+
+RECORD = "synth.json"
+
+
+def run(folder: str, chosen: dict[str, Any], *, threads: int | None, restart: bool) -> dict[str, Any]:
+    """Make the set in `folder`; returns the number of pictures of each split.
+
+    Raises GclError when the folder holds something else, unless `restart` is on and it is a synthetic set.
+    """
+    settings = settings_for(SynthSettings, "synth", "paper", chosen)
+    target = Path(folder)
+    if result := _made_already(target, settings, restart=restart):
+        console.say(f"{target} is complete already.")
+        return result
+    shots = plan(**settings.model_dump())
+    partial = target.with_name(target.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    drawings: list[Drawing] = []
+    groups = by_person(shots)
+    with console.meter("synth", len(shots)) as meter:
+        for drawn in map_shared(draw_all, groups, processes=min(threads or cores(), len(groups))):
+            _write_pictures(partial, drawn)
+            drawings += [(shot, b"", truth) for shot, _, truth in drawn]
+            meter.advance(len(drawn))
+    counts = _publish(partial, target, settings, drawings)
+    return {"folder": str(target), **counts}
+
+
+def _made_already(target: Path, settings: SynthSettings, *, restart: bool) -> dict[str, Any] | None:
+    """The result of an earlier run with the same settings; removes a set of other settings when told to restart."""
+    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
+        return None
+    if not (target / RECORD).exists():
+        raise GclError(f"{target} exists and is no synthetic data set.", "Name a folder that does not exist yet.")
+    record = read_json(target / RECORD)
+    if restart:
+        return None
+    if record["settings"] != settings.model_dump():
+        raise GclError(
+            f"{target} was made with other settings: {record['settings']}.", "Add --restart, or name another folder."
+        )
+    return {"folder": str(target), **record["pictures"]}
+
+
+def _write_pictures(folder: Path, drawings: list[Drawing]) -> None:
+    for shot, picture, _ in drawings:
+        path = folder / shot.name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(picture)
+
+
+def _publish(partial: Path, target: Path, settings: SynthSettings, drawings: list[Drawing]) -> dict[str, int]:
+    """Write the truth and the record beside the pictures, and give the folder its name."""
+    ordered = sorted(drawings, key=lambda drawing: drawing[0].name)
+    names = [shot.name for shot, _, _ in ordered]
+    people = np.array([shot.person for shot, _, _ in ordered], dtype=np.int64)
+    truth = {
+        column: np.stack([np.asarray(getattr(true, column), dtype=np.float32) for _, _, true in ordered])
+        for column in ("pose", "betas", "camera", "yaw")
+    }
+    write_truth(partial, names, truth | {"person": people})
+    splits = [shot.split for shot, _, _ in ordered]
+    counts = {split: splits.count(split) for split in ("train", "query", "gallery")}
+    write_json(partial / RECORD, {"settings": settings.model_dump(), "pictures": counts, "versions": versions()})
+    flush(partial)
+    if target.exists():
+        shutil.rmtree(target)
+    partial.rename(target)
+    return counts

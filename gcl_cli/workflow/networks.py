@@ -1,0 +1,84 @@
+"""Networks: new ones, and those that artifacts hold."""
+
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+from gcl_cli.artifacts.layout import WorkFolder
+from gcl_cli.artifacts.manifest import MANIFEST, Artifact, read_artifact
+from gcl_cli.artifacts.weights import read_architecture, read_weights, save_weights
+from gcl_cli.config import Architecture
+from gcl_cli.errors import GclError
+from gcl_cli.networks.discriminator import Discriminator
+from gcl_cli.networks.generator import Generator
+from gcl_cli.networks.identity_encoder import IdentityEncoder
+from gcl_cli.networks.initialisation import initialise
+from gcl_cli.networks.structure_encoder import StructureEncoder
+
+AnyNetwork = TypeVar("AnyNetwork", bound=nn.Module)
+GanNetwork = type[StructureEncoder] | type[Generator] | type[Discriminator]
+GAN: dict[str, GanNetwork] = {
+    "structure_encoder": StructureEncoder,
+    "generator": Generator,
+    "discriminator": Discriminator,
+}
+
+
+def weight_file(artifact: Artifact, network: str) -> Path:
+    """Where an artifact holds a network."""
+    return artifact.folder / f"{network}.safetensors"
+
+
+def latest(work: WorkFolder, stages: tuple[str, ...]) -> str:
+    """`STAGE/main` of the first of `stages` that is there; the last one otherwise, so that its absence is explained."""
+    there = [stage for stage in stages if (work.artifact(stage) / MANIFEST).exists()]
+    return f"{there[0] if there else stages[-1]}/main"
+
+
+def read_encoder(work: WorkFolder, reference: str) -> tuple[Artifact, Architecture]:
+    """The artifact behind `--encoder` and its architecture; GclError when it holds no encoder."""
+    artifact = read_artifact(work, reference)
+    if not weight_file(artifact, "identity_encoder").exists():
+        raise GclError(f"{reference} holds no identity encoder.", "Choose --encoder warmup or --encoder joint.")
+    return artifact, read_architecture(weight_file(artifact, "identity_encoder"))
+
+
+def load_encoder(artifact: Artifact, architecture: Architecture, device: torch.device) -> IdentityEncoder:
+    """The identity encoder of an artifact, on a device."""
+    encoder = IdentityEncoder(architecture)
+    encoder.load_state_dict(read_weights(weight_file(artifact, "identity_encoder")))
+    return place(encoder, device)
+
+
+def new_gan(architecture: Architecture, seed: int, device: torch.device) -> dict[str, nn.Module]:
+    """Structure encoder, generator and discriminator with weights drawn from `seed`."""
+    chance = torch.Generator().manual_seed(seed)
+    networks: dict[str, nn.Module] = {}
+    for name, kind in GAN.items():
+        network = kind(architecture)
+        initialise(network, chance)
+        networks[name] = place(network, device)
+    return networks
+
+
+def load_gan(artifact: Artifact, architecture: Architecture, device: torch.device) -> dict[str, nn.Module]:
+    """Structure encoder, generator and discriminator of an artifact."""
+    networks: dict[str, nn.Module] = {}
+    for name, kind in GAN.items():
+        network = kind(architecture)
+        network.load_state_dict(read_weights(weight_file(artifact, name)))
+        networks[name] = place(network, device)
+    return networks
+
+
+def save_networks(folder: Path, networks: dict[str, nn.Module], architecture: Architecture) -> None:
+    """Write networks by their names."""
+    for name, network in networks.items():
+        save_weights(folder / f"{name}.safetensors", network, architecture)
+
+
+def place(network: AnyNetwork, device: torch.device) -> AnyNetwork:
+    """Move a network to its device, in the memory layout that convolutions are fastest in."""
+    return network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -1,0 +1,50 @@
+"""Rendered views as training input, and sheets of generated ones."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gcl_cli.artifacts.layout import WorkFolder
+from gcl_cli.artifacts.manifest import Artifact, read_artifact
+from gcl_cli.artifacts.sheets import write_sheet
+from gcl_cli.artifacts.view_store import ViewStore
+from gcl_cli.config import Architecture
+from gcl_cli.errors import GclError
+from gcl_cli.records import StructurePictures
+from gcl_cli.training.generation import generate
+from gcl_cli.workflow.data import WorkData
+
+SHEET_PEOPLE = 8
+
+
+def open_views(work: WorkFolder, data: WorkData, architecture: Architecture) -> tuple[Artifact, ViewStore]:
+    """The rendered views of the training pictures, at the size of the networks; GclError when they are of others."""
+    render = read_artifact(work, "render/main")
+    angles = tuple(render.config["angles"])
+    store = ViewStore(render.folder, "train", angles, (architecture.height, architecture.width))
+    if store.names != [sample.name for sample in data.split("train")]:
+        raise GclError(
+            f"{render.reference} was drawn for other pictures than the training set has.",
+            "gcl mesh --restart; gcl render --restart",
+        )
+    return render, store
+
+
+def draw_generated(path: Path, networks: dict[str, nn.Module], pictures: Tensor, structures: StructurePictures) -> None:
+    """A sheet: for some people the photograph and the generated picture at every rendered angle."""
+    rows = torch.linspace(0, len(pictures) - 1, min(SHEET_PEOPLE, len(pictures))).round().long()
+    angles = len(structures.angles)
+    made = generate(
+        networks, pictures, structures, rows.repeat_interleave(angles), torch.arange(angles).repeat(len(rows))
+    )
+    sheet = [
+        [_as_image(pictures[row]), *(_as_image(made[i * angles + a]) for a in range(angles))]
+        for i, row in enumerate(rows.tolist())
+    ]
+    write_sheet(path, sheet, captions=("photo", *(str(angle) for angle in structures.angles)))
+
+
+def _as_image(picture: Tensor) -> np.ndarray:
+    return picture.permute(1, 2, 0).numpy()
