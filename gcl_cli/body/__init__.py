@@ -1,0 +1,1 @@
+"""People as meshes: the baked body, landmarks, the pose fit, rasterisers and assets."""

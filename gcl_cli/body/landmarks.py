@@ -1,0 +1,179 @@
+"""Body landmarks of person crops without a detector: the landmark network looks at the whole crop."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from gcl_cli.body.crops import centred_region, cut, to_crop
+
+NETWORK_FILE = Path(__file__).parent / "assets" / "pose_landmark_full.tflite"
+INPUT_SIZE = 256
+LANDMARKS = 33  # the network's further six are auxiliary points for tracking
+MASK_SIZE = 64
+# A larger region finds more people and places their landmarks less well: it is only a second and third try.
+ENLARGEMENTS = (1.15, 1.4, 1.55)
+GOOD_SCORE = 0.8  # no further try from here
+CHUNK = 32  # pictures in memory at a time: about 2 MB each
+
+
+class NetworkOutput(NamedTuple):
+    """What the landmark network says about B pictures."""
+
+    landmarks: np.ndarray  # [B, 39, 5] x, y, z in input pixels, logits of visibility and presence
+    world: np.ndarray  # [B, 39, 3] metres about the mid-hip, camera axes
+    score: np.ndarray  # [B] in [0, 1]
+    mask: np.ndarray  # [B, 256, 256] logits: person or not
+    heatmap: np.ndarray  # [B, 64, 64, 39] logits
+
+
+class LandmarkNetwork(Protocol):
+    """The landmark network, by either runtime."""
+
+    def __call__(self, inputs: np.ndarray) -> NetworkOutput:
+        """inputs: [B, 256, 256, 3] float32 in [0, 1]."""
+        ...
+
+
+@dataclass(frozen=True)
+class Landmarks:
+    """The landmarks of N crops, each from its best region."""
+
+    points: np.ndarray  # [N, 33, 2] crop pixels
+    world: np.ndarray  # [N, 33, 3] metres about the mid-hip, camera axes
+    visibility: np.ndarray  # [N, 33] in [0, 1]
+    score: np.ndarray  # [N] in [0, 1]
+    mask: np.ndarray  # [N, 64, 64] share of person in each cell of the region
+    regions: np.ndarray  # [N, 4] left, top, width, height in crop pixels
+
+
+class LandmarkRunner:
+    """The landmark network on one CPU thread, picture by picture: batching gains nothing there."""
+
+    def __init__(self) -> None:
+        from ai_edge_litert.interpreter import Interpreter
+
+        with _native_stderr_muted():
+            self._interpreter = Interpreter(model_path=str(NETWORK_FILE), num_threads=1)
+            self._interpreter.allocate_tensors()
+        self._input = self._interpreter.get_input_details()[0]["index"]
+        self._outputs = {entry["name"]: entry["index"] for entry in self._interpreter.get_output_details()}
+
+    def __call__(self, inputs: np.ndarray) -> NetworkOutput:
+        """inputs: [B, 256, 256, 3] float32 in [0, 1]."""
+        single = []
+        for picture in inputs:
+            self._interpreter.set_tensor(self._input, picture[None])
+            self._interpreter.invoke()
+            single.append({name: self._interpreter.get_tensor(index) for name, index in self._outputs.items()})
+        return named_outputs({name: np.concatenate([entry[name] for entry in single]) for name in self._outputs})
+
+
+@contextmanager
+def _native_stderr_muted() -> Iterator[None]:
+    """The runtime announces itself past Python on file descriptor 2, once a process: hide it. Errors still raise."""
+    shown, hidden = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(hidden, 2)
+    try:
+        yield
+    finally:
+        os.dup2(shown, 2)
+        os.close(shown)
+        os.close(hidden)
+
+
+def named_outputs(outputs: dict[str, np.ndarray]) -> NetworkOutput:
+    """Give the graph's five outputs (`Identity`, `Identity_1`, ...) their meaning."""
+    return NetworkOutput(
+        landmarks=outputs["Identity"].reshape(-1, 39, 5),
+        world=outputs["Identity_4"].reshape(-1, 39, 3),
+        score=outputs["Identity_1"].reshape(-1),
+        mask=outputs["Identity_2"].reshape(-1, INPUT_SIZE, INPUT_SIZE),
+        heatmap=outputs["Identity_3"],
+    )
+
+
+def find_landmarks(network: LandmarkNetwork, crops: Sequence[np.ndarray]) -> Landmarks:
+    """The landmarks of person crops of any sizes; crops: [h, w, 3] uint8 each, at least one.
+
+    Every crop is looked at once; where the score stays below `GOOD_SCORE`, larger regions are tried and the
+    best-scored one is kept.
+    """
+    chunks = [_best_look(network, crops[start : start + CHUNK]) for start in range(0, len(crops), CHUNK)]
+    names = [entry.name for entry in fields(Landmarks)]
+    return Landmarks(**{name: np.concatenate([getattr(chunk, name) for chunk in chunks]) for name in names})
+
+
+def _best_look(network: LandmarkNetwork, crops: Sequence[np.ndarray]) -> Landmarks:
+    """The region ladder for a few crops."""
+    best = _look(network, crops, ENLARGEMENTS[0])
+    for enlargement in ENLARGEMENTS[1:]:
+        poor = np.flatnonzero(best.score < GOOD_SCORE)
+        if not len(poor):
+            break
+        again = _look(network, [crops[row] for row in poor.tolist()], enlargement)
+        better = again.score > best.score[poor]
+        best = _with_rows(best, poor[better], again, better)
+    return best
+
+
+def _look(network: LandmarkNetwork, crops: Sequence[np.ndarray], enlargement: float) -> Landmarks:
+    """One call of the network for every crop, at one enlargement of the region."""
+    regions = np.stack([centred_region(crop.shape[0], crop.shape[1], enlargement) for crop in crops])
+    inputs = [cut(crop, region, INPUT_SIZE) for crop, region in zip(crops, regions, strict=True)]
+    output = network(np.stack(inputs))
+    places = refined_places(output.landmarks[..., :2] / INPUT_SIZE, output.heatmap)[:, :LANDMARKS]  # [B, 33, 2]
+    cells = INPUT_SIZE // MASK_SIZE
+    mask = sigmoid(output.mask).reshape(-1, MASK_SIZE, cells, MASK_SIZE, cells).mean(axis=(2, 4))  # [B, 64, 64]
+    return Landmarks(
+        points=to_crop(places, regions),
+        world=output.world[:, :LANDMARKS].astype(np.float64),
+        visibility=sigmoid(output.landmarks[:, :LANDMARKS, 3]).astype(np.float64),
+        score=output.score,
+        mask=mask,
+        regions=regions,
+    )
+
+
+def refined_places(places: np.ndarray, heatmap: np.ndarray) -> np.ndarray:
+    """Move each landmark to the centre of mass of its heatmap in the 9x9 cells around it.
+
+    places: [B, K, 2] in [0, 1]; heatmap: [B, 64, 64, K] logits. A landmark whose window peaks below .5, or that
+    lies outside the map, stays. Returns [B, K, 2].
+    """
+    side, reach = heatmap.shape[1], 4
+    cell = np.floor(places * side).astype(np.int64)  # [B, K, 2] column, row
+    window = cell[:, :, None] + np.arange(-reach, reach + 1)[:, None]  # [B, K, 9, 2]
+    columns, rows = window[..., 0], window[..., 1]
+    batch, kind = np.ogrid[: places.shape[0], : places.shape[1]]
+    inside_columns, inside_rows = (columns >= 0) & (columns < side), (rows >= 0) & (rows < side)
+    clipped = np.clip(window, 0, side - 1)
+    weights = sigmoid(
+        heatmap[
+            batch[..., None, None], clipped[..., 1][..., :, None], clipped[..., 0][..., None, :], kind[..., None, None]
+        ]
+    ) * (inside_rows[..., :, None] & inside_columns[..., None, :])  # [B, K, 9 rows, 9 columns]
+    total = np.maximum(weights.sum(axis=(2, 3)), 1e-9)
+    column = (weights.sum(axis=2) * (columns)).sum(axis=-1) / total
+    row = (weights.sum(axis=3) * (rows)).sum(axis=-1) / total
+    moved = ((cell >= 0) & (cell < side)).all(axis=-1) & (weights.max(axis=(2, 3)) >= 0.5)
+    return np.where(moved[..., None], np.stack([column, row], axis=-1) / side, places)
+
+
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    """The logistic function, without overflow."""
+    return 1 / (1 + np.exp(-np.clip(logits, -80, 80)))
+
+
+def _with_rows(into: Landmarks, rows: np.ndarray, source: Landmarks, picked: np.ndarray) -> Landmarks:
+    """`into` with `rows` replaced by the picked rows of `source`."""
+    values = {}
+    for entry in fields(Landmarks):
+        column = getattr(into, entry.name).copy()
+        column[rows] = getattr(source, entry.name)[picked]
+        values[entry.name] = column
+    return replace(into, **values)

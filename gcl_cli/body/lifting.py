@@ -1,0 +1,100 @@
+"""From landmarks in a picture to keypoints in metres, and the weak-perspective camera between the two."""
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file
+
+from gcl_cli.body.model import Body
+
+LANDMARK_OF_KEYPOINT = {  # the body's keypoints that the landmark network knows too
+    "nose": 0,
+    "left_eye": 2,
+    "right_eye": 5,
+    "left_ear": 7,
+    "right_ear": 8,
+    "left_shoulder": 11,
+    "right_shoulder": 12,
+    "left_elbow": 13,
+    "right_elbow": 14,
+    "left_wrist": 15,
+    "right_wrist": 16,
+    "left_hip": 23,
+    "right_hip": 24,
+    "left_knee": 25,
+    "right_knee": 26,
+    "left_ankle": 27,
+    "right_ankle": 28,
+    "left_heel": 29,
+    "right_heel": 30,
+    "left_big_toe": 31,
+    "right_big_toe": 32,
+}
+FITTED_LANDMARKS = np.array(list(LANDMARK_OF_KEYPOINT.values()))
+HIP_LANDMARKS = (23, 24)
+# How much a keypoint counts for the camera, the others 1: the face says little about where the body is.
+CAMERA_WEIGHTS = {"nose": 0.5, "ear": 0.5, "eye": 0.1, "heel": 0.4, "toe": 0.4}
+SMALLEST_SCALE = 1e-3  # pixels a metre; below, the landmarks are no picture of a person
+CALIBRATION = Path(__file__).parent / "assets" / "depth_calibration.safetensors"
+
+
+def fitted_keypoints(body: Body) -> np.ndarray:
+    """Where the body keeps the keypoints of LANDMARK_OF_KEYPOINT: [21] indices into its keypoint names."""
+    return np.array([body.keypoint_names.index(name) for name in LANDMARK_OF_KEYPOINT])
+
+
+def camera_weights(visibility: np.ndarray) -> np.ndarray:
+    """The weight [N, 21] of each fitted keypoint in the camera's least squares; visibility: [N, 33]."""
+    parts = [name.rsplit("_", 1)[-1] for name in LANDMARK_OF_KEYPOINT]
+    return np.array([CAMERA_WEIGHTS.get(part, 1.0) for part in parts]) * (0.1 + 0.9 * visibility[:, FITTED_LANDMARKS])
+
+
+def weak_perspective(source: np.ndarray, target: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Weighted least squares for target = scale * source + shift.
+
+    source, target: [N, K, 2]; weights: [N, K], positive somewhere. Returns [N, 3]: scale, shift in x, shift in y.
+    """
+    share = (weights / weights.sum(axis=1, keepdims=True))[..., None]  # [N, K, 1]
+    source_mean, target_mean = (share * source).sum(axis=1), (share * target).sum(axis=1)  # [N, 2]
+    centred = source - source_mean[:, None]
+    covariance = (share * centred * (target - target_mean[:, None])).sum(axis=(1, 2))
+    scale = covariance / np.maximum((share * centred**2).sum(axis=(1, 2)), 1e-12)
+    return np.concatenate([scale[:, None], target_mean - scale[:, None] * source_mean], axis=1)
+
+
+def metric_landmarks(points: np.ndarray, world: np.ndarray, visibility: np.ndarray) -> np.ndarray:
+    """Landmarks in metres whose x and y follow the picture where they are seen; z is the network's own.
+
+    points: [N, 33, 2] crop pixels; world: [N, 33, 3]; visibility: [N, 33]. Returns [N, 33, 3] about the mid-hip.
+    """
+    camera = weak_perspective(world[..., :2], points, visibility**2 + 1e-3)
+    scale = camera[:, None, :1]  # [N, 1, 1]
+    usable = scale > SMALLEST_SCALE
+    pictured = (points - camera[:, None, 1:]) / np.where(usable, scale, 1.0)
+    trust = visibility[..., None] * usable
+    metric = np.concatenate([trust * pictured + (1 - trust) * world[..., :2], world[..., 2:]], axis=-1)
+    return metric - metric[:, HIP_LANDMARKS].mean(axis=1, keepdims=True)
+
+
+def calibration_features(metric: np.ndarray, visibility: np.ndarray) -> np.ndarray:
+    """What the depth calibration looks at: [N, 133] = 33 metric landmarks, 33 visibilities, 1."""
+    ones = np.ones((len(metric), 1))
+    return np.concatenate([metric.reshape(len(metric), -1), visibility, ones], axis=1)
+
+
+def calibrated_keypoints(metric: np.ndarray, visibility: np.ndarray, depth_calibration: np.ndarray) -> np.ndarray:
+    """The fitted keypoints [N, 21, 3] float32 in metres, their depth corrected by a linear regression.
+
+    metric: [N, 33, 3]; visibility: [N, 33]; depth_calibration: [133, 21] metres of depth per feature. Only z is
+    corrected: the same correction of x and y makes meshes lie worse on real pictures.
+    """
+    keypoints = metric[:, FITTED_LANDMARKS].copy()
+    keypoints[..., 2] += calibration_features(metric, visibility) @ depth_calibration
+    return keypoints.astype(np.float32)
+
+
+@cache
+def load_depth_calibration() -> np.ndarray:
+    """The regression [133, 21] that ships with the package; `recipes/assets/build_calibration.py` makes it."""
+    return load_file(CALIBRATION)["weights"]

