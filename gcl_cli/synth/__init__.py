@@ -1,0 +1,1 @@
+"""Synthetic people: identities, clothing, cameras, scenes."""
