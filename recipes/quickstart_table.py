@@ -1,0 +1,31 @@
+"""The last lines of the quickstart: what it measured, and the pictures it drew."""
+
+import sys
+from pathlib import Path
+
+from gcl_cli import console
+from gcl_cli.artifacts.layout import WorkFolder
+from gcl_cli.artifacts.manifest import read_artifact
+
+
+def main(folder: Path) -> None:
+    """Print the table of a finished quickstart in `folder`."""
+    work = WorkFolder(folder / "work")
+    warm, joint = (read_artifact(work, f"evaluate/{stage}-main").manifest.result for stage in ("warmup", "joint"))
+    generated = read_artifact(work, "gen-metrics/joint-main").manifest.result
+    steps = {stage: read_artifact(work, f"{stage}/main").manifest.result for stage in ("warmup", "gan-warmup", "joint")}
+    results = [
+        {"measure": "mAP, rank-1 after the warm-up", "value": f"{warm['mAP']:.1f}, {warm['rank_1']:.1f}"},
+        {"measure": "mAP, rank-1 after joint training", "value": f"{joint['mAP']:.1f}, {joint['rank_1']:.1f}"},
+        {"measure": "identity kept by generated views", "value": f"{generated['identity_kept']:.1f} %"},
+        *({"measure": f"seconds a step, {stage}", "value": f"{r['seconds_per_step']:.3f}"} for stage, r in steps.items()),
+    ]
+    pictures = [
+        {"picture": "crops and their meshes", "file": str(work.artifact("mesh") / "overlay.png")},
+        {"picture": "people from eight sides", "file": str(work.artifact("render") / "sheet.png")},
+        {"picture": "generated views", "file": str(work.artifact("joint") / "views.png")},
+    ]
+    console.show_tables({"quickstart": results, "pictures": pictures})
+
+
+main(Path(sys.argv[1]))
