@@ -6,7 +6,7 @@ these models. The defaults are the paper's (preset `paper`); PRESETS, at the end
 
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 TURNED_ANGLES = (45, 90, 135, 180, 225, 270, 315)
 
@@ -14,7 +14,14 @@ TURNED_ANGLES = (45, 90, 135, 180, 225, 270, 315)
 class Settings(BaseModel):
     """A group of settings: frozen, and no unknown names."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, allow_inf_nan=False)
+
+    @field_validator("angles", "splits", "measures", "losses", check_fields=False)
+    @classmethod
+    def _named_once(cls, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        if not values or len(set(values)) < len(values):
+            raise ValueError("name at least one, and none twice")
+        return values
 
 
 def setting(default: Any, description: str, *, paper: str = "", option: bool = False, **limits: Any) -> Any:
@@ -46,9 +53,9 @@ class SynthSettings(Settings):
     """A synthetic data set in Market-1501 layout."""
 
     ids: int = setting(120, "people; half are for training, half for testing", option=True, ge=2, le=9998)
-    cameras: int = setting(6, "cameras", option=True, ge=1, le=9)
-    images: int = setting(3, "pictures of each person in each camera", option=True, ge=1, le=99)
-    shift: float = setting(0.65, "how much cameras differ in light, colour and sharpness", option=True, ge=0, le=2)
+    cameras: int = setting(6, "cameras", option=True, ge=2, le=9)
+    images: int = setting(3, "pictures of each person in each camera", option=True, ge=2, le=99)
+    shift: float = setting(0.65, "how much cameras differ in light, colour and sharpness", option=True, ge=0, le=1)
     seed: int = setting(0, "seed of the whole set", option=True, ge=0)
 
 
@@ -60,7 +67,7 @@ class MeshSettings(Settings):
     )
     score_threshold: float = setting(0.5, "landmark score below which an estimate is of low confidence", ge=0, le=1)
     visibility_threshold: float = setting(0.6, "mean landmark visibility, likewise", ge=0, le=1)
-    overlap_threshold: float = setting(0.45, "overlap (IoU) of mesh and person mask, likewise", ge=0, le=1)
+    overlap_threshold: float = setting(0.5, "overlap (IoU) of mesh and person mask, likewise", ge=0, le=1)
     height_threshold: float = setting(0.4, "height of the body as a share of the picture's, likewise", ge=0, le=1)
     on_missing: Literal["fallback", "error"] = setting(
         "fallback", "a picture without a usable estimate: a standing body in its place, or stop", option=True
@@ -81,6 +88,13 @@ class RenderSettings(Settings):
         "body", "axis of the turn: the body's own up axis, or the picture's vertical as published", option=True
     )
     recentre: bool = setting(True, "move and shrink turned bodies that would leave the picture", option=True)
+
+    @field_validator("angles")
+    @classmethod
+    def _own_side_first(cls, angles: tuple[int, ...]) -> tuple[int, ...]:
+        if angles[0] != 0:
+            raise ValueError("the first angle must be 0, the person as photographed")
+        return angles
 
 
 class ClusterSettings(Settings):
@@ -178,8 +192,6 @@ class JointSettings(GanSettings, ContrastSettings):
     def _synthetic_terms_need_a_generator(self) -> "JointSettings":
         if "gan" not in self.losses and {"vi_syn", "vi_mem"} & set(self.losses):
             raise ValueError("losses vi_syn and vi_mem need generated views: add gan")
-        if not self.losses:
-            raise ValueError("losses is empty: name at least one of gan, vi, vi_syn, vi_mem")
         return self
 
     epochs: int = setting(20, "epochs", paper="4.2", option=True, ge=1)

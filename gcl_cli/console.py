@@ -20,7 +20,7 @@ QUIET_SECONDS = 15.0
 def _talk() -> "Console":
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False)
+    return Console(stderr=True, highlight=False, emoji=False)
 
 
 def say(text: str) -> None:
@@ -34,7 +34,8 @@ def warn(text: str) -> None:
 
 
 def complain(problem: str, fix: str) -> None:
-    """The two lines of a GclError, on stderr."""
+    """The two lines of a GclError, on stderr; what a library reported in several lines is joined."""
+    problem, fix = (" ".join(map(str.strip, text.splitlines())) for text in (problem, fix))
     _talk().print(f"Error: {problem}", markup=False, soft_wrap=True, style="red")
     _talk().print(fix, markup=False, soft_wrap=True)
 
@@ -55,7 +56,7 @@ class Meter:
         clock = time.monotonic()
         rate = (self.done - self._first) / max(clock - self._begun, 1e-9)
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=self.done, note=note, rate=f"{rate:.1f}/s")
+            self._bar.update(self._task, completed=self.done, total=self.total, note=note, rate=f"{rate:.1f}/s")
         elif clock - self._spoke >= QUIET_SECONDS or self.done >= self.total:
             self._spoke = clock
             left = (self.total - self.done) / max(rate, 1e-9)
@@ -95,7 +96,7 @@ def show_tables(result: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    screen = Console(highlight=False)
+    screen = Console(highlight=False, markup=False, emoji=False)
     plain = Table(show_header=False)
     for key, value in result.items():
         if not _is_table(value):

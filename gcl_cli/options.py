@@ -89,9 +89,12 @@ def validated(stage: str, model: type[Settings], chosen: dict[str, Any], more: l
     """What the user chose, by option or `--set`, in the types of `model`; GclError for an unknown name or bad value."""
     for pair in more:
         name, equals, text = pair.partition("=")
-        if not equals or name not in model.model_fields:
+        name = name.strip().replace("-", "_")
+        if name not in model.model_fields:
             known = ", ".join(sorted(model.model_fields))
             raise GclError(f"--set {pair}: {name} is no setting of gcl {stage}.", f"It has: {known}")
+        if not equals:
+            raise GclError(f"--set {pair}: the value is missing.", f"Write --set {name}=VALUE")
         chosen[name] = text
     try:
         settings = model(**{name: _value(text, model.model_fields[name]) for name, text in chosen.items()})

@@ -1,25 +1,36 @@
 #!/usr/bin/env bash
 # The whole chain on a small synthetic set, in a few minutes on two CPU cores. Every step can be rerun alone: delete its
-# folder under quickstart/ and run this again; finished steps are skipped. Everything lands in quickstart/.
+# folder under quickstart/ and run this again; finished steps are skipped.
+#
+#   GCL_QUICKSTART=DIR            where everything lands (default: quickstart)
+#   GCL_QUICKSTART_SETTINGS=FILE  a file that sets some of the sizes below otherwise
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 here="${GCL_QUICKSTART:-quickstart}"
 export GCL_WORK="$here/work"
 
+# Sizes: the `tiny` preset, shortened.
+people="--ids 60 --cameras 4 --images 3"
+warmup="--epochs 14"
+gan_warmup="--reconstruction-epochs 8 --epochs 1"
+joint="--epochs 10 --iterations 5"
+if [ -n "${GCL_QUICKSTART_SETTINGS:-}" ]; then . "$GCL_QUICKSTART_SETTINGS"; fi
+
 step() {
     echo "== gcl $*" >&2
-    gcl "$@" >>"$here/log.txt"
+    gcl "$@" >>"$here/results.txt"
 }
 
 mkdir -p "$here"
-: >"$here/log.txt"
-step synth "$here/people" --ids 60 --cameras 4 --images 3
+: >"$here/results.txt"
+step synth "$here/people" $people
 step mesh "$here/people"
 step render --height 128 --width 64
-step warmup --preset tiny --epochs 24
+step warmup --preset tiny $warmup
 step evaluate --encoder warmup
-step gan-warmup --set reconstruction_epochs=9 --epochs 1
-step joint --epochs 10 --iterations 8
+step gan-warmup $gan_warmup
+step joint $joint
 step evaluate --encoder joint
 step gen-metrics --measures encoder,dssim,identity
+[ -e "$here/chain.png" ] || python recipes/chain_picture.py "$here" "$here/chain.png"
 python recipes/quickstart_table.py "$here"

@@ -18,9 +18,13 @@ def main(folder: Path) -> None:
         {"measure": "mAP, rank-1 after the warm-up", "value": f"{warm['mAP']:.1f}, {warm['rank_1']:.1f}"},
         {"measure": "mAP, rank-1 after joint training", "value": f"{joint['mAP']:.1f}, {joint['rank_1']:.1f}"},
         {"measure": "identity kept by generated views", "value": f"{generated['identity_kept']:.1f} %"},
-        *({"measure": f"seconds a step, {stage}", "value": f"{r['seconds_per_step']:.3f}"} for stage, r in steps.items()),
+        *(
+            {"measure": f"seconds a step, {stage}", "value": f"{r['seconds_per_step']:.3f}"}
+            for stage, r in steps.items()
+        ),
     ]
     pictures = [
+        {"picture": "the chain, person by person", "file": str(folder / "chain.png")},
         {"picture": "crops and their meshes", "file": str(work.artifact("mesh") / "overlay.png")},
         {"picture": "people from eight sides", "file": str(work.artifact("render") / "sheet.png")},
         {"picture": "generated views", "file": str(work.artifact("joint") / "views.png")},

@@ -22,10 +22,11 @@ def save_checkpoint(folder: Path, number: int, state: dict[str, Any]) -> None:
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     tensors: dict[str, torch.Tensor] = {}
-    tree = _split(state, "state", tensors)
+    tree = _split(state, tensors)
     save_file(tensors, temporary / "tensors.safetensors")
     write_json(temporary / "tree.json", tree)
     flush(temporary / "tensors.safetensors")
+    flush(temporary)
     shutil.rmtree(target, ignore_errors=True)
     temporary.rename(target)
     flush(folder)
@@ -47,18 +48,19 @@ def _finished(folder: Path) -> list[Path]:
     return sorted(p for p in folder.glob("*") if p.is_dir() and p.suffix != ".tmp")
 
 
-def _split(value: Any, path: str, tensors: dict[str, torch.Tensor]) -> Any:
-    """The JSON-able form of `value`; its tensors go to `tensors` under their paths.
+def _split(value: Any, tensors: dict[str, torch.Tensor]) -> Any:
+    """The JSON-able form of `value`; its tensors go to `tensors`, numbered (paths of keys could coincide).
 
     Dicts become lists of [key, value] pairs, so that integer keys (optimizer states) survive JSON.
     """
     if isinstance(value, torch.Tensor):
-        tensors[path] = value.detach().cpu().contiguous().clone()
-        return {"tensor": path}
+        number = str(len(tensors))
+        tensors[number] = value.detach().cpu().contiguous().clone()
+        return {"tensor": number}
     if isinstance(value, dict):
-        return {"dict": [[key, _split(item, f"{path}.{key}", tensors)] for key, item in value.items()]}
+        return {"dict": [[key, _split(item, tensors)] for key, item in value.items()]}
     if isinstance(value, list | tuple):
-        return {"list": [_split(item, f"{path}.{i}", tensors) for i, item in enumerate(value)]}
+        return {"list": [_split(item, tensors) for item in value]}
     return {"value": value}
 
 

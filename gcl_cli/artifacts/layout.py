@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from gcl_cli.errors import GclError
+
 MADE_BY = {  # artifact stage -> the command that makes it
     "mesh": "gcl mesh DATA",
     "render": "gcl render",
@@ -30,6 +32,15 @@ class WorkFolder:
         """The folder of `STAGE/NAME` (or `STAGE`, meaning `STAGE/main`)."""
         stage, _, name = reference.partition("/")
         return self.root / stage / (name or "main")
+
+
+def checked_name(name: str) -> str:
+    """A name that can be a folder beside `main`; GclError otherwise."""
+    if not name or "/" in name or name.startswith(".") or name.endswith(".partial"):
+        raise GclError(
+            f"--name {name!r} cannot be a folder's name here.", "Give a word without '/', '.' in front or '.partial'."
+        )
+    return name
 
 
 def reference(stage: str, name: str) -> str:

@@ -62,14 +62,14 @@ def versions() -> dict[str, str]:
 def read_artifact(work: WorkFolder, reference: str) -> Artifact:
     """A finished artifact whose files and inputs are what its manifest says.
 
-    Raises GclError when it is missing, damaged, or was made from inputs that changed since (stale).
+    Raises GclError when it is missing, damaged, or was made from inputs that changed since (stale), at any remove.
     """
     folder = work.artifact(reference)
     if not (folder / MANIFEST).exists():
         raise _missing(work, reference, folder)
     manifest = Manifest.model_validate(read_json(folder / MANIFEST))
     for file, expected in manifest.outputs.items():
-        if not (folder / file).exists() or _digest(folder / file, (folder / file).stat().st_mtime_ns) != expected:
+        if not (folder / file).exists() or _digest_now(folder / file) != expected:
             raise GclError(
                 f"{reference} is damaged: {file} is not what the stage wrote.",
                 f"Delete {folder} and run: {_command(reference)}",
@@ -78,8 +78,13 @@ def read_artifact(work: WorkFolder, reference: str) -> Artifact:
     return Artifact(f"{manifest.stage}/{manifest.name}", folder, manifest)
 
 
+def _digest_now(path: Path) -> str:
+    state = path.stat()
+    return _digest(path, (state.st_ino, state.st_size, state.st_mtime_ns))
+
+
 @lru_cache(maxsize=512)
-def _digest(path: Path, _modified: int) -> str:
+def _digest(path: Path, _state: tuple[int, int, int]) -> str:
     return sha256(path)
 
 
@@ -88,11 +93,13 @@ def _refuse_stale(work: WorkFolder, reference: str, manifest: Manifest) -> None:
         path = work.artifact(source) / MANIFEST
         if source == "dataset" or not path.exists():
             continue
-        if Manifest.model_validate(read_json(path)).digest != recorded:
+        found = Manifest.model_validate(read_json(path))
+        if found.digest != recorded:
             raise GclError(
                 f"{reference} is stale: {source} was made anew after {reference} had read it.",
                 f"Make it again: {_command(reference)} --restart",
             )
+        _refuse_stale(work, source, found)
 
 
 def _command(reference: str) -> str:
@@ -101,12 +108,14 @@ def _command(reference: str) -> str:
 
 
 def _missing(work: WorkFolder, reference: str, folder: Path) -> GclError:
+    stage = reference.partition("/")[0]
+    if stage not in MADE_BY:
+        return GclError(f"{reference}: there is no stage {stage!r}.", f"Name one of: {', '.join(MADE_BY)}")
     if folder.with_name(folder.name + ".partial").exists():
         return GclError(
             f"{reference} is not finished in {work.root}.", f"The same command goes on: {_command(reference)}"
         )
-    others = (
-        sorted(p.name for p in folder.parent.glob("*") if (p / MANIFEST).exists()) if folder.parent.exists() else []
-    )
+    finished = (p for p in folder.parent.glob("*") if (p / MANIFEST).exists())
+    others = sorted(p.name for p in finished if p.suffix != ".partial")
     found = f" (there is: {', '.join(others)})" if others else ""
     return GclError(f"{reference} does not exist in {work.root}{found}.", f"Make it: {_command(reference)}")

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from gcl_cli.artifacts.files import flush, read_json, sha256, write_json, write_text
-from gcl_cli.artifacts.layout import WorkFolder, reference
+from gcl_cli.artifacts.layout import WorkFolder, checked_name, reference
 from gcl_cli.artifacts.manifest import MANIFEST, Artifact, Manifest, read_artifact, versions
 from gcl_cli.errors import GclError
 
@@ -16,7 +16,8 @@ RUN = "run.json"
 METRICS = "metrics.jsonl"
 CHECKPOINTS = "checkpoints"
 SHARDS = "shards"
-_SCRATCH = {RUN, "lock", CHECKPOINTS, SHARDS}
+REPLACED = "replaced"  # the artifact that a remade one takes the place of, until it does
+_FILES, _FOLDERS = (RUN, "lock"), (CHECKPOINTS, SHARDS, REPLACED)  # what publishing leaves behind
 
 
 def now() -> str:
@@ -28,7 +29,7 @@ class Run:
     """One stage at work in its `.partial` folder; use as a context manager, then `publish`."""
 
     def __init__(self, work: WorkFolder, stage: str, name: str, config: dict[str, Any], inputs: dict[str, str]) -> None:
-        self.work, self.stage, self.name = work, stage, name
+        self.work, self.stage, self.name = work, stage, checked_name(name)
         self.config, self.inputs = _plain(config), inputs
         self.final = work.artifact(reference(stage, name))
         self.folder = self.final.with_name(self.final.name + ".partial")
@@ -53,11 +54,13 @@ class Run:
         if restart and self.folder.exists():
             self._take_lock()  # never pull the folder from under a run that is alive
             shutil.rmtree(self.folder)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._take_lock()
         if (self.folder / RUN).exists():
             self._refuse_difference(read_json(self.folder / RUN), "was begun")
-        else:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._take_lock()
+        for half_written in self.folder.glob("*.tmp"):
+            half_written.unlink()
+        if not (self.folder / RUN).exists():
             write_json(self.folder / RUN, {"config": self.config, "inputs": self.inputs, "started": now()})
         return self
 
@@ -82,32 +85,41 @@ class Run:
         return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
 
     def forget_after(self, lines: int) -> None:
-        """Drop metrics written after the checkpoint that is resumed."""
-        kept = self.recorded()[:lines]
-        if (self.folder / METRICS).exists():
-            write_text(self.folder / METRICS, "".join(json.dumps(line) + "\n" for line in kept))
+        """Drop metrics written after the checkpoint that is resumed; the last one may be half a line."""
+        path = self.folder / METRICS
+        if path.exists():
+            kept = path.read_text(encoding="utf-8").splitlines(keepends=True)[:lines]
+            write_text(path, "".join(kept))
 
     def publish(self, result: dict[str, Any], *, seed: int | None = None) -> Artifact:
-        """Write the manifest, push everything to the disk, and give the folder its final name."""
+        """Write the manifest, push everything to the disk, and give the folder its final name.
+
+        Checkpoints go last: whatever stops this before the renaming costs no work.
+        """
         started = read_json(self.folder / RUN)["started"]
-        for scratch in _SCRATCH - {RUN, "lock"}:
-            shutil.rmtree(self.folder / scratch, ignore_errors=True)
-        files = sorted(p for p in self.folder.iterdir() if p.name not in _SCRATCH)
+        files = sorted(p for p in self.folder.iterdir() if p.name not in (MANIFEST, *_FILES, *_FOLDERS))
         outputs = {p.name: sha256(p) for p in files if p.name != METRICS}
         manifest = Manifest(
             stage=self.stage, name=self.name, config=self.config, inputs=self.inputs, outputs=outputs,
             result=_plain(result), seed=seed, versions=versions(), started=started, finished=now(),
         )  # fmt: skip
         write_json(self.folder / MANIFEST, manifest.model_dump())
-        for path in files:
+        for path in (*files, self.folder):
             flush(path)
-        (self.folder / RUN).unlink()
-        (self.folder / "lock").unlink(missing_ok=True)
+        self._replace_final()
+        return Artifact(reference(self.stage, self.name), self.final, manifest)
+
+    def _replace_final(self) -> None:
+        """Give the folder its final name, then clear away what only the run needed."""
         if self.final.exists():
-            shutil.rmtree(self.final)
+            shutil.rmtree(self.folder / REPLACED, ignore_errors=True)
+            self.final.rename(self.folder / REPLACED)
         self.folder.rename(self.final)
         flush(self.final.parent)
-        return Artifact(reference(self.stage, self.name), self.final, manifest)
+        for scratch in _FOLDERS:
+            shutil.rmtree(self.final / scratch, ignore_errors=True)
+        for file in _FILES:
+            (self.final / file).unlink(missing_ok=True)
 
     def _take_lock(self) -> None:
         if self._lock is not None:

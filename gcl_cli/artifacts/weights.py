@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -18,9 +18,12 @@ def save_weights(path: Path, network: nn.Module, architecture: Architecture) -> 
 
 
 def read_architecture(path: Path) -> Architecture:
-    """The architecture in a weight file's header; GclError when there is none."""
-    with safe_open(path, framework="pt") as file:
-        header = (file.metadata() or {}).get("architecture")
+    """The architecture in a weight file's header; GclError when there is none, or the file is of another kind."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = (file.metadata() or {}).get("architecture")
+    except SafetensorError as error:
+        raise GclError(f"{path} is no safetensors file ({error}).", "Give a file that a gcl command wrote.") from error
     if header is None:
         raise GclError(f"{path} does not say its architecture.", "Give a file that a gcl command wrote.")
     return Architecture(**json.loads(header))

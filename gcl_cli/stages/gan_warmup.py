@@ -8,6 +8,7 @@ from torch import nn
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.run import Run
 from gcl_cli.config import GanWarmupSettings, settings_for
+from gcl_cli.errors import GclError
 from gcl_cli.records import RunOptions
 from gcl_cli.training.devices import choose_device, set_threads
 from gcl_cli.training.gan_warmup import GanWarmup, gan_warmup_state
@@ -24,6 +25,8 @@ def run(options: RunOptions, encoder: str | None, chosen: dict[str, Any]) -> dic
     source, architecture = read_encoder(work, encoder or latest(work, ("warmup",)))
     preset = source.config["preset"]
     settings = settings_for(GanWarmupSettings, "gan-warmup", preset, chosen)
+    if settings.epochs + settings.reconstruction_epochs == 0:
+        raise GclError("There are no epochs to train.", "Give at least 1 of --epochs or of --reconstruction-epochs.")
     render, structures = open_views(work, opened, architecture)
     inputs = {
         "dataset": opened.digest,

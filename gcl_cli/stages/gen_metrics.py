@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from gcl_cli import console
 from gcl_cli.artifacts.files import write_json
 from gcl_cli.artifacts.layout import WorkFolder
-from gcl_cli.artifacts.manifest import Artifact, read_artifact
+from gcl_cli.artifacts.manifest import Artifact
 from gcl_cli.artifacts.run import Run
 from gcl_cli.config import GenMetricsSettings, settings_for
 from gcl_cli.metrics.frechet import frechet_distance, statistics
@@ -25,7 +25,7 @@ from gcl_cli.training.structures import angle_indices, draw_angles
 from gcl_cli.workflow.data import open_data, training_set
 from gcl_cli.workflow.following import complete_already
 from gcl_cli.workflow.inception import load_inception, to_fid_size
-from gcl_cli.workflow.networks import latest, load_encoder, load_gan, read_encoder
+from gcl_cli.workflow.networks import latest, load_encoder, load_gan, read_encoder, read_generator
 from gcl_cli.workflow.views import open_views
 
 PROTOCOL = (
@@ -53,7 +53,7 @@ class Subject:
 def run(options: RunOptions, generator: str | None, chosen: dict[str, Any]) -> dict[str, Any]:
     """Measure a generator on the training pictures; returns the figures, mixed and per angle."""
     work = WorkFolder(Path(options.work))
-    gan = read_artifact(work, generator or latest(work, ("joint", "gan-warmup")))
+    gan = read_generator(work, generator or latest(work, ("joint", "gan-warmup")))
     settings = settings_for(GenMetricsSettings, "gen-metrics", gan.config["preset"], chosen)
     config = {"generator": gan.reference, **settings.model_dump()}
     opened = open_data(options, None)
@@ -138,9 +138,11 @@ def _compare(
 def _diversity(pictures: Tensor, people: Tensor, settings: GenMetricsSettings) -> float | None:
     """Mean DSSIM over random pairs within a person; None where nobody has two pictures."""
     chance = torch.Generator().manual_seed(settings.seed)
-    values = []
-    for _ in range(settings.repeats):
-        pairs = identity_pairs(people, pairs_per_identity=settings.pairs, generator=chance)
-        values += [dissimilarity(pictures[one[:, 0]], pictures[one[:, 1]]) for one in pairs.split(PAIRS)]
-    found = torch.cat(values)
-    return float(found.mean()) if len(found) else None
+    drawn = [
+        identity_pairs(people, pairs_per_identity=settings.pairs, generator=chance) for _ in range(settings.repeats)
+    ]
+    pairs = torch.cat(drawn)  # [P, 2]
+    if not len(pairs):
+        return None
+    found = [dissimilarity(pictures[one[:, 0]], pictures[one[:, 1]]) for one in pairs.split(PAIRS)]
+    return float(torch.cat(found).mean())

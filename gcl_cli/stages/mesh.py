@@ -17,6 +17,7 @@ from gcl_cli.body.estimator import Estimator
 from gcl_cli.body.model import load_body
 from gcl_cli.body.overlay import overlay, side_view
 from gcl_cli.config import MeshSettings, settings_for
+from gcl_cli.datasets.dataset import require_split
 from gcl_cli.datasets.decoding import read_crops
 from gcl_cli.errors import GclError
 from gcl_cli.records import MeshEstimates, RunOptions
@@ -43,11 +44,13 @@ def run(options: RunOptions, data: str | None, chosen: dict[str, Any]) -> dict[s
     """Estimate a body for every picture of the chosen splits; returns counts per status."""
     settings = settings_for(MeshSettings, "mesh", "paper", chosen)
     opened = open_data(options, data)
+    splits = settings.splits
+    for split in splits:
+        require_split(opened.dataset, split)
     job = Run(WorkFolder(Path(options.work)), "mesh", options.name, settings.model_dump(), {"dataset": opened.digest})
     if result := complete_already(job, restart=options.restart):
         return result
     with job.begin(restart=options.restart):
-        splits = [split for split in settings.splits if opened.split(split)]
         shards = [shard for split in splits for shard in _shards(opened, split)]
         _estimate(job, opened.root, shards, settings, options.threads or cores())
         counts = {split: _join(job, [shard for shard in shards if shard.split == split], settings) for split in splits}

@@ -51,7 +51,7 @@ def run(options: RunOptions, meshes: str, chosen: dict[str, Any]) -> dict[str, A
         return result
     console.say(f"Drawing with {backend}: {reason}")
     with job.begin(restart=options.restart):
-        splits = [split for split in source.config["splits"] if opened.split(split)]
+        splits = source.config["splits"]
         rows = [_draw_split(job, opened, source, split, settings, backend, options) for split in splits]
         _draw_sheet(job, splits[0], settings)
         return job.publish({"views": rows, "sheet": str(job.final / "sheet.png")}).manifest.result

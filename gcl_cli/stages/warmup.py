@@ -95,4 +95,7 @@ def _load_own(encoder: IdentityEncoder, path: Path, architecture: Architecture) 
             f"{path} is of another architecture ({', '.join(differing)} differ).",
             "Choose the --preset it was made with.",
         )
-    encoder.load_state_dict(read_weights(path))
+    tensors = read_weights(path)
+    if tensors.keys() != encoder.state_dict().keys():
+        raise GclError(f"{path} holds no identity encoder.", "Give an identity_encoder.safetensors of gcl.")
+    encoder.load_state_dict(tensors)

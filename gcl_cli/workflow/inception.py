@@ -22,6 +22,9 @@ def load_inception(device: torch.device) -> Callable[[Tensor], Tensor]:
     Raises GclError where the weights are neither there nor to be fetched: no other network may be called FID's.
     """
     target = Path(torch.hub.get_dir()) / "checkpoints" / Path(FID_WEIGHTS_URL).name
+    fetched = not target.exists()
+    if not fetched:
+        _refuse_other(target)  # before it is loaded
     try:
         network = InceptionV3([InceptionV3.BLOCK_INDEX_BY_DIM[2048]]).to(device).eval()
     except OSError as error:
@@ -29,9 +32,8 @@ def load_inception(device: torch.device) -> Callable[[Tensor], Tensor]:
             f"FID needs Inception weights that cannot be fetched ({error}). Wanted: {target}.",
             f"Put the file there (from {FID_WEIGHTS_URL}), or measure without it: --measures encoder,dssim,identity",
         ) from error
-
-    if not sha256(target).startswith(DIGEST):
-        raise GclError(f"{target} is not the file that FID is defined with.", f"Fetch it anew: {FID_WEIGHTS_URL}")
+    if fetched:
+        _refuse_other(target)
 
     @torch.no_grad()
     def features(pictures: Tensor) -> Tensor:
@@ -42,6 +44,11 @@ def load_inception(device: torch.device) -> Callable[[Tensor], Tensor]:
         return torch.cat(rows)
 
     return features
+
+
+def _refuse_other(target: Path) -> None:
+    if not sha256(target).startswith(DIGEST):
+        raise GclError(f"{target} is not the file that FID is defined with.", f"Fetch it anew: {FID_WEIGHTS_URL}")
 
 
 def to_fid_size(pictures: Tensor) -> Tensor:

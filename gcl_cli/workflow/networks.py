@@ -45,6 +45,14 @@ def read_encoder(work: WorkFolder, reference: str) -> tuple[Artifact, Architectu
     return artifact, read_architecture(weight_file(artifact, "identity_encoder"))
 
 
+def read_generator(work: WorkFolder, reference: str) -> Artifact:
+    """The artifact behind `--generator`; GclError when it holds no generator."""
+    artifact = read_artifact(work, reference)
+    if not weight_file(artifact, "generator").exists():
+        raise GclError(f"{reference} holds no generator.", "Choose --generator gan-warmup or --generator joint.")
+    return artifact
+
+
 def load_encoder(artifact: Artifact, architecture: Architecture, device: torch.device) -> IdentityEncoder:
     """The identity encoder of an artifact, on a device."""
     encoder = IdentityEncoder(architecture)

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -29,9 +30,21 @@ def map_shared(function: Callable[[Item], Result], items: Iterable[Item], *, pro
     with _single_threaded_children():
         pool = ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"))
         try:
-            yield from pool.map(function, items)
+            with _interruptions_held_back():
+                results = pool.map(function, items)  # starts the processes
+            yield from results
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _interruptions_held_back() -> Iterator[None]:
+    """Ctrl-C reaches every process of a terminal: those started inside leave it to this one, which sees it after."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

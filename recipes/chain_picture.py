@@ -1,0 +1,61 @@
+"""One picture of the chain from a finished quickstart: crop, mesh, the body from new sides, generated pictures."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from gcl_cli.artifacts.formats import read_meshes
+from gcl_cli.artifacts.layout import WorkFolder
+from gcl_cli.artifacts.manifest import read_artifact
+from gcl_cli.artifacts.sheets import write_sheet
+from gcl_cli.body.model import load_body
+from gcl_cli.body.overlay import overlay
+from gcl_cli.datasets.decoding import read_crop
+from gcl_cli.records import RunOptions
+from gcl_cli.training.generation import generate
+from gcl_cli.workflow.data import open_data, training_set
+from gcl_cli.workflow.networks import load_encoder, load_gan, read_encoder
+from gcl_cli.workflow.views import open_views
+
+PEOPLE = 4
+ANGLES = (2, 4, 6)  # indices of 90, 180 and 270 degrees
+ZOOM = 2
+
+
+def main(folder: Path, target: Path) -> None:
+    """Draw `target` from the work folder of a quickstart in `folder`."""
+    options = RunOptions(work=str(folder / "work"))
+    work, data = WorkFolder(folder / "work"), open_data(options, None)
+    source, architecture = read_encoder(work, "joint/main")
+    networks = {"identity_encoder": load_encoder(source, architecture, torch.device("cpu"))}
+    networks |= load_gan(source, architecture, torch.device("cpu"))
+    _, views = open_views(work, data, architecture)
+    pictures = training_set(data, architecture, options).pictures
+    rows = np.linspace(0, len(views.names) - 1, PEOPLE + 2).round().astype(int)[1:-1]
+    turns = torch.tensor((0, *ANGLES))
+    sheet = []
+    for row in rows:
+        made = generate(networks, pictures, views, torch.full((len(turns),), int(row)), turns)
+        crop = read_crop(data.root, views.names[row])
+        drawn = [views.picture(int(row), angle) for angle in ANGLES]
+        generated = [picture.permute(1, 2, 0).numpy() for picture in made]
+        sheet.append([_larger(crop), _mesh_on(crop, work, row), *map(_larger, drawn), *map(_larger, generated)])
+    captions = ("crop", "mesh", "90", "180", "270", "generated: 0", "90", "180", "270")
+    write_sheet(target, sheet, captions)
+
+
+def _larger(picture: np.ndarray) -> np.ndarray:
+    return picture.repeat(ZOOM, 0).repeat(ZOOM, 1)
+
+
+def _mesh_on(crop: np.ndarray, work: WorkFolder, row: int) -> np.ndarray:
+    _, meshes = read_meshes(read_artifact(work, "mesh/main").folder, "train")
+    body, pose, betas = load_body(), meshes.pose[[row]], meshes.betas[[row]]
+    rotations = body.world_rotations(pose)
+    vertices = body.skin(rotations, body.place(rotations, betas), betas)[0]
+    return overlay(crop, body, vertices, meshes.camera[row], ZOOM)
+
+
+main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,135 @@
+import pytest
+from pydantic_core import PydanticUndefined
+
+from gcl_cli import config
+from gcl_cli import options as o
+from gcl_cli.config import (
+    ClusterSettings,
+    EvaluateSettings,
+    GanWarmupSettings,
+    GenMetricsSettings,
+    JointSettings,
+    MeshSettings,
+    RenderSettings,
+    SynthSettings,
+    WarmupSettings,
+)
+from gcl_cli.errors import GclError
+from gcl_cli.options import validated
+
+STAGES = {
+    "synth": SynthSettings, "mesh": MeshSettings, "render": RenderSettings, "warmup": WarmupSettings,
+    "gan-warmup": GanWarmupSettings, "joint": JointSettings, "cluster": ClusterSettings, "evaluate": EvaluateSettings,
+    "gen-metrics": GenMetricsSettings,
+}  # fmt: skip
+SETTINGS = [(stage, name) for stage, model in STAGES.items() for name in model.model_fields]
+
+
+@pytest.mark.parametrize(("stage", "name"), SETTINGS)
+def test_a_default_typed_as_help_shows_it_reads_as_itself(stage, name):
+    model = STAGES[stage]
+    default = model.model_fields[name].default
+    assert default is not PydanticUndefined
+    shown = o._shown(default)
+    assert validated(stage, model, {name: shown}, []) == {name: default}
+    assert validated(stage, model, {}, [f"{name}={shown}"]) == {name: default}
+
+
+def test_only_what_the_user_chose_is_handed_on():
+    assert validated("joint", JointSettings, {}, []) == {}
+    assert validated("joint", JointSettings, {"epochs": "3"}, ["temperature=0.1"]) == {"epochs": 3, "temperature": 0.1}
+
+
+@pytest.mark.parametrize("text", ["none", "None", "NONE"])
+def test_none_means_no_value_where_that_is_allowed(text):
+    assert validated("cluster", ClusterSettings, {"radius": text}, []) == {"radius": None}
+    assert validated("joint", JointSettings, {"iterations": text}, []) == {"iterations": None}
+    with pytest.raises(GclError, match=f"epochs: .*found {text}"):
+        validated("joint", JointSettings, {"epochs": text}, [])
+
+
+def test_none_stays_a_word_where_it_is_one():
+    assert validated("warmup", WarmupSettings, {"init": "none"}, []) == {"init": "none"}
+    assert validated("joint", JointSettings, {"augment": "none"}, []) == {"augment": "none"}
+
+
+def test_lists_are_written_with_commas_and_spaces_do_no_harm():
+    assert validated("render", RenderSettings, {"angles": "0,90, 180"}, []) == {"angles": (0, 90, 180)}
+    assert validated("joint", JointSettings, {"losses": "gan,vi"}, []) == {"losses": ("gan", "vi")}
+    assert validated("warmup", WarmupSettings, {}, ["erase_area=0.1,0.2"]) == {"erase_area": (0.1, 0.2)}
+    assert validated("warmup", WarmupSettings, {}, ["decay_at="]) == {"decay_at": ()}
+
+
+def test_set_reads_truth_values_and_takes_dashes_for_underscores():
+    assert validated("joint", JointSettings, {}, ["exclude-self=false"]) == {"exclude_self": False}
+
+
+def test_the_last_set_counts_and_beats_an_option():
+    assert validated("joint", JointSettings, {"epochs": "3"}, ["epochs=4", "epochs=5"]) == {"epochs": 5}
+
+
+def test_an_unknown_setting_names_the_known_ones():
+    with pytest.raises(GclError, match="temprature is no setting of gcl joint") as caught:
+        validated("joint", JointSettings, {}, ["temprature=1"])
+    assert all(name in caught.value.fix for name in JointSettings.model_fields)
+
+
+def test_a_setting_without_a_value_says_that_the_value_is_missing():
+    with pytest.raises(GclError, match="the value is missing") as caught:
+        validated("joint", JointSettings, {}, ["temperature"])
+    assert "--set temperature=VALUE" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("stage", "chosen", "more", "words"),
+    [
+        ("joint", {"epochs": "0"}, [], ["epochs", "greater than or equal to 1", "found 0"]),
+        ("joint", {"epochs": "many"}, [], ["epochs", "integer", "found many"]),
+        ("joint", {"batch_size": "1"}, [], ["batch-size", "found 1"]),
+        ("joint", {}, ["temperature=-1"], ["temperature", "greater than 0", "found -1"]),
+        ("joint", {"losses": "gan,vii"}, [], ["losses", "'gan', 'vi', 'vi_syn' or 'vi_mem'", "found gan,vii"]),
+        ("joint", {"losses": "vi,vi_mem"}, [], ["losses", "add gan"]),
+        ("joint", {"losses": ","}, [], ["losses", "at least one", "found ,"]),
+        ("render", {"angles": "45,90"}, [], ["angles", "must be 0", "found 45,90"]),
+        ("render", {"angles": "0,90,90"}, [], ["angles", "none twice", "found 0,90,90"]),
+        ("mesh", {"splits": ""}, [], ["splits", "at least one"]),
+        ("mesh", {"splits": "train,test"}, [], ["splits", "found train,test"]),
+        ("gen-metrics", {"measures": "fid,fid"}, [], ["measures", "none twice"]),
+        ("cluster", {"radius": "1.5"}, [], ["radius", "less than 1", "found 1.5"]),
+        ("warmup", {}, ["erase_area=0.1"], ["erase-area", "found 0.1"]),
+        ("warmup", {"learning_rate": "nan"}, [], ["learning-rate", "found nan"]),
+        ("synth", {"seed": "-1"}, [], ["seed", "found -1"]),
+        ("synth", {"images": "1"}, [], ["images", "found 1"]),
+        ("synth", {"cameras": "1"}, [], ["cameras", "found 1"]),
+        ("synth", {"shift": "1.5"}, [], ["shift", "found 1.5"]),
+        ("joint", {}, ["image_weight=inf"], ["image-weight", "finite", "found inf"]),
+    ],
+)
+def test_a_bad_value_names_the_option_and_what_was_found(stage, chosen, more, words):
+    with pytest.raises(GclError) as caught:
+        validated(stage, STAGES[stage], chosen, more)
+    assert all(word in caught.value.problem for word in words), caught.value.problem
+    assert "\n" not in caught.value.problem
+    assert caught.value.fix == f"See gcl {stage} --help"
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_help_shows_the_default_and_what_presets_make_of_it(stage):
+    for name, info in STAGES[stage].model_fields.items():
+        text = o._default(stage, name, info)
+        assert f"default: {o._shown(info.default)}" in text
+        for preset, stages in config.PRESETS.items():
+            value = stages.get(stage, {}).get(name, info.default)
+            assert (f"{preset}: {o._shown(value)}" in text) == (value != info.default)
+
+
+@pytest.mark.parametrize(
+    ("stage", "name", "metavar"),
+    [
+        ("joint", "epochs", "INTEGER"), ("joint", "identity_rate", "NUMBER"), ("cluster", "radius", "NUMBER|none"),
+        ("gan-warmup", "iterations", "INTEGER|none"), ("render", "angles", "INTEGER,..."), ("warmup", "init", "TEXT"),
+        ("joint", "losses", "gan|vi|vi_syn|vi_mem,..."), ("warmup", "precision", "fp32|bf16"),
+    ],
+)  # fmt: skip
+def test_help_shows_what_may_be_typed(stage, name, metavar):
+    assert o._metavar(STAGES[stage].model_fields[name].annotation) == metavar

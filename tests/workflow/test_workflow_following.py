@@ -1,0 +1,118 @@
+import json
+
+import pytest
+import torch
+from torch import nn
+
+from gcl_cli.artifacts.layout import WorkFolder
+from gcl_cli.artifacts.run import CHECKPOINTS, METRICS, Run
+from gcl_cli.records import Event
+from gcl_cli.training.state import TrainingState, run_epochs
+from gcl_cli.workflow.following import complete_already, follow, last_epoch, resume, warn_of
+
+EPOCHS, STEPS = 3, 4
+
+
+class PowerCut(Exception):  # noqa: N818 (no error of the program)
+    """The run ends here, without a word."""
+
+
+def fresh_state() -> TrainingState:
+    layer = nn.Linear(3, 1)
+    nn.init.constant_(layer.weight, 0.5)
+    nn.init.constant_(layer.bias, 0.0)
+    optimizer = torch.optim.Adam(layer.parameters(), lr=0.1)
+    return TrainingState({"layer": layer}, {"layer": optimizer}, torch.Generator().manual_seed(4))
+
+
+def events(state: TrainingState, cut_after: int | None):
+    """A small training whose every step draws from the state's chance."""
+
+    def begin():
+        return torch.randperm(STEPS, generator=state.chance)[:, None], {"clusters": 2 + state.epoch, "fallback": None}
+
+    def step(batch):
+        if cut_after == state.steps_done:
+            raise PowerCut
+        rows = torch.randn(8, 3, generator=state.chance) + batch
+        loss = (state.networks["layer"](rows) - 1).square().mean()
+        state.optimizers["layer"].zero_grad()
+        loss.backward()
+        state.optimizers["layer"].step()
+        return {"loss": loss.item()}
+
+    return run_epochs(state, epochs=EPOCHS, begin=begin, step=step)
+
+
+def train(work: WorkFolder, *, every: int, cut_after: int | None = None):
+    """The training part of a stage; returns the recorded epochs and the weights."""
+    state = fresh_state()
+    with Run(work, "warmup", "main", {"every": every}, {}).begin(restart=False) as run:
+        resume(run, state)
+        epochs = follow(run, state, events(state, cut_after), epochs=EPOCHS, checkpoint_every=every)
+    return epochs, state.networks["layer"].state_dict()
+
+
+def figures(epochs) -> list[dict]:
+    return [{k: v for k, v in epoch.items() if k not in ("time", "seconds_per_step")} for epoch in epochs]
+
+
+@pytest.mark.parametrize("every", [1, 3, 4, 100])
+@pytest.mark.parametrize("cut_after", [0, 3, 4, 5, 11])
+def test_a_run_that_was_cut_off_anywhere_ends_as_an_unbroken_one(tmp_path, every, cut_after):
+    epochs, weights = train(WorkFolder(tmp_path / "unbroken"), every=every)
+    broken = WorkFolder(tmp_path / "broken")
+    with pytest.raises(PowerCut):
+        train(broken, every=every, cut_after=cut_after)
+    with (broken.artifact("warmup/main.partial") / METRICS).open("a") as file:
+        file.write('{"epoch": 9, "lo')  # the line that was being written
+    again, weights_again = train(broken, every=every)
+    assert figures(again) == figures(epochs)
+    assert all(torch.equal(weights[name], weights_again[name]) for name in weights)
+
+
+def test_every_epoch_is_one_line_of_the_metrics(tmp_path):
+    epochs, _ = train(WorkFolder(tmp_path), every=100)
+    lines = (tmp_path / "warmup" / "main.partial" / METRICS).read_text().splitlines()
+    assert [json.loads(line) for line in lines] == epochs
+    assert [(e["epoch"], e["steps"], e["clusters"]) for e in epochs] == [(1, 4, 2), (2, 4, 3), (3, 4, 4)]
+    assert all(e["seconds_per_step"] > 0 and e["loss"] > 0 for e in epochs)
+
+
+def test_checkpoints_come_as_often_as_asked(tmp_path):
+    train(WorkFolder(tmp_path), every=5)
+    folder = tmp_path / "warmup" / "main.partial" / CHECKPOINTS
+    assert sorted(path.name for path in folder.iterdir()) == ["000000005", "000000010"]
+
+
+def test_progress_says_how_far_the_whole_run_is(tmp_path, capsys):
+    train(WorkFolder(tmp_path), every=5)
+    err = capsys.readouterr().err
+    assert "warmup: 12/12" in err
+    assert "epoch 1/3: clusters 2, loss" in err and "epoch 3/3: clusters 4, loss" in err
+    train(WorkFolder(tmp_path), every=5)
+    assert "Resuming warmup/main at epoch 3, step 2." in capsys.readouterr().err
+
+
+def test_a_finished_run_is_not_done_again(tmp_path, capsys):
+    def run():
+        return Run(WorkFolder(tmp_path), "warmup", "main", {}, {})
+
+    assert complete_already(run(), restart=False) is None
+    with run().begin(restart=False) as job:
+        job.publish({"loss": 0.5})
+    assert complete_already(run(), restart=False) == {"loss": 0.5}
+    assert "warmup/main is complete already" in capsys.readouterr().err
+    assert complete_already(run(), restart=True) is None
+
+
+def test_the_last_epoch_is_the_result():
+    epochs = [{"epoch": 1, "loss": 2.0}, {"time": "t", "epoch": 2, "steps": 4, "loss": 1.0}]
+    assert last_epoch(epochs) == {"epoch": 2, "loss": 1.0}
+
+
+def test_a_replaced_clustering_is_told(capsys):
+    warn_of(Event("epoch", 0, 1, 1, {"fallback": "all noise: took a wider radius"}))
+    warn_of(Event("epoch", 0, 1, 1, {"fallback": None}))
+    warn_of(Event("epoch", 0, 1, 1, {}))
+    assert capsys.readouterr().err == "Note: all noise: took a wider radius\n"
