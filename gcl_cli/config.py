@@ -126,7 +126,7 @@ class AugmentSettings(Settings):
     """Classic augmentation of real pictures (Cluster Contrast; rows 3 of the paper's Table 3)."""
 
     flip_probability: float = setting(0.5, "probability of mirroring a picture", ge=0, le=1)
-    padding: int = setting(10, "largest shift in pixels, at a height of 256", ge=0)
+    crop_padding: int = setting(10, "largest shift in pixels, at a height of 256", ge=0)
     erase_probability: float = setting(0.5, "probability of erasing a rectangle", ge=0, le=1)
     erase_area: tuple[float, float] = setting((0.02, 0.4), "its share of the picture, from and to")
     erase_aspect: tuple[float, float] = setting((0.3, 3.33), "its height over width, from and to")
@@ -136,8 +136,8 @@ class ContrastSettings(ClusterSettings, AugmentSettings, TrainSettings):
     """Joins the groups above for the stages that cluster while they train."""
 
 
-class WarmupSettings(ContrastSettings):
-    """Cluster Contrast (ACCV 2022) on pseudo labels renewed every epoch."""
+class WarmupSettings(ContrastSettings, Architecture):
+    """Cluster Contrast (ACCV 2022) on pseudo labels renewed every epoch, and the networks that all later stages use."""
 
     epochs: int = setting(50, "epochs", option=True, ge=1)
     iterations: int = setting(200, "steps an epoch", option=True, ge=1)
@@ -206,7 +206,9 @@ class JointSettings(GanSettings, ContrastSettings):
         "batch", "positive of L'_vi: this step's feature or its memory row"
     )
     exclude_self: bool = setting(True, "a positive is another picture of the cluster where there is one")
-    refresh_noise: bool = setting(True, "renew the memory rows of unclustered pictures every epoch")
+    refresh: Literal["none", "noise", "all"] = setting(
+        "noise", "memory rows renewed before each clustering: none, those of unclustered pictures, or all", option=True
+    )
     batchnorm_update: Literal["real", "all"] = setting("real", "pictures that move the encoder's running statistics")
     contrast_steps: int = setting(0, "steps of L_vi alone after each joint step", option=True, ge=0)
     augment: Literal["none", "classic"] = setting(
@@ -262,7 +264,8 @@ _FROM_SCRATCH: dict[str, dict[str, Any]] = {
         "discriminator_rate": 4e-4, "precision": "bf16", "penalty_every": 4,
     },
     "joint": {
-        "epochs": 20, "iterations": 18, "contrast_steps": 4, "augment": "classic", "identity_rate": 3.5e-3,
+        "epochs": 20, "iterations": 18, "contrast_steps": 4, "augment": "classic", "identity_rate": 1e-3,
+        "refresh": "all",
         "generator_rate": 2e-4, "discriminator_rate": 2e-4, "decay_at": (0.6,), "radius": 0.4, "k1": 20,
         "precision": "bf16", "penalty_every": 4,
     },
@@ -287,4 +290,5 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
 
 def settings_for(model: type[AnySettings], stage: str, preset: str, chosen: dict[str, Any]) -> AnySettings:
     """The settings of a stage: the paper's defaults, changed by the preset, changed by what the user chose."""
-    return model(**(PRESETS[preset].get(stage, {}) | chosen))
+    networks = PRESETS[preset]["architecture"] if issubclass(model, Architecture) else {}
+    return model(**(networks | PRESETS[preset].get(stage, {}) | chosen))

@@ -96,6 +96,7 @@ class Run:
 
         Checkpoints go last: whatever stops this before the renaming costs no work.
         """
+        self.record({"result": result})
         started = read_json(self.folder / RUN)["started"]
         files = sorted(p for p in self.folder.iterdir() if p.name not in (MANIFEST, *_FILES, *_FOLDERS))
         outputs = {p.name: sha256(p) for p in files if p.name != METRICS}

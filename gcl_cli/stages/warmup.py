@@ -10,7 +10,7 @@ from gcl_cli.artifacts.files import sha256
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.run import Run
 from gcl_cli.artifacts.weights import read_architecture, read_weights
-from gcl_cli.config import PRESETS, Architecture, WarmupSettings, settings_for
+from gcl_cli.config import Architecture, WarmupSettings, settings_for
 from gcl_cli.errors import GclError
 from gcl_cli.networks.identity_encoder import IdentityEncoder, load_imagenet
 from gcl_cli.networks.initialisation import initialise
@@ -25,10 +25,11 @@ from gcl_cli.workflow.networks import place, save_networks
 def run(options: RunOptions, data: str | None, preset: str, chosen: dict[str, Any]) -> dict[str, Any]:
     """Train an identity encoder on unlabelled pictures; returns the last epoch's figures."""
     settings = settings_for(WarmupSettings, "warmup", preset, chosen)
-    architecture = Architecture(**PRESETS[preset]["architecture"])
+    architecture = Architecture(**settings.model_dump(include=set(Architecture.model_fields)))
     opened = open_data(options, data)
     inputs = {"dataset": opened.digest} | _init_digest(settings.init)
-    job = Run(WorkFolder(Path(options.work)), "warmup", options.name, _config(preset, architecture, settings), inputs)
+    config = {"preset": preset, **settings.model_dump()}
+    job = Run(WorkFolder(Path(options.work)), "warmup", options.name, config, inputs)
     if result := complete_already(job, restart=options.restart):
         return result
     set_threads(options.threads)
@@ -44,10 +45,6 @@ def run(options: RunOptions, data: str | None, preset: str, chosen: dict[str, An
         save_networks(job.folder, {"identity_encoder": encoder}, architecture)
         result = {"pictures": len(pictures), "steps": state.steps_done, **last_epoch(epochs)}
         return job.publish(result, seed=settings.seed).manifest.result
-
-
-def _config(preset: str, architecture: Architecture, settings: WarmupSettings) -> dict[str, Any]:
-    return {"preset": preset, "architecture": architecture.model_dump(), **settings.model_dump()}
 
 
 def _init_digest(init: str) -> dict[str, str]:

@@ -116,7 +116,7 @@ def warm_up_augmentation(
     pictures: Tensor,
     *,
     flip_probability: float,
-    padding: int,
+    crop_padding: int,
     erase_probability: float,
     erase_area: tuple[float, float],
     erase_aspect: tuple[float, float],
@@ -124,7 +124,7 @@ def warm_up_augmentation(
 ) -> Tensor:
     """Flip, shift, normalise and erase uint8 pictures [B, 3, H, W] (Cluster Contrast, ACCV 2022)."""
     flipped = draw_flips(len(pictures), probability=flip_probability, generator=generator)
-    shifted = pad_and_crop(flip(pictures, flipped), padding=padding, generator=generator)
+    shifted = pad_and_crop(flip(pictures, flipped), padding=crop_padding, generator=generator)
     return erase(
         normalise(shifted), probability=erase_probability, area=erase_area, aspect=erase_aspect, generator=generator
     )
@@ -137,7 +137,7 @@ def classic_augmentation(
     brightness: float,
     contrast: float,
     saturation: float,
-    padding: int,
+    crop_padding: int,
     erase_probability: float,
     erase_area: tuple[float, float],
     erase_aspect: tuple[float, float],
@@ -157,7 +157,7 @@ def classic_augmentation(
         saturation=saturation,
         generator=generator,
     )
-    shifted = normalise(pad_and_crop(coloured, padding=padding, generator=generator))
+    shifted = normalise(pad_and_crop(coloured, padding=crop_padding, generator=generator))
     erased = erase(shifted, probability=erase_probability, area=erase_area, aspect=erase_aspect, generator=generator)
     return AugmentedPictures(erased, normalise(coloured), flipped.to(pictures.device))
 

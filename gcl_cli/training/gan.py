@@ -80,7 +80,7 @@ class ViewGan:
         """One Adam step of the discriminator on real and (detached) generated pictures."""
         s = self.settings
         self.discriminator.requires_grad_(True)
-        weight = every_nth(s.penalty_weight, step=self.state.steps_done, every=s.penalty_every)
+        weight = every_nth(s.penalty_weight, step=self._discriminator_steps(), every=s.penalty_every)
         fakes = torch.cat([views.reconstructed, views.novel, views.cycled]).detach()
         with arithmetic(s.precision, self.device):
             maps_fake = self.discriminator(fakes)
@@ -98,6 +98,11 @@ class ViewGan:
         loss.backward()
         optimizer.step()
         return {"discriminator": loss.item()}
+
+    def _discriminator_steps(self) -> int:
+        """How many steps the discriminator has done; steps of other kinds in between must not shift the penalty."""
+        moments = next(iter(self.state.optimizers["discriminator"].state.values()), None)
+        return 0 if moments is None else int(moments["step"])
 
     def generator_loss(self, real: Tensor, views: Views) -> tuple[Tensor, Values]:
         """L_gan of the generator's side (Eq. 4), through the discriminator as it stands now."""

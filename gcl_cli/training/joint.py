@@ -31,8 +31,8 @@ def joint_state(networks: dict[str, nn.Module], settings: JointSettings) -> Trai
         network.train()
     trained = [parameter for parameter in networks["identity_encoder"].parameters() if parameter.requires_grad]
     identity = SGD(
-        trained, lr=settings.identity_rate, momentum=settings.identity_momentum, nesterov=True,
-        weight_decay=settings.identity_weight_decay,
+        trained, lr=settings.identity_rate, momentum=settings.identity_momentum,
+        nesterov=settings.identity_momentum > 0, weight_decay=settings.identity_weight_decay,
     )  # fmt: skip
     optimizers = {**gan_optimizers(networks, settings), "identity": identity}
     return TrainingState(networks, optimizers, torch.Generator().manual_seed(settings.seed))
@@ -48,6 +48,8 @@ class Joint:
         self.gan = ViewGan(state, settings)
         self.turns = angle_indices(structures, settings.angles)
         self.device = self.gan.device
+        # L_vi is all that a contrast-only step has: without it there are none.
+        self.contrast_steps = settings.contrast_steps if "vi" in settings.losses else 0
 
     def epochs(self) -> Iterator[Event]:
         """Train to the last epoch, from wherever the state stands."""
@@ -56,32 +58,32 @@ class Joint:
     def _begin_epoch(self) -> tuple[Tensor, Values]:
         """Renew the pseudo labels from the memory bank and plan the batches of clustered pictures."""
         s, tensors = self.settings, self.state.tensors
-        if "memory" not in tensors:
+        if "memory" in tensors:
+            self._refresh(tensors["labels"].cpu())
+        else:
             tensors["memory"] = embed(self.gan.identity_encoder, self.data.pictures, precision=s.precision)
-            tensors["labels"] = torch.zeros(len(self.data), dtype=torch.int64)
-        elif s.refresh_noise:
-            self._refresh_noise()
         found = cluster_features(tensors["memory"], self.data.cameras, settings=s)
         tensors["labels"] = torch.from_numpy(found.labels)
-        steps = None if s.iterations is None else s.iterations * (1 + s.contrast_steps)
+        steps = None if s.iterations is None else s.iterations * (1 + self.contrast_steps)
         rows = (tensors["labels"] >= 0).nonzero().flatten()
         batches = epoch_batches(rows, batch_size=s.batch_size, steps=steps, generator=self.state.chance)
         return batches, cluster_values(found, self.data.cameras)
 
-    def _refresh_noise(self) -> None:
-        # Paper: not stated (the published code leaves unclustered rows as they were at the start). Here: renewed.
-        rows = (self.state.tensors["labels"].cpu() < 0).nonzero().flatten()
+    def _refresh(self, labels: Tensor) -> None:
+        """Renew rows of the memory bank with clean features, as the setting `refresh` says."""
+        # Paper: does not say; the published code leaves unclustered rows as they were at the start.
+        # Here: renewed every epoch (refresh = noise), or all rows (all): augmented features cluster worse.
+        chosen = {"none": labels < -1, "noise": labels < 0, "all": labels >= -1}[self.settings.refresh]
+        rows = chosen.nonzero().flatten()
         fresh = embed(self.gan.identity_encoder, self.data.pictures[rows], precision=self.settings.precision)
-        bank = MemoryBank(self.state.tensors["memory"])
-        bank.refresh(rows, fresh)
-        self.state.tensors["memory"] = bank.rows
+        MemoryBank(self.state.tensors["memory"]).refresh(rows, fresh)
 
     def _step(self, batch: Tensor) -> Values:
         s, rows = self.settings, batch.cpu()
         rate = learning_rate(s.identity_rate, step=self.state.epoch, steps=s.epochs, decay_at=s.decay_at, decay=s.decay)
         set_learning_rate(self.state.optimizers["identity"], rate)
         self.gan.identity_encoder.train()
-        if "gan" in s.losses and is_joint_step(self.state.step, contrast_steps=s.contrast_steps):
+        if "gan" in s.losses and is_joint_step(self.state.step, contrast_steps=self.contrast_steps):
             return self._joint_step(rows)
         return self._contrast_step(rows)
 

@@ -33,7 +33,10 @@ class TrainingState:
     sums: dict[str, list[float]] = field(default_factory=dict)
 
     def snapshot(self) -> dict[str, Any]:
-        """Nested dicts of tensors and plain values; `restore` takes them back bit for bit."""
+        """Nested dicts of tensors and plain values; `restore` takes them back bit for bit.
+
+        The tensors are the living ones: write them down before the next step.
+        """
         return {
             "networks": {name: network.state_dict() for name, network in self.networks.items()},
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
@@ -45,25 +48,28 @@ class TrainingState:
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
-        """Become the state that `snapshot` was taken of."""
+        """Become the state that `snapshot` was taken of; going on leaves the snapshot as it is."""
         for name, network in self.networks.items():
             network.load_state_dict(snapshot["networks"][name])
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(snapshot["optimizers"][name])
-            _match_memory_format(optimizer)
+            _own_moments(optimizer)
         self.chance.set_state(snapshot["chance"])
         device = next(next(iter(self.networks.values())).parameters()).device
-        self.tensors = {name: tensor.to(device) for name, tensor in snapshot["tensors"].items()}
+        # Copies: steps change tables in place, and a table inside a file's buffer may lie askew in memory, where matrix
+        # products can round differently.
+        self.tensors = {name: tensor.to(device, copy=True) for name, tensor in snapshot["tensors"].items()}
         self.epoch, self.step, self.steps_done = (snapshot["position"][k] for k in ("epoch", "step", "steps_done"))
-        self.epoch_values, self.sums = snapshot["epoch_values"], snapshot["sums"]
+        self.epoch_values, self.sums = snapshot["epoch_values"], dict(snapshot["sums"])
 
 
-def _match_memory_format(optimizer: Optimizer) -> None:
-    """Lay moments out in memory as their parameters are, so that resumed arithmetic is the same to the last bit."""
+def _own_moments(optimizer: Optimizer) -> None:
+    """Copy moments, laid out in memory as their parameters are, so that a resumed run rounds as an unbroken one."""
     for parameter, moments in optimizer.state.items():
         for name, value in moments.items():
-            if isinstance(value, Tensor) and value.shape == parameter.shape:
-                moments[name] = torch.empty_like(parameter, requires_grad=False).copy_(value)
+            if isinstance(value, Tensor):
+                like = parameter if value.shape == parameter.shape else value
+                moments[name] = torch.empty_like(like, dtype=value.dtype, requires_grad=False).copy_(value)
 
 
 def run_epochs(
@@ -82,8 +88,9 @@ def run_epochs(
         while state.step < len(batches):
             values = step(batches[state.step])
             for name, value in values.items():
-                total, count = state.sums.get(name, [0.0, 0])
-                state.sums[name] = [total + float(value or 0.0), count + 1]
+                if isinstance(value, int | float):
+                    total, count = state.sums.get(name, [0.0, 0])
+                    state.sums[name] = [total + value, count + 1]
             state.step += 1
             state.steps_done += 1
             yield Event("step", state.epoch, state.step, len(batches), values)

@@ -18,13 +18,13 @@ from gcl_cli.training.augmentation import (
 AREA, ASPECT = (0.02, 0.4), (0.3, 3.33)
 WARM_UP = {
     "flip_probability": 0.5,
-    "padding": 10,
+    "crop_padding": 10,
     "erase_probability": 0.5,
     "erase_area": AREA,
     "erase_aspect": ASPECT,
 }
 COLOURS = {"brightness": 0.2, "contrast": 0.3, "saturation": 0.4}
-OFF = {**WARM_UP, "flip_probability": 0.0, "padding": 0, "erase_probability": 0.0}
+OFF = {**WARM_UP, "flip_probability": 0.0, "crop_padding": 0, "erase_probability": 0.0}
 NO_COLOURS = dict.fromkeys(COLOURS, 0.0)
 
 

@@ -1,0 +1,162 @@
+import copy
+
+import pytest
+import torch
+from torch.nn import functional as F
+from training_world import (
+    CLUSTERING,
+    new_encoder,
+    running_statistics,
+    same,
+    tensors_of,
+    training_set,
+    unbroken_and_resumed,
+)
+
+from gcl_cli.config import WarmupSettings
+from gcl_cli.records import TrainingSet
+from gcl_cli.training import warmup
+from gcl_cli.training.augmentation import normalise
+from gcl_cli.training.colours import colour_features
+from gcl_cli.training.features import embed
+from gcl_cli.training.memory import ClusterMemory
+from gcl_cli.training.warmup import Warmup, warmup_state
+
+PLAIN = {"flip_probability": 0.0, "crop_padding": 0, "erase_probability": 0.0}
+
+
+def chosen(**changed) -> WarmupSettings:
+    few = {"epochs": 2, "iterations": 3, "people": 4, "pictures": 2, "batchnorm_groups": 2, "init": "none"}
+    return WarmupSettings(**{**few, **CLUSTERING, **changed})
+
+
+def new_loop(settings: WarmupSettings, *, colour_start: bool = True, data: TrainingSet | None = None):
+    state = warmup_state(new_encoder(), settings)
+    return state, Warmup(state, data or training_set(), settings, colour_start=colour_start).epochs()
+
+
+def finished(settings: WarmupSettings):
+    state, loop = new_loop(settings)
+    events = list(loop)
+    return events, tensors_of(state.networks["identity_encoder"]), state.chance.get_state()
+
+
+def one_step(settings: WarmupSettings):
+    """The state before and after the first step, its event, and a copy of the encoder as it was before."""
+    state, loop = new_loop(settings)
+    before = copy.deepcopy(state.networks["identity_encoder"])
+    event = next(loop)
+    return state, event, before
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_resumed_equals_unbroken_bit_for_bit(precision, tmp_path):
+    settings = chosen(precision=precision, optimizer="adamw", colour_epochs=1)
+    for unbroken, resumed in unbroken_and_resumed(lambda: new_loop(settings), (1, 3, 4, 6), tmp_path):
+        assert same(unbroken[1], resumed[1])
+        assert unbroken[0] == resumed[0]
+
+
+def test_one_seed_gives_one_run_and_another_seed_another():
+    first, again, other = (finished(chosen(seed=seed)) for seed in (1, 1, 2))
+    assert same(first, again)
+    assert not same(first[1], other[1])
+
+
+def test_global_chance_is_not_touched():
+    _, loop = new_loop(chosen(epochs=1))
+    before = torch.get_rng_state()
+    list(loop)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_batchnorm_groups_are_the_chunks_one_after_another(groups):
+    state, _, before = one_step(chosen(batchnorm_groups=groups, **PLAIN))
+    pictures = normalise(training_set().pictures[state.tensors["batches"][0]])
+    before.train()
+    for chunk in pictures.chunk(groups):
+        before(chunk)
+    after = running_statistics(state.networks["identity_encoder"])
+    assert after["trunk.bn1.num_batches_tracked"] == groups
+    assert all(torch.allclose(after[name], value) for name, value in running_statistics(before).items())
+
+
+@pytest.mark.parametrize("hard", [False, True])
+def test_loss_is_the_contrast_with_old_centroids_which_then_move_towards_the_features(hard):
+    settings = chosen(hard=hard, **PLAIN)
+    state, event, before = one_step(settings)
+    rows, labels = state.tensors["batches"][0], state.tensors["labels"]
+    memory = ClusterMemory.from_features(embed(before, training_set().pictures, precision="fp32"), labels)
+    before.train()
+    chunks = normalise(training_set().pictures[rows]).chunk(settings.batchnorm_groups)
+    features = F.normalize(torch.cat([before(chunk).embedding for chunk in chunks]), dim=1)
+    loss = F.cross_entropy(features @ memory.centroids.T / 0.05, labels[rows])
+    assert event.values["loss"] == pytest.approx(loss.item(), rel=1e-5)
+    memory.update(features.detach(), labels[rows], momentum=0.1, hard=hard)
+    assert torch.allclose(state.tensors["centroids"], memory.centroids, atol=1e-6)
+
+
+def test_colours_are_clustered_in_the_first_epochs_only(monkeypatch):
+    widths = []
+    true_clustering = warmup.cluster_features
+
+    def spy(features, cameras, *, settings):
+        widths.append(features.shape[1])
+        return true_clustering(features, cameras, settings=settings)
+
+    monkeypatch.setattr(warmup, "cluster_features", spy)
+    settings = chosen(epochs=4, iterations=1, colour_epochs=2)
+    embedding, colours = new_encoder().embedding_size, colour_features(training_set().pictures, None).shape[1]
+    state, loop = new_loop(settings)
+    list(loop)
+    assert widths == [colours, colours, embedding, embedding]
+    assert state.tensors["centroids"].shape[1] == embedding
+    widths.clear()
+    list(new_loop(settings, colour_start=False)[1])
+    assert widths == [embedding] * 4
+
+
+def test_centroids_of_the_colour_clusters_are_means_of_features():
+    settings = chosen(epochs=1, iterations=1, memory_momentum=0.99999, **PLAIN)
+    state, _, before = one_step(settings)
+    features = embed(before, training_set().pictures, precision="fp32")
+    labels = state.tensors["labels"]
+    for label, centroid in enumerate(state.tensors["centroids"]):
+        assert torch.allclose(centroid, F.normalize(features[labels == label].mean(0), dim=0), atol=1e-4)
+
+
+def test_rate_falls_at_the_shares_of_the_run():
+    state, loop = new_loop(chosen(epochs=5, iterations=2, decay_at=(0.4, 0.8), decay=0.1, learning_rate=1.0e-3))
+    rates = [state.optimizers["identity"].param_groups[0]["lr"] for event in loop if event.kind == "step"]
+    assert rates == pytest.approx([1e-3] * 4 + [1e-4] * 4 + [1e-5] * 2)
+
+
+def test_the_bias_of_the_embedding_norm_stays_zero():
+    state, loop = new_loop(chosen(epochs=1))
+    list(loop)
+    assert not state.networks["identity_encoder"].head.norm.bias.any()
+
+
+def test_epoch_reports_clusters_and_the_mean_loss():
+    _, loop = new_loop(chosen())
+    events = list(loop)
+    for epoch in (0, 1):
+        losses = [e.values["loss"] for e in events if e.kind == "step" and e.epoch == epoch]
+        (report,) = (e.values for e in events if e.kind == "epoch" and e.epoch == epoch)
+        assert report["loss"] == pytest.approx(sum(losses) / 3)
+        assert report["clusters"] >= 2 and 0 < report["share_labelled"] <= 1 and report["radius"] == 0.5
+        assert 0 <= report["share_cross_camera"] <= 1
+
+
+def test_pictures_without_cameras_train_and_report_no_share_across_cameras():
+    events = list(new_loop(chosen(epochs=1), data=TrainingSet(training_set().pictures))[1])
+    assert events[-1].values["share_cross_camera"] is None
+
+
+def test_batches_hold_clustered_pictures_alone(monkeypatch):
+    labels = torch.tensor([0, 0, 0, 1, 1, 1, 2, 2] + [-1] * 24).numpy()
+    monkeypatch.setattr(warmup, "cluster_features", lambda *_, **__: warmup.PseudoLabels(labels, 0.5))
+    state, loop = new_loop(chosen(epochs=1))
+    next(loop)
+    assert set(state.tensors["batches"].flatten().tolist()) <= set(range(8))
