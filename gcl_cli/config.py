@@ -33,7 +33,8 @@ class Architecture(Settings):
     """The shapes of all four networks; it travels with the weights (section 4.2 of the paper)."""
 
     trunk: Literal["resnet50", "resnet18"] = setting("resnet50", "ResNet of the identity encoder", paper="4.2")
-    trunk_width: int = setting(64, "channels after the trunk's stem; 64 is the published network", ge=4)
+    # Below 16 channels, oneDNN's backward of the trunk's strided 1 x 1 convolutions corrupts memory (torch 2.14).
+    trunk_width: int = setting(64, "channels after the trunk's stem; 64 is the published network", ge=16)
     head: Literal["bnneck", "projection"] = setting(
         "bnneck", "bnneck: GeM pooling + BatchNorm; projection: average pooling + Linear(512) + BatchNorm"
     )
@@ -138,6 +139,12 @@ class ContrastSettings(ClusterSettings, AugmentSettings, TrainSettings):
 
 class WarmupSettings(ContrastSettings, Architecture):
     """Cluster Contrast (ACCV 2022) on pseudo labels renewed every epoch, and the networks that all later stages use."""
+
+    @model_validator(mode="after")
+    def _groups_hold_whole_people(self) -> "WarmupSettings":
+        if self.people % self.batchnorm_groups:
+            raise ValueError(f"people ({self.people}) is no multiple of batchnorm_groups ({self.batchnorm_groups})")
+        return self
 
     epochs: int = setting(50, "epochs", option=True, ge=1)
     iterations: int = setting(200, "steps an epoch", option=True, ge=1)

@@ -7,4 +7,4 @@ ruff format --check .
 lint-imports
 mypy
 if [ $# -eq 0 ]; then set -- -m "not slow"; fi
-python -m pytest "$@"
+python -m pytest --numprocesses auto --dist loadfile "$@"

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 
 from gcl_cli.config import GanWarmupSettings
-from gcl_cli.errors import GclError
 from gcl_cli.records import Event, StructurePictures, TrainingSet
 from gcl_cli.training.augmentation import normalise
 from gcl_cli.training.gan import ViewGan, gan_optimizers
@@ -32,8 +31,6 @@ class GanWarmup:
         self.gan = ViewGan(state, settings)
         self.turns = angle_indices(structures, settings.angles)
         self.total = settings.reconstruction_epochs + settings.epochs
-        if self.total == 0:
-            raise GclError("0 epochs of reconstruction and 0 of the full objective train nothing.", "Add --epochs 1.")
 
     def epochs(self) -> Iterator[Event]:
         """Train to the last epoch, from wherever the state stands."""

@@ -128,6 +128,8 @@ class Joint:
         """The chosen terms of Eq. 6-8 with positives and negatives drawn from the memory bank."""
         s, tensors = self.settings, self.state.tensors
         memory, labels, chance = tensors["memory"], tensors["labels"].cpu(), self.state.chance
+        # Paper: a positive is another picture of the same label; the published code may draw the anchor itself.
+        # Here: another picture wherever the cluster has one (exclude_self).
         first, second = (
             memory[draw_positives(labels, rows, exclude_self=s.exclude_self, generator=chance)] for _ in range(2)
         )

@@ -37,6 +37,7 @@ def warmup_state(encoder: IdentityEncoder, settings: WarmupSettings) -> Training
     )
 
 
+# Paper: warms up with JVTC, MMCL or ACT. Here: Cluster Contrast, which is stronger and needs no extra data.
 class Warmup:
     """One warm-up over one data set.
 

@@ -28,7 +28,7 @@ SMALL = {
     "gan-warmup": {"epochs": 1, "reconstruction_epochs": 1, "iterations": 2, "batch_size": 4},
     "joint": {
         "epochs": 2, "iterations": 2, "contrast_steps": 1, "batch_size": 4, "augment": "classic",
-        "checkpoint_every": 1, **CLUSTERING,
+        "checkpoint_every": 3, **CLUSTERING,
     },
     "cluster": {name: value for name, value in CLUSTERING.items() if name != "precision"},
 }  # fmt: skip
@@ -138,11 +138,17 @@ def test_every_stage_publishes_its_files_and_reports_its_figures(finished):
     assert "fid" not in measured
 
 
+def recorded_epochs(chain: Chain, folder: str) -> list[int]:
+    """The epochs of metrics.jsonl, whose last line is the result."""
+    *epochs, last = (json.loads(line) for line in (chain.work / folder / "metrics.jsonl").read_text().splitlines())
+    assert last["result"] == chain.manifest(folder)["result"]
+    return [line["epoch"] for line in epochs]
+
+
 def test_metrics_have_one_line_an_epoch(finished):
     chain, _ = finished
     for folder, epochs in (("warmup/main", 2), ("gan-warmup/main", 2), ("joint/main", 2)):
-        lines = [json.loads(line) for line in (chain.work / folder / "metrics.jsonl").read_text().splitlines()]
-        assert [line["epoch"] for line in lines] == list(range(1, epochs + 1))
+        assert recorded_epochs(chain, folder) == list(range(1, epochs + 1))
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -166,7 +172,7 @@ def test_each_stage_alone_makes_the_same_again(chain, stage):
         assert after[part] == before[part]
 
 
-@pytest.mark.parametrize("steps", [1, 4, 6])
+@pytest.mark.parametrize("steps", [4, 7])
 def test_interrupted_joint_training_ends_with_the_weights_of_an_unbroken_run(chain, steps, monkeypatch):
     before = chain.manifest("joint/main")
     shutil.rmtree(chain.work / "joint" / "main")
@@ -188,8 +194,7 @@ def test_interrupted_joint_training_ends_with_the_weights_of_an_unbroken_run(cha
     chain.joint()
     assert any(line.startswith("Resuming joint/main") for line in said)
     assert chain.manifest("joint/main")["outputs"] == before["outputs"]
-    lines = (chain.work / "joint" / "main" / "metrics.jsonl").read_text().splitlines()
-    assert [json.loads(line)["epoch"] for line in lines] == [1, 2]
+    assert recorded_epochs(chain, "joint/main") == [1, 2]
 
 
 def test_an_earlier_encoder_can_be_chosen(finished):

@@ -31,7 +31,9 @@ from gcl_cli.workflow.networks import (
 from gcl_cli.workflow.views import draw_generated, open_views
 
 CPU = torch.device("cpu")
-TINY = Architecture(**PRESETS["tiny"]["architecture"] | {"trunk_width": 4, "generator_width": 2, "modulation_width": 8})
+TINY = Architecture(
+    **PRESETS["tiny"]["architecture"] | {"trunk_width": 16, "generator_width": 2, "modulation_width": 8}
+)
 NAMES = ("bounding_box_train/0002_c1s1_000451_03.jpg", "bounding_box_train/0007_c2s1_000001_01.jpg")
 TEST_NAMES = ("query/0001_c1s1_000001_00.jpg", "bounding_box_test/0001_c2s1_000002_00.jpg")
 
