@@ -12,8 +12,9 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from gcl_cli import console
-from gcl_cli.config import PRESETS, Settings
+from gcl_cli.config import Settings
 from gcl_cli.errors import GclError
+from gcl_cli.presets import PRESETS
 
 INTERRUPTED = 130
 

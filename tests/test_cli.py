@@ -11,8 +11,9 @@ from typer.testing import CliRunner
 
 from gcl_cli import console
 from gcl_cli.cli import app
-from gcl_cli.config import EvaluateSettings, JointSettings, WarmupSettings, settings_for
+from gcl_cli.config import EvaluateSettings, JointSettings, WarmupSettings
 from gcl_cli.errors import GclError
+from gcl_cli.presets import settings_for
 from gcl_cli.records import RunOptions
 from gcl_cli.stages import cluster as cluster_stage
 from gcl_cli.stages import evaluate as evaluate_stage

@@ -3,7 +3,6 @@ from pydantic import ValidationError
 
 from gcl_cli import config
 from gcl_cli.config import (
-    PRESETS,
     Architecture,
     ClusterSettings,
     EvaluateSettings,
@@ -15,8 +14,8 @@ from gcl_cli.config import (
     Settings,
     SynthSettings,
     WarmupSettings,
-    settings_for,
 )
+from gcl_cli.presets import PRESETS, settings_for
 
 STAGES = {
     "synth": SynthSettings, "mesh": MeshSettings, "render": RenderSettings, "warmup": WarmupSettings,

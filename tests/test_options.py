@@ -1,8 +1,8 @@
 import pytest
 from pydantic_core import PydanticUndefined
 
-from gcl_cli import config
 from gcl_cli import options as o
+from gcl_cli import presets
 from gcl_cli.config import (
     ClusterSettings,
     EvaluateSettings,
@@ -118,7 +118,7 @@ def test_help_shows_the_default_and_what_presets_make_of_it(stage):
     for name, info in STAGES[stage].model_fields.items():
         text = o._default(stage, name, info)
         assert f"default: {o._shown(info.default)}" in text
-        for preset, stages in config.PRESETS.items():
+        for preset, stages in presets.PRESETS.items():
             value = stages.get(stage, {}).get(name, info.default)
             assert (f"{preset}: {o._shown(value)}" in text) == (value != info.default)
 

@@ -11,7 +11,8 @@ from gcl_cli.artifacts.formats import write_labels
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.run import Run
 from gcl_cli.clustering.pseudo_labels import cluster_features
-from gcl_cli.config import ClusterSettings, settings_for
+from gcl_cli.config import ClusterSettings
+from gcl_cli.presets import settings_for
 from gcl_cli.records import PseudoLabels, RunOptions, TrainingSet
 from gcl_cli.training.devices import choose_device, set_threads
 from gcl_cli.training.features import embed

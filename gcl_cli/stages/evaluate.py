@@ -11,12 +11,13 @@ from gcl_cli.artifacts.formats import write_embeddings
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.manifest import Artifact
 from gcl_cli.artifacts.run import Run
-from gcl_cli.config import Architecture, EvaluateSettings, settings_for
+from gcl_cli.config import Architecture, EvaluateSettings
 from gcl_cli.datasets.catalogue import resolve
 from gcl_cli.datasets.dataset import camera_numbers, person_numbers, require_split
 from gcl_cli.datasets.decoding import read_pictures
 from gcl_cli.metrics.ranking import Ranking, rank_features
 from gcl_cli.networks.identity_encoder import IdentityEncoder
+from gcl_cli.presets import settings_for
 from gcl_cli.records import RunOptions
 from gcl_cli.training.devices import choose_device, set_threads
 from gcl_cli.training.features import embed

@@ -7,8 +7,9 @@ from torch import nn
 
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.run import Run
-from gcl_cli.config import GanWarmupSettings, settings_for
+from gcl_cli.config import GanWarmupSettings
 from gcl_cli.errors import GclError
+from gcl_cli.presets import settings_for
 from gcl_cli.records import RunOptions
 from gcl_cli.training.devices import choose_device, set_threads
 from gcl_cli.training.gan_warmup import GanWarmup, gan_warmup_state

@@ -13,10 +13,11 @@ from gcl_cli.artifacts.files import write_json
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.manifest import Artifact
 from gcl_cli.artifacts.run import Run
-from gcl_cli.config import GenMetricsSettings, settings_for
+from gcl_cli.config import GenMetricsSettings
 from gcl_cli.metrics.frechet import frechet_distance, statistics
 from gcl_cli.metrics.identity import identity_kept
 from gcl_cli.metrics.structural_similarity import dissimilarity, identity_pairs
+from gcl_cli.presets import settings_for
 from gcl_cli.records import RunOptions, StructurePictures
 from gcl_cli.training.devices import choose_device, set_threads
 from gcl_cli.training.features import embed

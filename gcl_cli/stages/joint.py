@@ -8,7 +8,8 @@ from torch import nn
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.manifest import read_artifact
 from gcl_cli.artifacts.run import Run
-from gcl_cli.config import JointSettings, settings_for
+from gcl_cli.config import JointSettings
+from gcl_cli.presets import settings_for
 from gcl_cli.records import RunOptions
 from gcl_cli.training.devices import choose_device, set_threads
 from gcl_cli.training.joint import Joint, joint_state

@@ -16,10 +16,11 @@ from gcl_cli.artifacts.sheets import write_sheet
 from gcl_cli.body.estimator import Estimator
 from gcl_cli.body.model import load_body
 from gcl_cli.body.overlay import overlay, side_view
-from gcl_cli.config import MeshSettings, settings_for
+from gcl_cli.config import MeshSettings
 from gcl_cli.datasets.dataset import require_split
 from gcl_cli.datasets.decoding import read_crops
 from gcl_cli.errors import GclError
+from gcl_cli.presets import settings_for
 from gcl_cli.records import MeshEstimates, RunOptions
 from gcl_cli.workflow.data import WorkData, open_data
 from gcl_cli.workflow.following import complete_already

@@ -18,8 +18,9 @@ from gcl_cli.artifacts.view_store import ViewStore, compress, write_views
 from gcl_cli.body.model import load_body
 from gcl_cli.body.pyrender_backend import choose_backend, open_backend
 from gcl_cli.body.views import Draw, render_views
-from gcl_cli.config import RenderSettings, settings_for
+from gcl_cli.config import RenderSettings
 from gcl_cli.datasets.decoding import picture_sizes
+from gcl_cli.presets import settings_for
 from gcl_cli.records import MeshEstimates, RunOptions
 from gcl_cli.workflow.data import WorkData, open_data
 from gcl_cli.workflow.following import complete_already

@@ -10,8 +10,9 @@ from gcl_cli import console
 from gcl_cli.artifacts.files import flush, read_json, write_json
 from gcl_cli.artifacts.formats import write_truth
 from gcl_cli.artifacts.manifest import versions
-from gcl_cli.config import SynthSettings, settings_for
+from gcl_cli.config import SynthSettings
 from gcl_cli.errors import GclError
+from gcl_cli.presets import settings_for
 from gcl_cli.synth.population import Drawing, by_person, draw_all, plan
 from gcl_cli.workflow.sharing import cores, map_shared
 

@@ -10,10 +10,11 @@ from gcl_cli.artifacts.files import sha256
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.run import Run
 from gcl_cli.artifacts.weights import read_architecture, read_weights
-from gcl_cli.config import Architecture, WarmupSettings, settings_for
+from gcl_cli.config import Architecture, WarmupSettings
 from gcl_cli.errors import GclError
 from gcl_cli.networks.identity_encoder import IdentityEncoder, load_imagenet
 from gcl_cli.networks.initialisation import initialise
+from gcl_cli.presets import settings_for
 from gcl_cli.records import RunOptions
 from gcl_cli.training.devices import choose_device, set_threads
 from gcl_cli.training.warmup import Warmup, warmup_state

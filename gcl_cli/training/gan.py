@@ -129,7 +129,7 @@ def by_kind(maps: list[Tensor]) -> list[list[Tensor]]:
 def gan_optimizers(networks: dict[str, nn.Module], settings: GanSettings) -> dict[str, Adam]:
     """Adam for the generator's side (structure encoder, decoder, AdaIN networks) and for the discriminator."""
     side = [*networks["structure_encoder"].parameters(), *networks["generator"].parameters()]
-    # Paper: Adam's rates fall tenfold within the joint stage. Here: they stay (1e-5, to which the published code leads).
+    # Paper: Adam's rates fall tenfold in the joint stage. Here: they stay (at 1e-5, as the published code's in effect).
     betas, decay = (settings.beta1, settings.beta2), settings.gan_weight_decay
     return {
         "generator": Adam(side, lr=settings.generator_rate, betas=betas, weight_decay=decay),

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torchvision.models._api import WeightsEnum
 
-from gcl_cli import config, console
+from gcl_cli import console, presets
 from gcl_cli.errors import GclError
 from gcl_cli.records import RunOptions
 from gcl_cli.stages import cluster, evaluate, gan_warmup, gen_metrics, joint, mesh, render, synth, warmup
@@ -97,7 +97,7 @@ def people(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session", autouse=True)
 def small_preset():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(config.PRESETS, "tiny", SMALL)
+        patch.setitem(presets.PRESETS, "tiny", SMALL)
         yield
 
 
@@ -237,7 +237,7 @@ def test_fid_without_its_weights_names_file_place_and_alternative(chain, no_netw
 
 
 def test_imagenet_weights_that_are_missing_are_named_with_place_and_alternative(chain, no_network, monkeypatch):
-    monkeypatch.setitem(config.PRESETS, "small", SMALL | {"architecture": SMALL["architecture"] | {"trunk_width": 64}})
+    monkeypatch.setitem(presets.PRESETS, "small", SMALL | {"architecture": SMALL["architecture"] | {"trunk_width": 64}})
     with pytest.raises(GclError, match="ImageNet weights cannot be fetched") as raised:
         warmup.run(chain.options(name="pretrained"), None, "small", {"init": "imagenet"})
     assert str(no_network / "resnet18-f37072fd.pth") in raised.value.problem

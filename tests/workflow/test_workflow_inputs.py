@@ -11,8 +11,9 @@ from gcl_cli.artifacts.formats import write_names
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.run import Run
 from gcl_cli.artifacts.view_store import compress, write_views
-from gcl_cli.config import PRESETS, Architecture, GenMetricsSettings
+from gcl_cli.config import Architecture, GenMetricsSettings
 from gcl_cli.errors import GclError
+from gcl_cli.presets import PRESETS
 from gcl_cli.records import RunOptions
 from gcl_cli.stages.gen_metrics import _diversity
 from gcl_cli.workflow import inception

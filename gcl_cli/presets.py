@@ -1,0 +1,49 @@
+"""Presets: what the size of the job changes, stage by stage, against the paper's defaults in config.py."""
+
+from typing import Any, TypeVar
+
+from gcl_cli.config import Architecture, Settings
+
+AnySettings = TypeVar("AnySettings", bound=Settings)
+
+# What a preset changes, by stage. `paper`: ResNet-50 at 256x128, for GPUs. `small` (ResNet-18) and `tiny` (half-width
+# ResNet-18) at 128x64 train from scratch on a CPU. The preset is chosen at `gcl warmup` and travels with the weights.
+_FROM_SCRATCH: dict[str, dict[str, Any]] = {
+    "warmup": {
+        "epochs": 44, "iterations": 40, "people": 12, "pictures": 4, "batchnorm_groups": 1, "optimizer": "adamw",
+        "learning_rate": 1e-3, "decay_at": (0.6, 0.85), "radius": 0.4, "k1": 20, "precision": "bf16",
+        "colour_epochs": 3, "init": "none",
+    },
+    "gan-warmup": {
+        "epochs": 3, "reconstruction_epochs": 20, "iterations": 45, "generator_rate": 5e-4,
+        "discriminator_rate": 4e-4, "precision": "bf16", "penalty_every": 4,
+    },
+    "joint": {
+        "epochs": 20, "iterations": 18, "contrast_steps": 4, "augment": "classic", "identity_rate": 1e-3,
+        "refresh": "all",
+        "generator_rate": 2e-4, "discriminator_rate": 2e-4, "decay_at": (0.6,), "radius": 0.4, "k1": 20,
+        "precision": "bf16", "penalty_every": 4,
+    },
+    "cluster": {"radius": 0.4, "k1": 20},
+}  # fmt: skip
+PRESETS: dict[str, dict[str, dict[str, Any]]] = {
+    "paper": {
+        "architecture": {},
+        "warmup": {"radius": 0.6},
+        "joint": {"generator_rate": 1e-5, "discriminator_rate": 1e-5},
+    },
+    "small": {"architecture": {"trunk": "resnet18", "height": 128, "width": 64}, **_FROM_SCRATCH},
+    "tiny": {
+        "architecture": {
+            "trunk": "resnet18", "trunk_width": 32, "height": 128, "width": 64, "generator_width": 8,
+            "modulation_width": 128, "discriminator_width": 8, "discriminator_scales": 2, "padding": "zeros",
+        },
+        **_FROM_SCRATCH,
+    },
+}  # fmt: skip
+
+
+def settings_for(model: type[AnySettings], stage: str, preset: str, chosen: dict[str, Any]) -> AnySettings:
+    """The settings of a stage: the paper's defaults, changed by the preset, changed by what the user chose."""
+    networks = PRESETS[preset]["architecture"] if issubclass(model, Architecture) else {}
+    return model(**(networks | PRESETS[preset].get(stage, {}) | chosen))
