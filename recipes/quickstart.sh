@@ -11,9 +11,10 @@ export GCL_WORK="$here/work"
 
 # Sizes: the `tiny` preset, shortened.
 people="--ids 60 --cameras 4 --images 3"
-warmup="--epochs 14"
-gan_warmup="--reconstruction-epochs 8 --epochs 1"
-joint="--epochs 10 --iterations 5"
+warmup="--epochs 9"
+gan_warmup="--reconstruction-epochs 6 --epochs 1 --iterations 30"
+joint="--epochs 6 --iterations 4"
+gen_metrics="--pictures 120 --set repeats=1"
 if [ -n "${GCL_QUICKSTART_SETTINGS:-}" ]; then . "$GCL_QUICKSTART_SETTINGS"; fi
 
 step() {
@@ -31,6 +32,6 @@ step evaluate --encoder warmup
 step gan-warmup $gan_warmup
 step joint $joint
 step evaluate --encoder joint
-step gen-metrics --measures encoder,dssim,identity
+step gen-metrics --measures encoder,dssim,identity $gen_metrics
 [ -e "$here/chain.png" ] || python recipes/chain_picture.py "$here" "$here/chain.png"
 python recipes/quickstart_table.py "$here"
