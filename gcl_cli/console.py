@@ -118,7 +118,7 @@ def _table(title: str, rows: list[dict[str, Any]]) -> "Table":
     table = Table(title=title.replace("_", " "))
     columns = list(dict.fromkeys(key for row in rows for key in row))
     for column in columns:
-        table.add_column(column.replace("_", " "))
+        table.add_column(column.replace("_", " "), overflow="fold")
     for row in rows:
         table.add_row(*(_text(row.get(column)) for column in columns))
     return table

@@ -23,13 +23,15 @@ def main(folder: Path) -> None:
             for stage, r in steps.items()
         ),
     ]
-    pictures = [
-        {"picture": "the chain, person by person", "file": str(folder / "chain.png")},
-        {"picture": "crops and their meshes", "file": str(work.artifact("mesh") / "overlay.png")},
-        {"picture": "people from eight sides", "file": str(work.artifact("render") / "sheet.png")},
-        {"picture": "generated views", "file": str(work.artifact("joint") / "views.png")},
-    ]
-    console.show_tables({"quickstart": results, "pictures": pictures})
+    console.show_tables({"quickstart": results})
+    pictures = {
+        "the chain, person by person": folder / "chain.png",
+        "crops and their meshes": work.artifact("mesh") / "overlay.png",
+        "people from eight sides": work.artifact("render") / "sheet.png",
+        "generated views": work.artifact("joint") / "views.png",
+    }
+    for caption, path in pictures.items():
+        sys.stdout.write(f"{caption}: {path}\n")
 
 
 main(Path(sys.argv[1]))
