@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
-import torch
 from torch import Tensor
 
 
@@ -96,8 +95,3 @@ class Event:
     step: int  # steps done in this epoch
     steps: int  # steps this epoch will have
     values: dict[str, float | int | str | None] = field(default_factory=dict)
-
-
-def rows_of(indices: Tensor | np.ndarray) -> Tensor:
-    """Row numbers as an int64 tensor."""
-    return torch.as_tensor(indices, dtype=torch.int64)

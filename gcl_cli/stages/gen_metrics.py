@@ -23,7 +23,7 @@ from gcl_cli.training.devices import choose_device, set_threads
 from gcl_cli.training.features import embed
 from gcl_cli.training.generation import generate
 from gcl_cli.training.structures import angle_indices, draw_angles
-from gcl_cli.workflow.data import open_data, training_set
+from gcl_cli.workflow.data import WorkData, open_data, training_set
 from gcl_cli.workflow.following import complete_already
 from gcl_cli.workflow.inception import load_inception, to_fid_size
 from gcl_cli.workflow.networks import latest, load_encoder, load_gan, read_encoder, read_generator
@@ -67,7 +67,7 @@ def run(options: RunOptions, generator: str | None, chosen: dict[str, Any]) -> d
     device = choose_device(options.device)
     inception = load_inception(device) if "fid" in settings.measures else None
     with job.begin(restart=options.restart):
-        subject = _subject(options, gan, settings, device)
+        subject = _subject(options, opened, gan, settings, device)
         if inception:
             subject.spaces["fid"] = inception
         result = {"generator": gan.reference, "protocol": PROTOCOL, **_measure(subject, settings)}
@@ -75,8 +75,10 @@ def run(options: RunOptions, generator: str | None, chosen: dict[str, Any]) -> d
         return job.publish(result, seed=settings.seed).manifest.result
 
 
-def _subject(options: RunOptions, gan: Artifact, settings: GenMetricsSettings, device: torch.device) -> Subject:
-    work, opened = WorkFolder(Path(options.work)), open_data(options, None)
+def _subject(
+    options: RunOptions, opened: WorkData, gan: Artifact, settings: GenMetricsSettings, device: torch.device
+) -> Subject:
+    work = WorkFolder(Path(options.work))
     source, architecture = read_encoder(work, gan.config.get("encoder", gan.reference))
     encoder = load_encoder(source, architecture, device)
     _, structures = open_views(work, opened, architecture)

@@ -155,6 +155,5 @@ class Joint:
             self.state.optimizers[side].step()
 
     def _remember(self, rows: Tensor, features: Tensor) -> None:
-        bank = MemoryBank(self.state.tensors["memory"])
+        bank = MemoryBank(self.state.tensors["memory"])  # changed in place
         bank.update(rows, features.detach(), momentum=self.settings.memory_momentum)
-        self.state.tensors["memory"] = bank.rows
