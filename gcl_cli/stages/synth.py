@@ -1,6 +1,7 @@
 """`gcl synth`: nothing -> a labelled data set of synthetic people, with its truth."""
 
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,13 @@ from gcl_cli.artifacts.manifest import versions
 from gcl_cli.config import SynthSettings
 from gcl_cli.errors import GclError
 from gcl_cli.presets import settings_for
-from gcl_cli.synth.population import Drawing, by_person, draw_all, plan
+from gcl_cli.synth.population import Drawing, by_person, described_cameras, described_people, draw_all, plan
 from gcl_cli.workflow.sharing import cores, map_shared
 
 RECORD = "synth.json"
+LOOKS = "truth.json"
+TRUTH_COLUMNS = ("pose", "betas", "camera", "yaw", "occluded", "cut", "second_person")
+SPLITS = ("train", "query", "gallery")
 
 
 def run(folder: str, chosen: dict[str, Any], *, threads: int | None, restart: bool) -> dict[str, Any]:
@@ -69,15 +73,17 @@ def _write_pictures(folder: Path, drawings: list[Drawing]) -> None:
 def _publish(partial: Path, target: Path, settings: SynthSettings, drawings: list[Drawing]) -> dict[str, int]:
     """Write the truth and the record beside the pictures, and give the folder its name."""
     ordered = sorted(drawings, key=lambda drawing: drawing[0].name)
-    names = [shot.name for shot, _, _ in ordered]
-    people = np.array([shot.person for shot, _, _ in ordered], dtype=np.int64)
+    shots = [shot for shot, _, _ in ordered]
+    names = [shot.name for shot in shots]
     truth = {
         column: np.stack([np.asarray(getattr(true, column), dtype=np.float32) for _, _, true in ordered])
-        for column in ("pose", "betas", "camera", "yaw")
+        for column in TRUTH_COLUMNS
     }
-    write_truth(partial, names, truth | {"person": people})
-    splits = [shot.split for shot, _, _ in ordered]
-    counts = {split: splits.count(split) for split in ("train", "query", "gallery")}
+    numbers = {name: np.array([getattr(shot, name) for shot in shots], np.int64) for name in ("person", "label")}
+    numbers["camera_number"] = np.array([shot.camera for shot in shots], np.int64)
+    write_truth(partial, names, truth | numbers)
+    write_json(partial / LOOKS, {"people": described_people(shots), "cameras": described_cameras(shots)})
+    counts = dict(Counter(shot.split for shot in sorted(shots, key=lambda shot: SPLITS.index(shot.split))))
     write_json(partial / RECORD, {"settings": settings.model_dump(), "pictures": counts, "versions": versions()})
     flush(partial)
     if target.exists():

@@ -7,7 +7,7 @@ import numpy as np
 from gcl_cli.body.model import load_body
 from gcl_cli.synth.garments import Cover
 from gcl_cli.synth.identities import Identity
-from gcl_cli.synth.pieces import Piece, grid_faces, piece, pillow
+from gcl_cli.synth.pieces import Piece, cord, grid_faces, piece, pillow
 from gcl_cli.synth.template import load_template
 
 
@@ -23,8 +23,8 @@ def worn_pieces(look: Identity, skin: np.ndarray, heads: np.ndarray) -> Iterator
     for shape in _head_pieces(look, top, neck_back):
         yield shape, _bound_to("head", len(shape.vertices))
     if look.bag.kind == "backpack":
-        backpack = _backpack(look, skin, heads)
-        yield backpack, _bound_to("spine01", len(backpack.vertices))
+        for part in _backpack(look, skin, heads):
+            yield part, _bound_to("spine01", len(part.vertices))
     elif look.bag.kind == "shoulder":
         bag = _shoulder_bag(look, skin)
         yield bag, _bound_to("pelvis", len(bag.vertices))
@@ -56,9 +56,7 @@ def _falling_hair(look: Identity, top: float, neck_back: float, heads: np.ndarra
 
 def _head_pieces(look: Identity, top: float, neck_back: float) -> Iterator[Piece]:
     if look.head.hair == "ponytail":
-        yield pillow(
-            np.array([0, top + 0.17, neck_back + 0.155]), (0.035, 0.13, 0.035), roundness=0.9, cover=Cover.HAIR
-        )
+        yield _ponytail(top, neck_back)
     elif look.head.hair == "bun":
         yield pillow(np.array([0, top + 0.06, neck_back + 0.13]), (0.045, 0.045, 0.045), roundness=1, cover=Cover.HAIR)
     if look.head.hat == "cap":
@@ -67,14 +65,25 @@ def _head_pieces(look: Identity, top: float, neck_back: float) -> Iterator[Piece
         yield pillow(np.array([0, top + 0.075, neck_back + 0.02]), (0.165, 0.012, 0.18), roundness=1, cover=Cover.HAT)
 
 
-def _backpack(look: Identity, skin: np.ndarray, heads: np.ndarray) -> Piece:
+def _ponytail(top: float, neck_back: float) -> Piece:
+    """Hair tied at the back of the head, from where it leaves the head to its thin end between the shoulders."""
+    down = np.array([0.095, 0.085, 0.11, 0.17, 0.25, 0.33])
+    away = np.array([0.07, 0.115, 0.142, 0.148, 0.140, 0.130])
+    path = np.stack([np.zeros(6), top + down, neck_back + away], 1)
+    return cord(path, np.array([0.016, 0.022, 0.032, 0.036, 0.030, 0.008]), Cover.HAIR)
+
+
+def _backpack(look: Identity, skin: np.ndarray, heads: np.ndarray) -> Iterator[Piece]:
+    """The bag and the pocket on its back."""
     places = load_template().places
     spine = (np.abs(places.across) < 0.05) & (np.abs(places.height - 1.31) < 0.05)
     size = look.bag.size
     behind = skin[spine, 2].max() + 0.075 * size + look.top.looseness
     height = heads[load_body().bone_names.index("spine01"), 1] + 0.05
     radii = (0.145 * size, 0.21 * size, 0.085 * size)
-    return pillow(np.array([0, height, behind]), radii, roundness=0.45, cover=Cover.BAG)
+    yield pillow(np.array([0, height, behind]), radii, roundness=0.45, cover=Cover.BAG)
+    pocket = np.array([0, height + 0.45 * radii[1], behind + 0.75 * radii[2]])
+    yield pillow(pocket, (0.7 * radii[0], 0.38 * radii[1], 0.5 * radii[2]), roundness=0.5, cover=Cover.STRAP)
 
 
 def _shoulder_bag(look: Identity, skin: np.ndarray) -> Piece:

@@ -34,8 +34,11 @@ class Camera:
     scenes: tuple[int, ...]
 
 
-def camera(seed: int, number: int, *, shift: float) -> Camera:
-    """Camera `number` of the set; `shift` in [0, 1] scales how much its colours differ from the other cameras'."""
+def camera(seed: int, number: int, *, shift: float, private_scenes: bool = False) -> Camera:
+    """Camera `number` of the set; `shift` in [0, 1] scales how much its colours differ from the other cameras'.
+
+    It sees three of the scenes that all cameras share, or with `private_scenes` one that no other camera sees.
+    """
     random = stream(seed, "camera", number)
     azimuth = random.uniform(0, 2 * np.pi)
     light = np.array([0.7 * np.cos(azimuth), -0.8, 0.7 * np.sin(azimuth) - 0.25])
@@ -62,7 +65,7 @@ def camera(seed: int, number: int, *, shift: float) -> Camera:
         quality=int(random.integers(62, 94)),
         resolution=float(random.uniform(0.6, 1.0)),
         headings=(heading, heading + np.pi + float(random.normal(0, 0.5))),
-        scenes=tuple(random.choice(SCENES, 3, replace=False).tolist()),
+        scenes=(SCENES + number,) if private_scenes else tuple(random.choice(SCENES, 3, replace=False).tolist()),
     )
 
 

@@ -10,7 +10,7 @@ _EYE, _BROW, _NOSTRILS, _MOUTH, _CHEEK = (0.0315, 1.696), (0.034, 1.721), (0.0, 
 _EYE_WHITE = np.array([0.72, 0.70, 0.68], np.float32)
 _IRIS = np.array([0.10, 0.07, 0.06], np.float32)
 _RED_OF_LIPS = np.array([0.86, 0.55, 0.55], np.float32)
-_RED_OF_CHEEKS = np.array([1.04, 0.94, 0.92], np.float32)
+_RED_OF_CHEEKS = np.array([1.02, 0.96, 0.95], np.float32)
 
 
 def paint_face(look: Identity, colours: np.ndarray, cover: np.ndarray, places: Places) -> None:
@@ -27,7 +27,7 @@ def paint_face(look: Identity, colours: np.ndarray, cover: np.ndarray, places: P
     face[_inside(side, height, _NOSTRILS, 0.016, 0.005)] *= np.float32(0.62)
     face[_inside(side, height, _MOUTH, 0.026, 0.0065)] *= _RED_OF_LIPS * np.float32(0.8)
     skin, hair = np.array([look.skin, look.head.hair_colour])
-    face[_inside(side, height, _BROW, 0.021, 0.0055)] = np.minimum(0.8 * hair, 0.75 * skin)
+    face[_inside(side, height, _BROW, 0.019, 0.005)] = np.minimum(0.8 * hair, 0.75 * skin)
     face[_inside(side, height, _EYE, 0.018, 0.0085)] = 0.5 * skin
     face[_inside(side, height, _EYE, 0.014, 0.0060)] = _EYE_WHITE
     face[_inside(side, height, _EYE, 0.0075, 0.0075)] = _IRIS

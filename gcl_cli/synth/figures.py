@@ -5,16 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from gcl_cli.body.model import load_body
-from gcl_cli.body.rasterizer import vertex_normals
 from gcl_cli.synth.accessories import worn_pieces
-from gcl_cli.synth.garments import Cover, covers
 from gcl_cli.synth.identities import Identity
-from gcl_cli.synth.patterns import waves
+from gcl_cli.synth.tailoring import dressed_surface
 from gcl_cli.synth.template import load_template
 
 BY_PLACE = -1  # the cover of a face is decided point by point
-_HAIR_THICKNESS = {"bald": 0.0, "buzz": 0.003, "short": 0.015, "medium": 0.03, "long": 0.025, "ponytail": 0.012}
-_HAIR_THICKNESS |= {"bun": 0.012}
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +33,7 @@ def dress(look: Identity) -> Figure:
     phenotype = {name: np.array([value], np.float32) for name, value in look.phenotype}
     betas = body.betas_from_phenotype(phenotype).astype(np.float32)
     skin, heads = (points[0] for points in body.shape(betas))
-    shod = _without_toes(look, skin)
-    outer = shod + vertex_normals(shod, body.faces) * _thickness(look)[:, None]
+    outer = dressed_surface(look, skin, heads)
     faces = body.faces[~_hidden_faces(look)].astype(np.int64)
     vertices, weights, places = [outer], [body.dense_weights], [template.places.columns()]
     all_faces, face_cover = [faces], [np.full(len(faces), BY_PLACE, np.int8)]
@@ -62,14 +57,6 @@ def dress(look: Identity) -> Figure:
     )
 
 
-def _without_toes(look: Identity, skin: np.ndarray) -> np.ndarray:
-    """The vertices [V, 3] with the feet smoothed where shoes hide the toes."""
-    template = load_template()
-    in_shoe = (covers(look, template.places) == Cover.SHOE)[:, None]
-    smoothed = np.stack([template.smooth(axis, times=12) for axis in skin.T], 1)
-    return np.where(in_shoe, smoothed, skin).astype(np.float32)
-
-
 def _lowest_hem(look: Identity) -> float:
     """The height down to which cloth hangs around both legs; infinite when none does."""
     skirt = look.bottom.hem if look.bottom.is_skirt else np.inf
@@ -80,24 +67,4 @@ def _hidden_faces(look: Identity) -> np.ndarray:
     """The leg faces [F] beneath a skirt or coat tail, which would poke through it."""
     places, faces = load_template().places, load_body().faces
     height, arm = places.height[faces].min(1), places.arm[faces].max(1)
-    return (height > _lowest_hem(look) + 0.035) & (height < 0.95) & (arm < 0.3)
-
-
-def _thickness(look: Identity) -> np.ndarray:
-    """Metres [V] by which clothes and hair stand off the skin, with a few folds."""
-    template = load_template()
-    places = template.places
-    cover = covers(look, places)
-    by_cover = np.zeros(len(Cover), np.float32)
-    by_cover[[Cover.TOP, Cover.INNER, Cover.STRAP]] = look.top.looseness
-    by_cover[Cover.BOTTOM] = look.bottom.looseness
-    by_cover[Cover.SHOE] = 0.018
-    by_cover[Cover.HAIR] = _HAIR_THICKNESS[look.head.hair]
-    by_cover[Cover.HAT] = 0.028
-    thickness = by_cover[cover]
-    thickness[(cover == Cover.BOTTOM) & (places.height < 0.46)] *= 1.35  # trousers hang off the calf
-    thickness[(cover == Cover.TOP) & places.on_arm()] *= 0.7
-    thickness = template.smooth(thickness, times=2)
-    cloth = (cover == Cover.TOP) | (cover == Cover.BOTTOM)
-    folds = 0.006 * waves(places.positions(), look.phases[15:], 22)
-    return (thickness + cloth * folds * np.minimum(1, thickness / 0.015)).astype(np.float32)
+    return (height > _lowest_hem(look) + 0.035) & (height < 1.005) & (arm < 0.3)

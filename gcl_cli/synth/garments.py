@@ -34,7 +34,7 @@ def covers(look: Identity, places: Places) -> np.ndarray:
     """The Cover [N] int8 of every place: a function of the place alone, so of neither shape nor pose."""
     found = np.full(len(places), Cover.SKIN, np.int8)
     _cover_legs(look, places, found)
-    _cover_trunk(look.top, places, found)
+    _cover_trunk(look, places, found)
     _cover_head(look.head, places, found)
     _cover_straps(look.bag, places, found)
     return found
@@ -50,26 +50,31 @@ def neckline(top: Top, places: Places) -> np.ndarray:
 
 def _cover_legs(look: Identity, places: Places, found: np.ndarray) -> None:
     bottom, shoes, height = look.bottom, look.shoes, places.height
-    leg = ~places.on_arm() & (height < look.top.hem)
+    leg = ~places.on_arm() & (height < look.waist)
     found[leg & (height > (SEAT if bottom.is_skirt else bottom.hem))] = Cover.BOTTOM
     bare = leg & (found == Cover.SKIN)
     if bottom.tights is not None:
         found[bare] = Cover.TIGHTS
     elif bottom.kind == "shorts":
         found[bare & (height < 0.15)] = Cover.SOCK
-    found[((places.foot > 0.5) & (height < shoes.height + 0.02)) | (leg & (height < shoes.height))] = Cover.SHOE
+    collar = shoes.height + 0.25 * np.clip(-places.back, 0, 0.08)  # higher on the instep
+    over_trousers = bottom.kind in ("jeans", "leggings") or bottom.is_skirt or bottom.hem > shoes.height
+    ends = collar if over_trousers else np.minimum(collar, bottom.hem + 0.25 * np.clip(-places.back, 0, 0.08))
+    found[leg & (height < ends)] = Cover.SHOE
 
 
-def _cover_trunk(top: Top, places: Places, found: np.ndarray) -> None:
+def _cover_trunk(look: Identity, places: Places, found: np.ndarray) -> None:
+    top = look.top
     across, height = np.abs(places.across), places.height
     arm, head = places.on_arm(), places.head > 0.5
-    trunk = ~arm & ~head & (height >= top.hem)
+    trunk = ~arm & ~head & (height >= look.waist)
     covered = trunk & (height < neckline(top, places))
-    if top.kind == "tank":
-        covered &= across < 0.135 + 0.03 * (height < 1.36)
-    elif top.kind in _HIGH_COLLARS:
+    if top.kind != "tank":
+        covered |= arm & (places.along_arm < top.sleeve) & (places.hand < 0.5)
+    else:
+        covered &= across < 0.135 + 0.5 * np.clip(1.40 - height, 0, 1)
+    if top.kind in _HIGH_COLLARS:
         covered |= trunk & (height < 1.555)
-    covered |= arm & (places.along_arm < top.sleeve) & (places.hand < 0.5)
     found[covered] = Cover.TOP
     if top.open_front:
         gap = 0.008 if top.kind == "hoodie" else 0.05 + 0.05 * np.clip((height - 0.96) / 0.5, 0, 1)
@@ -79,11 +84,14 @@ def _cover_trunk(top: Top, places: Places, found: np.ndarray) -> None:
 def _cover_head(head: Head, places: Places, found: np.ndarray) -> None:
     across, back, height = np.abs(places.across), places.back, places.height
     skull = (places.head > 0.5) | (height > 1.56)
+    hairline = 1.752 - 9 * across**2 - (0.022 if head.fringe else 0)  # falls from the middle of the forehead
+    temples = back > -0.028 - 0.045 * np.clip((height - 1.645) / 0.07, 0, 1)
     nape = 1.625 if head.hair in ("buzz", "short") else 1.61
-    above_forehead = height > 1.748 - 0.040 * (across > 0.045)
-    behind_ears = (back > -0.035 - 0.02 * (height > 1.67)) & (height > nape)
+    hair = skull & (height > 1.60) & ((height > hairline) | (temples & (height > nape)))
+    if head.hair not in ("long", "medium"):
+        hair &= ~((across > 0.077) & (height > 1.650) & (height < 1.712) & (np.abs(back - 0.005) < 0.028))  # ears
     if head.hair != "bald":
-        found[skull & (height > 1.60) & (above_forehead | behind_ears)] = Cover.HAIR
+        found[hair] = Cover.HAIR
     if head.beard:
         found[skull & (back < -0.06) & (height > 1.575) & (height < 1.625)] = Cover.HAIR
     if head.hat != "none":

@@ -7,11 +7,12 @@ import numpy as np
 
 from gcl_cli.synth.figures import Figure
 from gcl_cli.synth.garments import Cover
-from gcl_cli.synth.pieces import Piece, grid_faces, piece, pillow
+from gcl_cli.synth.pieces import Piece, cord, grid_faces, piece, pillow
 from gcl_cli.synth.template import load_template
 from gcl_cli.synth.walking import bone
 
 _AROUND = 24  # vertices of a ring
+_SEAT = 0.90  # metres, on the template: where the trunk is widest
 _CROTCH = 0.82  # metres: above it the trunk itself holds a hem out
 _UP = np.array([0.0, -1.0, 0.0])
 
@@ -54,10 +55,12 @@ def hanging_pieces(figure: Figure, vertices: np.ndarray, joints: np.ndarray) -> 
         yield _skirt(figure, vertices, hips, (1.03, bottom.hem), Cover.BOTTOM, ease=0.004, flare=bottom.flare + 0.02)
     if top.kind == "coat":
         yield _skirt(figure, vertices, hips, (1.05, top.tail), Cover.TOP, ease=0.02, flare=0.06)
-    elif top.looseness > 0.02:
-        yield _skirt(figure, vertices, hips, (1.07, top.hem - 0.03), Cover.TOP, ease=0.004, flare=0.02)
+    elif top.hangs_loose:
+        over_skirt = 0.018 if bottom.is_skirt else 0
+        heights = (1.07, top.hem - 0.03)
+        yield _skirt(figure, vertices, hips, heights, Cover.TOP, ease=0.004 + over_skirt, flare=0.02 + over_skirt)
     if figure.look.bag.kind == "hand":
-        yield _bag_in_hand(figure, joints)
+        yield from _bag_in_hand(figure, joints)
 
 
 def _hips(joints: np.ndarray) -> _Hips:
@@ -83,15 +86,15 @@ def _skirt(
     if low > _CROTCH:
         return _tube(figure, hips, [waist, _ring_around(vertices, hips, low, 0.006 + flare)], cover)
     legs = hips.legs_at(low)
-    thickness = np.array([0.07, 0.09]) if low > 0.52 else np.array([0.055, 0.075])
+    thickness = np.array([0.075, 0.085]) if low > 0.52 else np.array([0.055, 0.075])
     hem_radii = np.maximum(hips.spread(legs) + thickness + flare, 0.8 * waist.radii)
-    rings = [waist, _Ring(low, legs.mean(0), hem_radii)]
-    if low < 0.70:  # long: the thighs push it out on the way
-        height = high + (low - high) * 0.4
+    seat = _ring_around(vertices, hips, _SEAT, 0.008 + ease)
+    rings = [waist, seat, _Ring(low, legs.mean(0), hem_radii)]
+    if low < 0.55:  # long: the thighs push it out on the way
+        height = 0.5 * (_SEAT + low)
         thighs = hips.legs_at(height)
-        radii = np.maximum(waist.radii + np.array([0.015, 0.02]), hips.spread(thighs) + np.array([0.115, 0.12]))
-        radii += 0.5 * ease
-        rings.insert(1, _Ring(height, thighs.mean(0), radii))
+        radii = np.maximum(seat.radii, hips.spread(thighs) + np.array([0.085, 0.095]) + 0.5 * ease)
+        rings.insert(2, _Ring(height, thighs.mean(0), radii))
     return _tube(figure, hips, rings, cover)
 
 
@@ -114,14 +117,26 @@ def _tube(figure: Figure, hips: _Hips, rings: list[_Ring], cover: Cover) -> Piec
     down = np.linspace(0, 1, rows)[:, None]
     phases = figure.look.phases
     fold = 1 + down * (0.05 * np.sin(7 * angle + phases[12]) + 0.03 * np.sin(11 * angle + phases[13]))
-    sideways, forwards = (np.cos(angle) * fold)[..., None], (np.sin(angle) * fold)[..., None]
+    sideways, forwards = ((_boxy(wave(angle)) * fold)[..., None] for wave in (np.cos, np.sin))
     vertices = centre + sideways * radii[..., :1] * hips.left + forwards * radii[..., 1:] * hips.front
     places = np.stack(np.broadcast_arrays(0.17 * np.cos(angle), -0.12 * np.sin(angle), height[:, None]), -1)
     return piece(vertices.reshape(-1, 3), grid_faces(rows, _AROUND, closed=True), cover, places.reshape(-1, 3))
 
 
-def _bag_in_hand(figure: Figure, joints: np.ndarray) -> Piece:
+def _boxy(values: np.ndarray) -> np.ndarray:
+    """Cosines of an ellipse made those of a trunk, which is broader at its corners."""
+    return np.sign(values) * np.abs(values) ** 0.88
+
+
+def _bag_in_hand(figure: Figure, joints: np.ndarray) -> Iterator[Piece]:
+    """A bag that hangs straight down from the fist by two handles."""
     bag = figure.look.bag
     wrist = joints[bone("handL" if bag.side > 0 else "handR")]
-    radii = (0.06 * bag.size, 0.14 * bag.size, 0.15 * bag.size)
-    return pillow(wrist + np.array([0, 0.28, -0.02]), radii, roundness=0.4, cover=Cover.BAG)
+    radii = (0.055 * bag.size, 0.13 * bag.size, 0.15 * bag.size)
+    grip = wrist + np.array([0.02 * bag.side, 0.10, -0.02])
+    centre = grip + np.array([0, 0.09 + radii[1], 0])
+    yield pillow(centre, radii, roundness=0.4, cover=Cover.BAG)
+    top = centre[1] - 0.9 * radii[1]
+    for side in (-1, 1):
+        ends = [[grip[0] + 0.02 * side, top, grip[2] + 0.5 * radii[2] * end] for end in (-1, 1)]
+        yield cord(np.array([ends[0], grip, ends[1]]), np.full(3, 0.008), Cover.STRAP)

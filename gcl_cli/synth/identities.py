@@ -1,6 +1,7 @@
 """What one person looks like: a frozen record, drawn from the seed and the person's number alone."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -21,11 +22,13 @@ from gcl_cli.synth.palette import (
     contrasting_cloth,
     jittered,
     one_of,
+    set_off,
 )
 
 # Heights are metres above the soles of the template body: ankle .07, knee .52, hip .95, waist 1.05, shoulder 1.44,
 # neck 1.54, top of the head 1.80. A position along the arm runs from 0 (shoulder) to 1 (wrist).
 SEAT = 0.81
+TUCKED = 1.02  # where a garment vanishes into a skirt
 FULL_SLEEVE = 1.05
 
 
@@ -35,6 +38,7 @@ class Head:
 
     hair: str  # "bald", "buzz", "short", "medium", "long", "ponytail" or "bun"
     hair_colour: Colour
+    fringe: bool  # hair on the forehead
     beard: bool
     hat: str  # "none", "cap", "beanie" or "brim"
     hat_colour: Colour
@@ -57,6 +61,11 @@ class Top:
     hem: float  # height
     tail: float  # height where a coat's tail ends
     looseness: float  # metres between skin and cloth
+
+    @property
+    def hangs_loose(self) -> bool:
+        """Whether the cloth hangs free of the trunk below the waist."""
+        return self.looseness > 0.02
 
 
 @dataclass(frozen=True)
@@ -112,6 +121,16 @@ class Identity:
     phases: tuple[float, ...]  # 24 phases of folds and prints, radians
     wrinkles: float  # how much folds tilt the surface of cloth
 
+    @property
+    def waist(self) -> float:
+        """The height where the upper garment ends: a close one is tucked into a skirt."""
+        return max(self.top.hem, TUCKED) if self.bottom.is_skirt and not self.top.hangs_loose else self.top.hem
+
+    def described(self) -> dict[str, Any]:
+        """All of it in plain values, rounded to 4 decimals: what the truth says of a person."""
+        described: dict[str, Any] = _rounded(asdict(self) | {"phenotype": dict(self.phenotype)})
+        return described
+
 
 @dataclass(frozen=True)
 class Cut:
@@ -158,10 +177,11 @@ def identity(seed: int, person: int) -> Identity:
     """The look of one person, a function of the seed and the person's number alone."""
     random = stream(seed, "identity", person)
     woman = bool(random.random() < 0.5)
+    phenotype, skin = _phenotype(random, woman), one_of(random, SKINS, 0.015)
     return Identity(
-        phenotype=_phenotype(random, woman),
-        skin=one_of(random, SKINS, 0.015),
-        head=_head(random, woman),
+        phenotype=phenotype,
+        skin=skin,
+        head=_head(random, woman, skin, fringe=bool(stream(seed, "fringe", person).random() < 0.35)),
         top=_top(random),
         bottom=_bottom(random, woman),
         shoes=_shoes(random),
@@ -171,17 +191,26 @@ def identity(seed: int, person: int) -> Identity:
     )
 
 
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 4)
+    if isinstance(value, dict):
+        return {name: _rounded(part) for name, part in value.items()}
+    return [_rounded(part) for part in value] if isinstance(value, tuple | list) else value
+
+
 def _phenotype(random: np.random.Generator, woman: bool) -> tuple[tuple[str, float], ...]:
-    ranges = {"age": (0.55, 0.90), "muscle": (0.30, 0.75), "weight": (0.25, 0.85), "height": (0.30, 0.75)}
+    ranges = {"age": (0.55, 0.90), "muscle": (0.30, 0.75), "weight": (0.25, 0.85), "height": (0.27, 0.49)}
     ranges["proportions"] = (0.4, 0.8)
     gender = float(np.clip((0.88 if woman else 0.12) + random.normal(0, 0.06), 0, 1))
     return (("gender", gender), *((name, float(random.uniform(*span))) for name, span in ranges.items()))
 
 
-def _head(random: np.random.Generator, woman: bool) -> Head:
+def _head(random: np.random.Generator, woman: bool, skin: Colour, fringe: bool) -> Head:
     return Head(
         hair=chosen(random, _WOMENS_HAIR if woman else _MENS_HAIR),
-        hair_colour=one_of(random, HAIRS, 0.03),
+        hair_colour=set_off(one_of(random, HAIRS, 0.03), skin),
+        fringe=fringe,
         beard=bool(random.random() < 0.25) and not woman,
         hat=chosen(random, _HAT_SHARES),
         hat_colour=cloth(random, dict.fromkeys(CLOTHS, 1.0)),

@@ -85,6 +85,14 @@ def contrasting_cloth(random: np.random.Generator, first: Colour) -> Colour:
             return second
 
 
+def set_off(hair: Colour, skin: Colour) -> Colour:
+    """The hair colour, darkened where it is so near the skin's that the back of a head would pass for a face."""
+    if np.abs(np.subtract(hair, skin)).sum() > 0.5:
+        return hair
+    red, green, blue = hair
+    return 0.4 * red, 0.4 * green, 0.4 * blue
+
+
 def one_of(random: np.random.Generator, colours: tuple[Colour, ...], spread: float) -> Colour:
     """One of the colours, all as likely, jittered."""
     return jittered(random, colours[random.integers(len(colours))], spread)

@@ -133,4 +133,5 @@ def _weave(look: Identity, colours: np.ndarray, cover: np.ndarray, positions: np
     """Uneven cloth and strands of hair."""
     cloth, hair = np.flatnonzero(IS_CLOTH[cover]), np.flatnonzero(cover == Cover.HAIR)
     colours[cloth] *= (1 + 0.06 * waves(positions[cloth], look.phases[6:], 60))[:, None]
-    colours[hair] *= (1 + 0.25 * waves(positions[hair], look.phases[9:], 110))[:, None]
+    strands = positions[hair] * np.array([1, 1, 0.15], np.float32)  # they run down
+    colours[hair] *= (1 + 0.25 * waves(strands, look.phases[9:], 110))[:, None]

@@ -8,15 +8,14 @@ from PIL import Image
 from gcl_cli.synth.cameras import Camera, develop
 from gcl_cli.synth.figures import Figure
 from gcl_cli.synth.framing import CANVAS, Framing, frame_person, weak_perspective
-from gcl_cli.synth.palette import CLOTHS
+from gcl_cli.synth.obstacles import put_obstacle
 from gcl_cli.synth.posing import PosedFigure, strike
 from gcl_cli.synth.scenes import background, scene
 from gcl_cli.synth.shading import shade
 from gcl_cli.synth.template import load_template
 from gcl_cli.synth.walking import pose
 
-_OCCLUDED = 0.08  # probability of something in the foreground
-_OBSTACLE_COLOURS = np.array(list(CLOTHS.values()), np.float32) ** 2.2 * 0.6
+_OBSTRUCTED = 0.10  # probability of something in the foreground
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +25,9 @@ class Photograph:
     picture: Image.Image
     pose: np.ndarray  # [22, 3] rotation vectors relative to the parent bones, camera axes
     camera: np.ndarray  # [3] weak perspective: scale (crop pixels a metre), tx, ty (crop pixels)
+    occluded: float  # share of the person's pixels that something or somebody in front hides
+    cut: float  # share of the body's vertices that lie outside of the crop
+    second_person: float  # share of the crop that shows somebody else
 
 
 def photograph(
@@ -40,28 +42,39 @@ def photograph(
     framing = frame_person(random, posed, taken_by)
     light = _ambience(random, taken_by, seed)
     light *= 1 - _shadow(posed, framing, taken_by)[..., None]
-    before = False
+    seen, colours = shade(posed, framing, taken_by)
+    light[seen] = colours
+    passing = np.zeros(CANVAS, bool)
     if passer_by is not None:
         other, before = _stand_beside(random, passer_by, posed, pitch)
-        layers = [posed, other] if before else [other, posed]
-    else:
-        layers = [posed]
-    for layer in layers:
-        seen, colours = shade(layer, framing, taken_by)
-        light[seen] = colours
-    if random.random() < _OCCLUDED:
-        _put_obstacle(random, light)
+        passing, colours = shade(other, framing, taken_by)
+        nearest = np.full(len(colours), True) if before else ~seen[passing]
+        passing[passing] = nearest
+        light[passing] = colours[nearest]
+    obstructed = random.random() < _OBSTRUCTED
+    obstacle = put_obstacle(random, light, _strength(taken_by)) if obstructed else np.zeros(CANVAS, bool)
     body = posed.vertices[: len(load_template().places)]
-    camera = weak_perspective(body, framing.project(body))
-    return Photograph(develop(random, light, taken_by), posed.pose, camera)
+    projected = framing.project(body)
+    return Photograph(
+        develop(random, light, taken_by),
+        posed.pose,
+        weak_perspective(body, projected),
+        occluded=float((seen & (passing | obstacle)).sum() / max(1, seen.sum())),
+        cut=float(1 - _inside(projected).mean()),
+        second_person=float((passing & ~obstacle).mean()),
+    )
 
 
 def _ambience(random: np.random.Generator, taken_by: Camera, seed: int) -> np.ndarray:
     """Linear light [H, W, 3] of the empty scene."""
     place = scene(seed, taken_by.scenes[random.integers(len(taken_by.scenes))])
     tint = 1 + random.normal(0, 0.06, 3)
-    strength = 1.25 * (0.55 * taken_by.key + taken_by.ambient)
-    return background(random, place, CANVAS) * (tint * strength).astype(np.float32)
+    return background(random, place, CANVAS) * (tint * _strength(taken_by)).astype(np.float32)
+
+
+def _strength(taken_by: Camera) -> float:
+    """How bright white is that stands upright in the scene."""
+    return 1.25 * (0.55 * taken_by.key + taken_by.ambient)
 
 
 def _shadow(posed: PosedFigure, framing: Framing, taken_by: Camera) -> np.ndarray:
@@ -88,16 +101,8 @@ def _stand_beside(
     return replace(other, vertices=other.vertices + move.astype(np.float32)), before
 
 
-def _put_obstacle(random: np.random.Generator, light: np.ndarray) -> None:
-    """Cover the legs with a low wall, or one side with a post, in linear light [H, W, 3]."""
+def _inside(projected: np.ndarray) -> np.ndarray:
+    """Which canvas points [N, 3] lie in the crop: [N]."""
     height, width = CANVAS
-    colour = _OBSTACLE_COLOURS[random.integers(len(_OBSTACLE_COLOURS))] * random.uniform(0.8, 1.2)
-    kind = random.random()
-    if kind < 0.5:
-        top = int(height * random.uniform(0.68, 0.86))
-        light[top:] = colour
-        light[top : top + 3] *= 1.4
-    else:
-        reach = max(1, int(width * random.uniform(0.04, 0.22)))
-        columns = slice(0, reach) if kind < 0.75 else slice(width - reach, width)
-        light[:, columns] = colour * np.linspace(1.2, 0.8, reach, dtype=np.float32)[:, None]
+    x, y = projected[:, 0], projected[:, 1]
+    return (x >= 0) & (x <= width) & (y >= 0) & (y <= height)

@@ -47,5 +47,19 @@ def pillow(centre: np.ndarray, radii: tuple[float, float, float], *, roundness: 
     return piece(vertices, grid_faces(rows, columns, closed=True), cover)
 
 
+def cord(path: np.ndarray, radii: np.ndarray, cover: Cover) -> Piece:
+    """A round cord of `radii` [R] metres along the points `path` [R, 3], which must not run level to the right."""
+    columns = 8
+    along = np.gradient(path, axis=0)
+    right = np.cross(along, [1.0, 0, 0])
+    right /= np.linalg.norm(right, axis=1, keepdims=True)
+    other = np.cross(along, right)
+    other /= np.linalg.norm(other, axis=1, keepdims=True)
+    angle = np.arange(columns)[None, :, None] * 2 * np.pi / columns
+    around = np.cos(angle) * right[:, None] + np.sin(angle) * other[:, None]  # [R, columns, 3]
+    vertices = path[:, None] + radii[:, None, None] * around
+    return piece(vertices.reshape(-1, 3), grid_faces(len(path), columns, closed=True), cover)
+
+
 def _power(values: np.ndarray, exponent: float) -> np.ndarray:
     return np.sign(values) * np.abs(values) ** exponent

@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 
 from gcl_cli.body.model import load_body
-from gcl_cli.body.rotations import X_AXIS, Y_AXIS, Z_AXIS, about, to_rotation_vector
+from gcl_cli.body.rotations import from_rotation_vector, to_rotation_vector
 from gcl_cli.synth.identities import Identity
 
 _STANDING, _PHONE, _CARRYING, _CALLING = 0.15, 0.10, 0.06, 0.04  # probabilities
@@ -31,7 +31,7 @@ def pose(random: np.random.Generator, look: Identity) -> np.ndarray:
     _move_arms(random, angles, phase, swing)
     _use_hands(random, angles, look)
     _move_trunk(random, angles, 0.3 * swing * np.sin(phase))
-    about_x, about_y, about_z = (about(axis, angles[:, i]) for i, axis in enumerate((X_AXIS, Y_AXIS, Z_AXIS)))
+    about_x, about_y, about_z = from_rotation_vector(angles.T[..., None] * np.eye(3, dtype=np.float32)[:, None])
     return to_rotation_vector(about_y @ about_x @ about_z)
 
 
@@ -55,10 +55,10 @@ def _move_legs(random: np.random.Generator, angles: np.ndarray, phase: float, sw
 
 def _move_arms(random: np.random.Generator, angles: np.ndarray, phase: float, swing: float) -> None:
     """Arms hang, palms to the thighs, and swing against the legs. The rest pose holds them half raised, elbows bent."""
-    lowered, straightened = 0.64 + random.normal(0, 0.05), random.uniform(0.45, 0.75)
+    lowered, straightened = 0.56 + random.normal(0, 0.04), random.uniform(0.35, 0.65)
     for side, sign in (("L", 1), ("R", -1)):
         forward = -sign * np.sin(phase)
-        angles[bone(f"uarm{side}")] = -0.9 * swing * forward, 0, sign * lowered
+        angles[bone(f"uarm{side}")] = 0.14 - 0.9 * swing * forward, 0, sign * lowered
         angles[bone(f"farm{side}")] = straightened - 0.75 * swing * max(0, forward), 0, 0
         angles[bone(f"hand{side}")] = random.normal(0.1, 0.1), 0, 0
 

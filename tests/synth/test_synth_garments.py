@@ -7,9 +7,10 @@ from gcl_cli.body.model import load_body
 from gcl_cli.synth.chance import stream
 from gcl_cli.synth.figures import BY_PLACE, dress
 from gcl_cli.synth.garments import Cover, covers, neckline
-from gcl_cli.synth.identities import identity
+from gcl_cli.synth.identities import TUCKED, identity
 from gcl_cli.synth.patterns import albedo, folds, waves
 from gcl_cli.synth.posing import strike
+from gcl_cli.synth.tailoring import _with_relaxed_hands
 from gcl_cli.synth.template import Places, load_template
 from gcl_cli.synth.walking import pose
 
@@ -64,6 +65,60 @@ def test_trouser_hems_are_sharp_to_a_millimetre(person, across):
         return
     assert cover_at(look, across=across, height=look.bottom.hem + 1e-3) == Cover.BOTTOM
     assert cover_at(look, across=across, height=look.bottom.hem - 1e-3) != Cover.BOTTOM
+
+
+def test_close_tops_are_tucked_into_skirts_and_loose_ones_hang_over():
+    skirted = [look for n in range(400) if (look := identity(0, n)).bottom.is_skirt and look.top.kind != "coat"]
+    assert {look.waist == max(look.top.hem, TUCKED) for look in skirted if not look.top.hangs_loose} == {True}
+    assert {look.waist == look.top.hem for look in skirted if look.top.hangs_loose} == {True}
+    assert cover_at(next(look for look in skirted if not look.top.hangs_loose), height=1.01) == Cover.BOTTOM
+
+
+def test_ears_show_beside_short_hair_and_hide_beneath_long():
+    ear = {"head": 1, "across": 0.087, "back": 0.005, "height": 1.69}
+    assert cover_at(somebody(head_hair="short", head_hat="none"), **ear) == Cover.SKIN
+    assert cover_at(somebody(head_hair="long", head_hat="none"), **ear) == Cover.HAIR
+
+
+def test_fingers_of_relaxed_hands_bend_and_close_and_the_rest_of_the_skin_stays():
+    body, places = load_body(), load_template().places
+    skin, heads = (points[0] for points in body.shape(np.zeros((1, 24), np.float32)))
+    relaxed = _with_relaxed_hands(skin, heads)
+    assert np.array_equal(relaxed[places.hand < 0.5], skin[places.hand < 0.5])
+    for side in (-1, 1):
+        hand = (places.hand > 0.5) & (places.across * side > 0)
+        before, after = (points[hand] - points[hand].mean(0) for points in (skin, relaxed))
+        assert np.linalg.svd(after)[1][0] < 0.85 * np.linalg.svd(before)[1][0], "the hand is shorter"
+        assert np.linalg.norm(relaxed[hand] - skin[hand], axis=1).max() < 0.15
+
+
+def test_trousers_hang_straight_where_leggings_follow_the_calf():
+    places = load_template().places
+    ankle = (np.abs(places.height - 0.16) < 0.03) & (places.across > 0)
+    widths = {
+        kind: np.ptp(dress(somebody(bottom_kind=kind)).vertices[: len(places)][ankle, 0])
+        for kind in ("leggings", "trousers")
+    }
+    assert widths["trousers"] > widths["leggings"] + 0.03
+
+
+def test_a_ponytail_begins_at_the_back_of_the_head():
+    look = somebody(head_hair="ponytail", head_hat="none", bag_kind="none")
+    figure, places = dress(look), load_template().places
+    body = len(places)
+    tail, head = figure.vertices[body:], figure.vertices[:body][places.head > 0.5]
+    assert tail[:, 2].min() < head[:, 2].max() - 0.01
+    assert tail[:, 2].max() > head[:, 2].max() + 0.03
+
+
+def test_hair_is_seen_behind_and_the_face_in_front():
+    look = somebody(head_hair="short", head_hat="none", head_beard=False, head_fringe=False)
+    places = load_template().places
+    cover = covers(look, places)
+    head = (places.head > 0.5) & (places.height > 1.60)
+    behind, front = head & (places.back > 0.03), head & (places.back < -0.06) & (places.height < 1.74)
+    assert (cover[behind] == Cover.HAIR).mean() > 0.85
+    assert (cover[front] == Cover.SKIN).mean() > 0.95
 
 
 def test_a_sleeve_ends_where_it_is_cut_and_hands_stay_bare():

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from gcl_cli.body.model import load_body
 from gcl_cli.synth.chance import chosen, stream
 from gcl_cli.synth.identities import TOPS, identity
-from gcl_cli.synth.palette import CLOTHS, contrasting_cloth, jittered
+from gcl_cli.synth.palette import CLOTHS, contrasting_cloth, jittered, set_off
 
 PEOPLE = st.integers(0, 100_000)
 
@@ -81,6 +81,13 @@ def test_beards_and_skirts_follow_the_body_model_whose_men_are_taller():
 def test_the_second_colour_is_told_apart_at_a_glance(seed, name):
     second = contrasting_cloth(stream(seed, "test"), CLOTHS[name])
     assert sum(abs(a - b) for a, b in zip(second, CLOTHS[name], strict=True)) > 0.5
+
+
+def test_hair_is_told_from_skin_so_that_a_back_is_no_face():
+    for person in range(300):
+        look = identity(0, person)
+        assert np.abs(np.subtract(look.head.hair_colour, look.skin)).sum() > 0.2
+        assert set_off((0.5, 0.5, 0.5), look.skin) in ((0.5, 0.5, 0.5), (0.2, 0.2, 0.2))
 
 
 def test_jitter_of_nothing_keeps_the_colour():

@@ -3,11 +3,14 @@ import pytest
 
 from gcl_cli.body.model import load_body
 from gcl_cli.body.rasterizer import rasterize
+from gcl_cli.synth import obstacles
+from gcl_cli.synth import photograph as photographs
 from gcl_cli.synth.cameras import HEIGHT, OVERSAMPLING, WIDTH, camera, develop
 from gcl_cli.synth.chance import stream
 from gcl_cli.synth.figures import dress
 from gcl_cli.synth.framing import CANVAS, Framing, frame_person, weak_perspective
 from gcl_cli.synth.identities import identity
+from gcl_cli.synth.obstacles import _KINDS, put_obstacle
 from gcl_cli.synth.photograph import photograph
 from gcl_cli.synth.posing import strike, view_rotation
 from gcl_cli.synth.scenes import SCENES, background, scene
@@ -120,6 +123,37 @@ def test_a_passer_by_changes_the_picture_but_not_the_truth(figure):
     assert np.array_equal(alone.pose, passed.pose)
     assert np.array_equal(alone.camera, passed.camera)
     assert np.abs(np.asarray(alone.picture, int) - np.asarray(passed.picture, int)).max() > 30
+    assert alone.second_person == 0
+    assert passed.second_person > 0.01
+
+
+@pytest.mark.parametrize("kind", range(len(_KINDS)))
+def test_an_obstacle_hides_what_it_says_and_nothing_else(kind, monkeypatch):
+    monkeypatch.setattr(obstacles, "_KINDS", (_KINDS[kind],))
+    for number in range(6):
+        light = np.full((*CANVAS, 3), -1.0, np.float32)
+        hidden = put_obstacle(stream(0, "obstacle", number), light, 0.8)
+        assert np.array_equal(hidden, light[..., 0] >= 0)
+        assert 0.005 < hidden.mean() < 0.55
+        assert light.max() <= 0.81
+
+
+def test_the_share_that_is_hidden_or_cut_is_what_the_picture_hides(figure, monkeypatch):
+    taken_by = camera(0, 2, shift=0.5)
+
+    def cover_the_left_half(random, light, strength):
+        hidden = np.zeros(CANVAS, bool)
+        hidden[:, : CANVAS[1] // 2] = True
+        return hidden
+
+    monkeypatch.setattr(photographs, "put_obstacle", cover_the_left_half)
+    monkeypatch.setattr(photographs, "_OBSTRUCTED", 1.0)
+    half = photograph(stream(0, "test"), figure, taken_by, yaw=0.0, seed=0, passer_by=None)
+    assert 0.25 < half.occluded < 0.75
+    monkeypatch.setattr(photographs, "_OBSTRUCTED", 0.0)
+    free = photograph(stream(0, "test"), figure, taken_by, yaw=0.0, seed=0, passer_by=None)
+    assert free.occluded == 0
+    assert free.cut == half.cut < 0.2
 
 
 def test_cameras_without_shift_agree_on_colour_and_with_it_differ():

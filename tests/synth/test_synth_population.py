@@ -1,6 +1,8 @@
 import io
+import json
 import re
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -9,7 +11,17 @@ from PIL import Image
 from gcl_cli.body.model import load_body
 from gcl_cli.errors import GclError
 from gcl_cli.synth.cameras import camera
-from gcl_cli.synth.population import by_person, draw, draw_all, plan
+from gcl_cli.synth.identities import TOPS
+from gcl_cli.synth.population import (
+    by_person,
+    camera_of,
+    described_cameras,
+    described_people,
+    draw,
+    draw_all,
+    plan,
+)
+from gcl_cli.synth.scenes import SCENES
 
 MARKET_NAME = re.compile(r"(bounding_box_train|query|bounding_box_test)/(\d{4})_c(\d+)s(\d+)_(\d{6})_(\d{2})\.jpg")
 
@@ -56,11 +68,48 @@ def test_every_test_person_has_one_query_for_each_camera(shots):
         assert others, "a query needs a match by another camera"
 
 
-def test_a_tenth_as_many_distractors_stand_in_the_gallery_alone(shots):
+def test_distractors_are_other_people_seen_a_few_times_by_one_camera_in_the_gallery_alone(shots):
     distractors = [shot for shot in shots if shot.label == 0]
     assert {shot.split for shot in distractors} == {"gallery"}
-    assert len({shot.person for shot in distractors}) == 2
     assert not {shot.person for shot in distractors} & {shot.person for shot in shots if shot.label}
+    pictures = Counter(shot.person for shot in distractors)
+    assert len(pictures) == 20
+    assert set(pictures.values()) == {1, 2, 3}
+    assert len({(shot.person, shot.camera) for shot in distractors}) == 20
+    assert len({shot.camera for shot in distractors}) == 4
+
+
+def test_as_many_distractors_as_asked_for_and_none_of_them_changes_anybody_else(shots):
+    for count in (0, 7):
+        some = plan(ids=20, cameras=4, images=3, shift=0.65, seed=5, distractors=count)
+        assert len({shot.person for shot in some if shot.label == 0}) == count
+        assert set(some) <= set(shots)
+        assert {shot for shot in shots if shot.label} <= set(some)
+
+
+def test_without_labels_the_same_pictures_have_names_that_say_nothing(shots):
+    plain = plan(ids=20, cameras=4, images=3, shift=0.65, seed=5, labels=False)
+    assert {shot.split for shot in plain} == {"train"}
+    assert sorted(shot.name for shot in plain) == [f"images/{number:06d}.jpg" for number in range(len(shots))]
+    pictures = [(shot.person, shot.camera, shot.number) for shot in plain]
+    assert sorted(pictures) == sorted((shot.person, shot.camera, shot.number) for shot in shots)
+    by_name = [shot.person for shot in sorted(plain, key=lambda shot: shot.name)]
+    neighbours_alike = np.mean([first == second for first, second in pairwise(by_name)])
+    assert neighbours_alike < 0.15, "pictures of one person do not lie side by side"
+    assert next(draw(plain[:1]))[1] == next(draw(shots[:1]))[1]
+
+
+def test_private_scenes_belong_to_one_camera_each_and_change_backgrounds_alone():
+    shared, private = (
+        plan(ids=2, cameras=4, images=2, shift=0.5, seed=1, private_scenes=private) for private in (False, True)
+    )
+    scenes = [camera_of(shot).scenes for shot in private[:8:2]]
+    assert all(len(own) == 1 for own in scenes)
+    assert len(set(scenes)) == 4
+    assert not {number for own in scenes for number in own} & set(range(SCENES))
+    (_, first, true), (_, second, also_true) = next(draw(shared)), next(draw(private))
+    assert first != second
+    assert np.array_equal(true.pose, also_true.pose)
 
 
 def test_more_people_extend_a_set_without_changing_it(shots):
@@ -99,7 +148,7 @@ def test_pictures_are_64_by_128_colour_jpegs_of_natural_contrast(drawings):
 
 def test_work_units_hold_one_person_each_and_lose_nothing(shots):
     units = by_person(shots[::-1])
-    assert [len({shot.person for shot in unit}) for unit in units] == [1] * 22
+    assert [len({shot.person for shot in unit}) for unit in units] == [1] * 40
     assert sorted((shot for unit in units for shot in unit), key=lambda s: s.name) == sorted(
         shots, key=lambda s: s.name
     )
@@ -124,6 +173,26 @@ def test_yaw_of_the_truth_is_where_the_pelvis_faces(drawings):
         facing = body.world_rotations(truth.pose[None])[0, 0] @ np.array([0, 0, -1])
         degrees = np.degrees(np.arctan2(-facing[0], -facing[2])) % 360
         assert abs((degrees - truth.yaw + 180) % 360 - 180) < 12
+
+
+def test_the_truth_says_how_much_of_a_person_is_seen(drawings):
+    for column in ("occluded", "cut", "second_person"):
+        shares = np.array([getattr(truth, column) for *_, truth in drawings])
+        assert shares.min() >= 0
+        assert shares.max() < 0.7
+        assert np.count_nonzero(shares) < len(shares)
+    assert any(truth.occluded > 0.02 for *_, truth in drawings)
+    assert any(truth.second_person > 0.02 for *_, truth in drawings)
+
+
+def test_people_and_cameras_are_described_in_plain_values(shots):
+    people, cameras = described_people(shots), described_cameras(shots)
+    assert set(people) == {str(shot.person) for shot in shots}
+    assert set(cameras) == {"1", "2", "3", "4"}
+    again = json.loads(json.dumps({"people": people, "cameras": cameras}))
+    assert again["people"]["3"]["top"]["kind"] in TOPS
+    assert len(again["people"]["3"]["top"]["colour"]) == 3
+    assert again["cameras"]["2"]["quality"] == camera(5, 2, shift=0.65).quality
 
 
 def test_cameras_see_people_from_all_sides(drawings):
