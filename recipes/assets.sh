@@ -6,4 +6,5 @@ set -euo pipefail
 python recipes/assets/build_body.py
 python recipes/assets/build_landmarks.py
 python recipes/assets/build_calibration.py  # needs the two above
+python recipes/assets/build_facing.py
 ls -l gcl_cli/body/assets

@@ -1,17 +1,22 @@
 """The file formats of the artifacts (design: a public interface, read by other tools too)."""
 
+from __future__ import annotations
+
 import csv
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
+from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
-from torch import Tensor
 
 from gcl_cli.artifacts.files import read_json, write_json
 from gcl_cli.errors import GclError
 from gcl_cli.records import MeshEstimates
+
+if TYPE_CHECKING:  # imported where it is used: processes that share work on meshes do without
+    from torch import Tensor
 
 MESH_COLUMNS = ("pose", "betas", "camera", "landmarks", "score", "status")
 
@@ -44,6 +49,13 @@ def read_meshes(folder: Path, split: str) -> tuple[list[str], MeshEstimates]:
     return read_names(folder, split), MeshEstimates(**load_file(path))
 
 
+def read_mesh_rows(folder: Path, split: str, rows: Sequence[int]) -> MeshEstimates:
+    """Some rows of the estimates of a split; nothing else of the file is read."""
+    with safe_open(folder / f"{split}.safetensors", framework="numpy") as file:
+        columns = {name: file.get_slice(name) for name in MESH_COLUMNS}
+        return MeshEstimates(**{name: np.concatenate([c[r : r + 1] for r in rows]) for name, c in columns.items()})
+
+
 def join_meshes(parts: Sequence[MeshEstimates]) -> MeshEstimates:
     """Several tables, one after the other."""
     return MeshEstimates(**{column: np.concatenate([getattr(p, column) for p in parts]) for column in MESH_COLUMNS})
@@ -71,6 +83,8 @@ def write_labels(path: Path, names: Sequence[str], labels: np.ndarray) -> None:
 
 def read_labels(path: Path) -> tuple[list[str], Tensor]:
     """Names and labels of `labels.csv`."""
+    import torch
+
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     return [row["name"] for row in rows], torch.tensor([int(row["label"]) for row in rows])

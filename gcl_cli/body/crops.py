@@ -28,9 +28,12 @@ def cut(picture: np.ndarray, region: np.ndarray, size: int) -> np.ndarray:
     left, top, across, down = (float(value) for value in region)
     rows = sampling_weights(height, top, down, size)
     columns = sampling_weights(width, left, across, size)
-    flat = picture.reshape(height, -1).astype(np.float32) / 255
-    tall = (rows @ flat).reshape(size, width, 3)  # [size, w, 3]
-    return np.clip(np.einsum("uw,swc->suc", columns, tall, optimize=True), 0, 1)  # [size, size, 3]
+    tall = (rows @ picture.reshape(height, -1).astype(np.float32)).reshape(size, width, 3)  # [size, w, 3]
+    seen = np.flatnonzero(columns.any(axis=1))  # a third of the columns: people are narrow
+    inside = slice(seen[0], seen[-1] + 1) if len(seen) else slice(0)
+    resampled = np.zeros((size, size, 3), np.float32)
+    np.clip((columns[inside] / 255) @ tall, 0, 1, out=resampled[:, inside])
+    return resampled
 
 
 @lru_cache(maxsize=64)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from gcl_cli.body.facing import back_probability, face_as_likely
 from gcl_cli.body.landmarks import LandmarkNetwork, LandmarkRunner, Landmarks, find_landmarks
 from gcl_cli.body.lifting import FITTED_LANDMARKS, SMALLEST_SCALE, load_depth_calibration
 from gcl_cli.body.model import load_body
@@ -51,6 +52,7 @@ class Estimator:
         if not crops:
             return _no_estimates()
         landmarks = find_landmarks(self._network, crops)
+        landmarks = face_as_likely(landmarks, back_probability(landmarks, crops))
         bodies = fit_bodies(
             self._body, landmarks.points, landmarks.world, landmarks.visibility, self._depth_calibration
         )

@@ -1,5 +1,6 @@
 """From landmarks in a picture to keypoints in metres, and the weak-perspective camera between the two."""
 
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -36,7 +37,45 @@ HIP_LANDMARKS = (23, 24)
 # How much a keypoint counts for the camera, the others 1: the face says little about where the body is.
 CAMERA_WEIGHTS = {"nose": 0.5, "ear": 0.5, "eye": 0.1, "heel": 0.4, "toe": 0.4}
 SMALLEST_SCALE = 1e-3  # pixels a metre; below, the landmarks are no picture of a person
+SIDEWAYS_SHARE = (
+    0.2  # of the correction of x and y: all of it helps synthetic people most, and moves bodies off real ones
+)
+SPREAD_METRES, SPREAD_VISIBILITY = 0.25, 0.3  # about the standard deviations of landmarks and visibilities
+MIRROR = np.array([-1.0, 1.0, 1.0], np.float32)
+# Landmarks come in pairs (left, right) from 7 on; before them the nose, then three points of each eye.
+LANDMARK_PARTNERS = np.array([0, 4, 5, 6, 1, 2, 3, *np.arange(7, 33).reshape(-1, 2)[:, ::-1].ravel()])
 CALIBRATION = Path(__file__).parent / "assets" / "depth_calibration.safetensors"
+
+
+def _swapped_side(name: str) -> str:
+    """`left_hip` for `right_hip` and the reverse; the nose for the nose."""
+    side, _, part = name.partition("_")
+    return {"left": f"right_{part}", "right": f"left_{part}"}.get(side, name)
+
+
+def _limbs() -> list[tuple[int, int]]:
+    """Which keypoint hangs on which: indices into LANDMARK_OF_KEYPOINT, from the trunk outwards."""
+    names = list(LANDMARK_OF_KEYPOINT)
+    chain = {"elbow": "shoulder", "wrist": "elbow", "knee": "hip", "ankle": "knee", "heel": "ankle", "big_toe": "ankle"}
+    sides = ("left", "right")
+    return [(names.index(f"{side}_{c}"), names.index(f"{side}_{p}")) for c, p in chain.items() for side in sides]
+
+
+KEYPOINT_PARTNERS = np.array([list(LANDMARK_OF_KEYPOINT).index(_swapped_side(name)) for name in LANDMARK_OF_KEYPOINT])
+LIMBS = _limbs()
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """A linear regression on random ramps of its inputs (an extreme learning machine): closed form to fit and to use.
+
+    Only `weights` are learned; the ramps are drawn once. Huang, Zhu and Siew, "Extreme learning machine" (2006).
+    """
+
+    centre: np.ndarray  # [132] the mean of the inputs
+    directions: np.ndarray  # [132, H]
+    offsets: np.ndarray  # [H]
+    weights: np.ndarray  # [H + 133, 63] metres of 21 keypoints per feature
 
 
 def fitted_keypoints(body: Body) -> np.ndarray:
@@ -77,24 +116,49 @@ def metric_landmarks(points: np.ndarray, world: np.ndarray, visibility: np.ndarr
     return metric - metric[:, HIP_LANDMARKS].mean(axis=1, keepdims=True)
 
 
-def calibration_features(metric: np.ndarray, visibility: np.ndarray) -> np.ndarray:
-    """What the depth calibration looks at: [N, 133] = 33 metric landmarks, 33 visibilities, 1."""
-    ones = np.ones((len(metric), 1))
-    return np.concatenate([metric.reshape(len(metric), -1), visibility, ones], axis=1)
+def mirrored(metric: np.ndarray, visibility: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Metric landmarks [N, 33, 3] and their visibility [N, 33] as a mirror shows them: left is right."""
+    return metric[:, LANDMARK_PARTNERS] * MIRROR, visibility[:, LANDMARK_PARTNERS]
 
 
-def calibrated_keypoints(metric: np.ndarray, visibility: np.ndarray, depth_calibration: np.ndarray) -> np.ndarray:
-    """The fitted keypoints [N, 21, 3] float32 in metres, their depth corrected by a linear regression.
+def calibration_features(metric: np.ndarray, visibility: np.ndarray, calibration: Calibration) -> np.ndarray:
+    """What the calibration looks at: [N, H + 133] = H ramps of the inputs, the 132 inputs themselves, 1.
 
-    metric: [N, 33, 3]; visibility: [N, 33]; depth_calibration: [133, 21] metres of depth per feature. Only z is
-    corrected: the same correction of x and y makes meshes lie worse on real pictures.
+    The inputs are 33 metric landmarks [N, 33, 3] and 33 visibilities [N, 33], brought to a common spread.
     """
-    keypoints = metric[:, FITTED_LANDMARKS].copy()
-    keypoints[..., 2] += calibration_features(metric, visibility) @ depth_calibration
-    return keypoints.astype(np.float32)
+    inputs = np.concatenate([metric.reshape(len(metric), -1) / SPREAD_METRES, visibility / SPREAD_VISIBILITY], axis=1)
+    centred = inputs - calibration.centre
+    ramps = np.maximum(centred @ calibration.directions + calibration.offsets, 0)  # [N, H]
+    return np.concatenate([ramps, centred, np.ones((len(metric), 1))], axis=1)
+
+
+def missing_places(metric: np.ndarray, visibility: np.ndarray, calibration: Calibration) -> np.ndarray:
+    """How far the fitted keypoints are from where the landmarks put them: [N, 21, 3] metres.
+
+    Asked twice, of the landmarks and of their mirror image, so that left and right are treated exactly alike.
+    """
+    plain = calibration_features(metric, visibility, calibration) @ calibration.weights
+    other = calibration_features(*mirrored(metric, visibility), calibration) @ calibration.weights
+    return (plain.reshape(-1, 21, 3) + other.reshape(-1, 21, 3)[:, KEYPOINT_PARTNERS] * MIRROR) / 2
+
+
+def calibrated_keypoints(metric: np.ndarray, visibility: np.ndarray, calibration: Calibration) -> np.ndarray:
+    """The fitted keypoints [N, 21, 3] float32 in metres, corrected by a regression: depth in full, x and y in part.
+
+    metric: [N, 33, 3]; visibility: [N, 33]. The trunk and the head follow `SIDEWAYS_SHARE` of the correction of x and
+    y, which tells front from back; a limb follows it as far as it is hidden, for the picture knows better where a seen
+    limb is: meshes would lie worse on real pictures.
+    """
+    missing = missing_places(metric, visibility, calibration)
+    shift = SIDEWAYS_SHARE * missing  # [N, 21, 3]
+    for child, parent in LIMBS:
+        hidden = 1 - visibility[:, FITTED_LANDMARKS[child], None]
+        shift[:, child] = shift[:, parent] + SIDEWAYS_SHARE * hidden * (missing[:, child] - missing[:, parent])
+    shift[..., 2] = missing[..., 2]
+    return (metric[:, FITTED_LANDMARKS] + shift).astype(np.float32)
 
 
 @cache
-def load_depth_calibration() -> np.ndarray:
-    """The regression [133, 21] that ships with the package; `recipes/assets/build_calibration.py` makes it."""
-    return load_file(CALIBRATION)["weights"]
+def load_depth_calibration() -> Calibration:
+    """The regression that ships with the package; `recipes/assets/build_calibration.py` makes it."""
+    return Calibration(**{name: values.astype(np.float32) for name, values in load_file(CALIBRATION).items()})

@@ -7,6 +7,7 @@ import numpy as np
 from gcl_cli.body.model import Body
 from gcl_cli.body.rasterizer import vertex_normals
 from gcl_cli.body.rotations import Y_AXIS, about
+from gcl_cli.body.silhouette import Surface
 from gcl_cli.body.views import WHITE, draw_with_numpy, shade, to_picture
 
 OPACITY = 0.65
@@ -42,4 +43,4 @@ def _picture(
     """The mesh [h * zoom, w * zoom] in grey on white."""
     height, width = crop_size[0] * zoom, crop_size[1] * zoom
     points = to_picture(vertices, camera, (crop_size[0], crop_size[1]), height, width)
-    return draw_with_numpy(points, shade(vertex_normals(vertices, body.faces)), body.faces, height, width)
+    return draw_with_numpy(points, shade(vertex_normals(vertices, body.faces)), Surface.of(body.faces), height, width)

@@ -8,6 +8,7 @@ import numpy as np
 from gcl_cli.body.lifting import (
     FITTED_LANDMARKS,
     LANDMARK_OF_KEYPOINT,
+    Calibration,
     calibrated_keypoints,
     camera_weights,
     fitted_keypoints,
@@ -46,14 +47,14 @@ class FittedBodies:
 
 
 def fit_bodies(
-    body: Body, points: np.ndarray, world: np.ndarray, visibility: np.ndarray, depth_calibration: np.ndarray
+    body: Body, points: np.ndarray, world: np.ndarray, visibility: np.ndarray, calibration: Calibration
 ) -> FittedBodies:
     """Bodies of mean shape that match landmarks.
 
     points: [N, 33, 2] crop pixels; world: [N, 33, 3] metres, camera axes; visibility: [N, 33] in [0, 1];
-    depth_calibration: [133, 21], see `lifting.calibrated_keypoints`.
+    `calibration` corrects what the landmark network gets wrong, see `lifting.calibrated_keypoints`.
     """
-    targets = calibrated_keypoints(metric_landmarks(points, world, visibility), visibility, depth_calibration)
+    targets = calibrated_keypoints(metric_landmarks(points, world, visibility), visibility, calibration)
     rotations = bone_rotations(body, targets)
     translations = body.place(rotations, MEAN_SHAPE)
     keypoints = body.keypoints(rotations, translations, MEAN_SHAPE)[:, fitted_keypoints(body)]  # [N, 21, 3]

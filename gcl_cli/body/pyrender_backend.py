@@ -1,32 +1,35 @@
 """The same pictures through pyrender (EGL or OSMesa), and the choice of a backend.
 
-Light is computed as for the numpy backend and handed over as unlit vertex colours, and silhouettes are not smoothed:
-the pictures then agree whichever driver draws them.
+Light is computed as for the numpy backend and handed over as unlit vertex colours: the pictures then agree whichever
+driver draws them, up to how it smooths edges.
 """
 
 import os
 import subprocess
 import sys
+from ctypes.util import find_library
 from typing import Any, Literal
 
 import numpy as np
-import torch
 
-from gcl_cli.body.views import WHITE, Draw, draw_with_numpy
+from gcl_cli.body.silhouette import Surface
+from gcl_cli.body.views import Draw, draw_with_numpy
 from gcl_cli.errors import GclError
 
 PLATFORMS = ("egl", "osmesa")
-PACKAGES = {
-    "egl": "libegl1 libegl-mesa0 libgl1 libopengl0 libgl1-mesa-dri",
-    "osmesa": "libosmesa6 libgl1",
+PACKAGES = {  # platform -> shared library -> the Debian package that has it
+    "egl": {"EGL": "libegl1", "EGL_mesa": "libegl-mesa0", "GL": "libgl1", "OpenGL": "libopengl0"},
+    "osmesa": {"OSMesa": "libosmesa6", "GL": "libgl1"},
 }
+DRIVERS = "libgl1-mesa-dri"  # what software rendering needs beside them
+SAMPLES = {"egl": 2, "osmesa": 3}  # pictures are drawn so much larger, then reduced: OSMesa smooths no edges itself
 PROBE = """
 import pyrender
 scene = pyrender.Scene()
 scene.add(pyrender.OrthographicCamera(1, 1))
 pyrender.OffscreenRenderer(8, 8).render(scene)
 """
-PROBE_SECONDS = 60.0  # a cold import alone may take half a minute on a busy machine
+PROBE_SECONDS = 10.0
 NEAR = 1.0  # pixels between the camera and the nearest vertex
 
 
@@ -39,19 +42,17 @@ class PyrenderDraw:
         import pyrender  # reads the variable when imported, hence here
 
         self._pyrender: Any = pyrender
+        self._samples = SAMPLES[platform]
         self._renderer: Any = None
 
-    def __call__(self, points: np.ndarray, greys: np.ndarray, faces: np.ndarray, height: int, width: int) -> np.ndarray:
+    def __call__(self, points: np.ndarray, greys: np.ndarray, surface: Surface, height: int, width: int) -> np.ndarray:
         """Picture [height, width] uint8, white where empty."""
-        scene = self._scene(points, greys, faces, height, width)
-        flags = self._pyrender.RenderFlags.FLAT | self._pyrender.RenderFlags.RGBA
-        colour, _ = self._context(height, width).render(scene, flags=flags)
-        if colour.shape[2] == 3:  # OSMesa gives no coverage, and does not multisample
+        scene = self._scene(points, greys, surface.faces, height, width)
+        colour, _ = self._context(height, width).render(scene, flags=self._pyrender.RenderFlags.FLAT)
+        if self._samples == 1:
             return colour[..., 0].copy()
-        # A driver that multisamples mixes the border with the background: take that share out again.
-        coverage = colour[..., 3].astype(np.float32) / 255
-        unmixed = (colour[..., 0] - (1 - coverage) * WHITE) / np.maximum(coverage, 0.25)
-        return np.where(coverage > 0.49, np.rint(np.clip(unmixed, 0, WHITE)), WHITE).astype(np.uint8)
+        blocks = colour[..., 0].reshape(height, self._samples, width, self._samples)
+        return np.rint(blocks.mean(axis=(1, 3))).astype(np.uint8)
 
     def close(self) -> None:
         """Give the context back."""
@@ -61,6 +62,7 @@ class PyrenderDraw:
 
     def _context(self, height: int, width: int) -> Any:
         """The off-screen renderer, resized where the picture's size changed."""
+        width, height = width * self._samples, height * self._samples
         if self._renderer is None:
             self._renderer = self._pyrender.OffscreenRenderer(width, height)
         self._renderer.viewport_width, self._renderer.viewport_height = width, height
@@ -76,7 +78,7 @@ class PyrenderDraw:
         colours = np.repeat(greys[:, None] / 255, 3, axis=1)
         mesh = pyrender.Primitive(positions.astype(np.float32), indices=faces, color_0=colours.astype(np.float32))
         camera = pyrender.OrthographicCamera(width / 2, height / 2, znear=NEAR / 2, zfar=farthest - nearest + 2 * NEAR)
-        scene = pyrender.Scene(bg_color=(1.0, 1.0, 1.0, 0.0))
+        scene = pyrender.Scene(bg_color=(1.0, 1.0, 1.0))
         scene.add(pyrender.Mesh([mesh]))
         scene.add(camera)
         return scene
@@ -110,7 +112,10 @@ def choose_backend(wanted: Literal["auto", "numpy", "egl", "osmesa"]) -> tuple[s
     if wanted == "auto":
         return _choose_automatically()
     if wanted != "numpy" and (reason := probe(wanted)) is not None:
-        raise GclError(f"the {wanted} backend cannot start: {reason}", _remedy(wanted, reason))
+        raise GclError(
+            f"The {wanted} backend cannot start: {reason}.",
+            f"{_remedy(wanted, reason)}; or choose --backend numpy, which needs nothing.",
+        )
     return wanted, "asked for"
 
 
@@ -124,7 +129,7 @@ def _choose_automatically() -> tuple[str, str]:
     named = os.environ.get("PYOPENGL_PLATFORM", "").lower()
     if named in PLATFORMS:
         candidates: tuple[str, ...] = (named,)
-    elif torch.cuda.is_available():
+    elif _has_gpu():
         candidates = PLATFORMS
     else:
         return "numpy", "no GPU, and numpy is faster than software OpenGL"
@@ -132,12 +137,25 @@ def _choose_automatically() -> tuple[str, str]:
     for platform in candidates:
         if (reason := probe(platform)) is None:
             return platform, "PYOPENGL_PLATFORM names it" if named == platform else "it starts on this GPU machine"
-        failures.append(f"{platform} cannot start: {reason}")
+        failures.append(f"{platform} cannot start ({reason}; {_remedy(platform, reason)})")
     return "numpy", "; ".join(failures)
+
+
+def _has_gpu() -> bool:
+    """Whether there is a GPU; imports torch, which processes that only draw do without."""
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def missing_packages(platform: str) -> list[str]:
+    """The Debian packages whose libraries `platform` needs and does not find; the drivers where it finds all."""
+    missing = [package for library, package in PACKAGES[platform].items() if find_library(library) is None]
+    return missing or [DRIVERS]
 
 
 def _remedy(platform: str, reason: str) -> str:
     """What to type to make `platform` start."""
     if "No module named" in reason:
-        return "pip install 'gcl-cli[render]', or choose --backend numpy"
-    return f"apt-get install {PACKAGES[platform]} (Debian, Ubuntu), or choose --backend numpy"
+        return "pip install 'gcl-cli[render]'"
+    return f"apt-get install {' '.join(missing_packages(platform))} (Debian, Ubuntu)"

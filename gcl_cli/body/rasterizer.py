@@ -3,9 +3,21 @@
 Pixel (column i, row j) is the unit square whose centre is (i + 0.5, j + 0.5); x runs right, y down.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
-EDGE_TOLERANCE = 1e-5  # neighbours share the pixels on their common edge: rounding must not open a gap
+EDGE_TOLERANCE = 1e-3  # pixels in x; neighbours share the centres on their common edge: rounding must not open a gap
+_HALF = np.float32(0.5)
+
+
+class Fragments(NamedTuple):
+    """The P covered pixels, each with the triangle that is nearest there."""
+
+    pixel: np.ndarray  # [P] int32, row * width + column
+    triangle: np.ndarray  # [P]
+    barycentric: np.ndarray  # [3, P] of the pixel's centre, on the screen
+    depth: np.ndarray  # [P]
 
 
 def rasterize(
@@ -19,21 +31,39 @@ def rasterize(
     Returns face_index [height, width] int32 (-1 = empty), barycentric [height, width, 3] on the screen (0 where
     empty) and depth [height, width] (inf where empty).
     """
-    corners = np.ascontiguousarray(points.T, np.float32).take(faces.T, axis=1)  # [3 axes, 3 corners, F]
-    gradients = _barycentric_gradients(corners)
-    triangle, row, column = _covered_pixels(*_spans(corners, gradients, height, width))
-    weights = _barycentrics(corners, gradients, triangle, row, column)  # [3, P]
-    depth = (weights * corners[2].take(triangle, axis=1)).sum(axis=0)
-    pixel = row * width + column
-    nearest = np.full(height * width, np.inf, np.float32)
-    np.minimum.at(nearest, pixel, depth)
-    wins = np.flatnonzero(depth == nearest[pixel])
+    found = nearest(points, faces.T, height, width)
     face_index = np.full(height * width, -1, np.int32)
-    face_index[pixel[wins]] = triangle[wins]
+    face_index[found.pixel] = found.triangle
     barycentric = np.zeros((height * width, 3), np.float32)
-    barycentric[pixel[wins]] = weights[:, wins].T
+    barycentric[found.pixel] = found.barycentric.T
+    depth = np.full(height * width, np.inf, np.float32)
+    depth[found.pixel] = found.depth
     shape = (height, width)
-    return face_index.reshape(shape), barycentric.reshape(*shape, 3), nearest.reshape(shape)
+    return face_index.reshape(shape), barycentric.reshape(*shape, 3), depth.reshape(shape)
+
+
+def nearest(points: np.ndarray, corners: np.ndarray, height: int, width: int) -> Fragments:
+    """`rasterize` as a list of covered pixels; `corners` [3, F] are the faces' vertices, corner by corner."""
+    places = np.ascontiguousarray(points.T, np.float32).take(corners, axis=1)  # [3 axes, 3 corners, F]
+    x, y, z = places
+    sides = places[:2, 1:] - places[:2, :1]  # [2 axes, 2 sides from the first corner, F]
+    area = sides[0, 0] * sides[1, 1] - sides[0, 1] * sides[1, 0]
+    solid = np.abs(area) > 1e-9
+    sides /= np.where(solid, area, 1)
+    triangle, row, column = _covered_pixels(*_spans(x, y, solid, height, width))
+    right = column.astype(np.float32) + _HALF - x[0].take(triangle)
+    down = row.astype(np.float32) + _HALF - y[0].take(triangle)
+    (a_x, b_x), (a_y, b_y) = sides.take(triangle, axis=2)
+    second, third = right * b_y - down * b_x, down * a_x - right * a_y
+    from_first = z[1:] - z[0]
+    depth = z[0].take(triangle) + second * from_first[0].take(triangle) + third * from_first[1].take(triangle)
+    pixel = row * np.int32(width) + column
+    buffer = np.full(height * width, np.inf, np.float32)
+    np.minimum.at(buffer, pixel, depth)
+    wins = np.flatnonzero(depth == buffer.take(pixel))
+    second, third = second.take(wins), third.take(wins)
+    barycentric = np.stack([1 - second - third, second, third])
+    return Fragments(pixel.take(wins), triangle.take(wins), barycentric, depth.take(wins))
 
 
 def correct_for_perspective(
@@ -75,62 +105,65 @@ def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     return (normals / np.maximum(length, 1e-20)).astype(np.float32)
 
 
-def _barycentric_gradients(corners: np.ndarray) -> np.ndarray:
-    """How the three barycentrics grow with x and y, [2, 3, F]; NaN for a triangle without area."""
-    x, y = corners[:2]  # [3, F]
-    area = (x[1] - x[0]) * (y[2] - y[0]) - (x[2] - x[0]) * (y[1] - y[0])
-    inverse = np.divide(1, area, out=np.full_like(area, np.nan), where=np.abs(area) > 1e-9)
-    following, previous = [1, 2, 0], [2, 0, 1]
-    return np.stack([y[following] - y[previous], x[previous] - x[following]]) * inverse
-
-
 def _spans(
-    corners: np.ndarray, gradients: np.ndarray, height: int, width: int
+    x: np.ndarray, y: np.ndarray, solid: np.ndarray, height: int, width: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Every row of every triangle: triangle [S], row [S], first and last column [S] whose centres lie inside.
+    """Every row of every `solid` triangle: triangle [S], row [S], first column [S] and columns [S] > 0 inside.
 
-    On a row, b_i >= 0 bounds x from the left where b_i grows with x, from the right where it falls.
+    x, y: [3, F]. The middle corner splits a triangle into an upper and a lower half; each half [2, F] lies between
+    the long side and a short one, which are straight: column = start + slope * (rows since the half's first).
     """
-    x, y = corners[:2]
-    top = np.ceil(np.clip(y.min(axis=0) - 0.5, 0, height)).astype(np.int32)
-    bottom = np.floor(np.clip(y.max(axis=0) - 0.5, -1, height - 1)).astype(np.int32)
-    growth = gradients[0]  # [3, F]
-    rows = np.where(np.isnan(growth[0]), 0, np.maximum(bottom - top + 1, 0))
-    triangle, row = _count_up(rows, top)
-    level = np.abs(growth) < 1e-12  # a level edge bounds no x; the triangle's rows already end there
-    divisor = np.where(level, 1, growth)
-    slope = -gradients[1] / divisor
-    at_third = x[2] - (np.array([[0], [0], [1]], np.float32) + EDGE_TOLERANCE) / divisor  # x where b_i = 0
-    left = np.where(level | (growth < 0), -np.inf, at_third)
-    right = np.where(level | (growth > 0), np.inf, at_third)
-    shift = (row + np.float32(0.5)).astype(np.float32) - y[2, triangle]
-    shift = shift * slope.take(triangle, axis=1)  # [3, S]
-    first = np.ceil(np.clip((left.take(triangle, axis=1) + shift).max(axis=0) - 0.5, 0, width)).astype(np.int32)
-    last = np.floor(np.clip((right.take(triangle, axis=1) + shift).min(axis=0) - 0.5, -1, width - 1)).astype(np.int32)
-    return triangle, row, first, last
+    (top_x, middle_x, bottom_x), levels = _from_top_to_bottom(x, y)
+    top, middle, bottom = levels
+    rows = np.ceil(np.clip(levels - _HALF, 0, height)).astype(np.int32)  # the first row below each corner
+    begin = rows[:2].astype(np.float32) + _HALF  # [2, F]
+    along = _slope(bottom_x - top_x, bottom - top)
+    upper, lower = _slope(middle_x - top_x, middle - top), _slope(bottom_x - middle_x, bottom - middle)
+    long_slope, short_slope = np.stack([along, along]), np.stack([upper, lower])
+    long = top_x + (begin - top) * along
+    short = np.stack([top_x + (begin[0] - top) * upper, middle_x + (begin[1] - middle) * lower])
+    short_is_left = middle_x - top_x < (middle - top) * along
+    lines = np.stack([
+        np.where(short_is_left, short, long) - np.float32(0.5 + EDGE_TOLERANCE),
+        np.where(short_is_left, short_slope, long_slope),
+        np.where(short_is_left, long, short) - np.float32(0.5 - EDGE_TOLERANCE),
+        np.where(short_is_left, long_slope, short_slope),
+    ]).reshape(4, -1)  # fmt: skip
+    half, step = _count_up((np.diff(rows, axis=0) * solid).ravel())
+    row = rows[:2].ravel().take(half) + step
+    left, left_slope, right, right_slope = lines.take(half, axis=1)
+    ends = np.stack([left + step * left_slope, right + step * right_slope])
+    first, behind = np.ceil(np.clip(ends, 0, width)).astype(np.int32)
+    columns = behind - first
+    kept = np.flatnonzero(columns > 0)
+    return half.take(kept) % len(solid), row.take(kept), first.take(kept), columns.take(kept)
+
+
+def _from_top_to_bottom(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The corners x [3, F], y [3, F] of every triangle, by rising y."""
+    xs, ys = list(x), list(y)
+    for one, other in ((0, 1), (1, 2), (0, 1)):
+        swapped = ys[one] > ys[other]
+        xs[one], xs[other] = np.where(swapped, xs[other], xs[one]), np.where(swapped, xs[one], xs[other])
+        ys[one], ys[other] = np.minimum(ys[one], ys[other]), np.maximum(ys[one], ys[other])
+    return np.stack(xs), np.stack(ys)
+
+
+def _slope(across: np.ndarray, down: np.ndarray) -> np.ndarray:
+    """Columns per row along a side that runs down; a level side has no rows, and any slope will do."""
+    return across / np.maximum(down, np.float32(1e-12))
 
 
 def _covered_pixels(
-    triangle: np.ndarray, row: np.ndarray, first: np.ndarray, last: np.ndarray
+    triangle: np.ndarray, row: np.ndarray, first: np.ndarray, columns: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The triangle, row and column [P] of all pixels of the spans."""
-    span, column = _count_up(np.maximum(last - first + 1, 0), first)
-    return triangle[span], row[span], column
+    span, step = _count_up(columns)
+    return triangle.take(span), row.take(span), first.take(span) + step
 
 
-def _count_up(counts: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For every i the numbers starts_i, starts_i + 1, ..., `counts` of them: i and the number, end to end."""
-    owner = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
-    ends = np.cumsum(counts, dtype=np.int32)
-    shift = starts - (ends - counts.astype(np.int32))
-    return owner, np.arange(len(owner), dtype=np.int32) + shift[owner]
-
-
-def _barycentrics(
-    corners: np.ndarray, gradients: np.ndarray, triangle: np.ndarray, row: np.ndarray, column: np.ndarray
-) -> np.ndarray:
-    """Barycentrics [3, P] of pixel centres; the first two are 0 at the third corner."""
-    right = (column + np.float32(0.5)).astype(np.float32) - corners[0, 2, triangle]
-    down = (row + np.float32(0.5)).astype(np.float32) - corners[1, 2, triangle]
-    first, second = gradients[0, :2].take(triangle, axis=1) * right + gradients[1, :2].take(triangle, axis=1) * down
-    return np.stack([first, second, 1 - first - second])
+def _count_up(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For every i the numbers 0, 1, ..., `counts` [N] of them: i and the number, end to end."""
+    owner = np.repeat(np.arange(len(counts)), counts)
+    before = np.cumsum(counts, dtype=np.int32) - counts.astype(np.int32)
+    return owner, np.arange(len(owner), dtype=np.int32) - before.take(owner)

@@ -1,17 +1,20 @@
 """Pictures of one body from several sides, as the structure encoder sees them: shaded grey on white."""
 
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from gcl_cli.body.model import Body
-from gcl_cli.body.rasterizer import interpolate, rasterize, vertex_normals
+from gcl_cli.body.rasterizer import nearest, vertex_normals
 from gcl_cli.body.rotations import Y_AXIS, about, normalise
+from gcl_cli.body.silhouette import Surface, coverage
 
 WHITE = 255
 MARGIN = 2.0  # pixels that recentred views keep free at the border
+PICTURE_UP = -Y_AXIS
 TORSO = ("pelvis", "spine05", "spine04", "spine03", "spine02", "spine01", "neck")
+STEEPEST_LEAN = 35.0  # degrees from the picture's vertical up to which a long axis is taken for an up axis
 # Directions towards the three lights in camera axes (x right, y down, z away): they stay with the camera.
 LIGHTS = normalise(np.array([[-0.6, -0.6, -1.0], [1.0, -0.1, -0.4], [0.2, 0.8, -0.6]], np.float32))
 STRENGTHS = np.array([0.85, 0.45, 0.25], np.float32)
@@ -21,62 +24,61 @@ AMBIENT, BRIGHTEST = 0.15, 205.0  # the share of light from everywhere; the grey
 class Draw(Protocol):
     """A backend: one picture of a mesh that is already in picture coordinates."""
 
-    def __call__(self, points: np.ndarray, greys: np.ndarray, faces: np.ndarray, height: int, width: int) -> np.ndarray:
-        """Picture [height, width] uint8, white where empty.
+    def __call__(self, points: np.ndarray, greys: np.ndarray, surface: Surface, height: int, width: int) -> np.ndarray:
+        """Picture [height, width] uint8, white where empty, edges smoothed by the share of the pixel that is covered.
 
         points: [V, 3] pixel x, pixel y, depth (smaller = nearer, on the scale of pixels); greys: [V] levels in
-        [0, 255]; faces: [F, 3], counter-clockwise seen from outside in camera axes. Faces seen from behind may be
-        left out.
+        [0, 255]. Faces seen from behind may be left out.
         """
         ...
 
 
-def draw_with_numpy(points: np.ndarray, greys: np.ndarray, faces: np.ndarray, height: int, width: int) -> np.ndarray:
+def draw_with_numpy(points: np.ndarray, greys: np.ndarray, surface: Surface, height: int, width: int) -> np.ndarray:
     """The backend that needs nothing but numpy (see `Draw`)."""
-    front = faces[_faces_viewer(points, faces)]
-    face_index, barycentric, _ = rasterize(points, front, height, width)
-    picture = interpolate(greys[:, None], front, face_index, barycentric)[..., 0]
-    return np.where(face_index >= 0, np.rint(picture), WHITE).astype(np.uint8)
+    front = _faces_viewer(points, surface)
+    share = coverage(points, surface, front, height, width)
+    corners = surface.corners[:, front]
+    found = nearest(points, corners, height, width)
+    levels = np.full((height, width), -1, np.float32)
+    corner_greys = greys.take(corners)  # [3, F]
+    parts = [corner_greys[corner].take(found.triangle) * found.barycentric[corner] for corner in range(3)]
+    levels.ravel()[found.pixel] = np.clip(parts[0] + parts[1] + parts[2], 0, WHITE)
+    return _on_white(levels, share)
 
 
 def render_views(
-    body: Body,
+    surface: Surface,
     vertices: np.ndarray,
     camera: np.ndarray | Sequence[float],
     crop_size: tuple[int, int],
     angles: Sequence[float],
     *,
+    up: np.ndarray,
     height: int,
     width: int,
-    turn: Literal["body", "camera"],
     recentre: bool,
     draw: Draw = draw_with_numpy,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw a body as its crop shows it (angle 0) and turned by the other `angles`, in degrees.
+    """Draw a body of any topology as its crop shows it (angle 0) and turned by the other `angles`, in degrees.
 
     vertices: [V, 3] metres, camera axes; camera: (scale, tx, ty), crop pixel = scale * xy + t; crop_size: (height,
     width) of the crop, mapped to the picture with a scale of its own in x and y.
+    up: [3] the axis of the turn, through the mean of the vertices (`up_axis`, `long_axis` or `PICTURE_UP`).
     A person seen from behind at 0 faces image-left at 90, the viewer at 180, image-right at 270.
-    turn: the axis, through the mean of the vertices: the body's own up direction or the camera's vertical.
     recentre: move turned views to the middle and shrink those the picture is too narrow for.
-    "camera" without recentring is the published convention.
+    `PICTURE_UP` without recentring is the published convention.
     Returns pictures [angles, height, width] uint8 and clipped [angles] bool: the silhouette touches the border.
     """
-    # Paper: bodies turn about the picture's vertical. Here: about their own up axis, since estimates lean in depth.
-    up = up_axis(body, vertices) if turn == "body" else -Y_AXIS
-    turns = about(up, np.deg2rad(np.asarray(angles, np.float32)))  # [A, 3, 3]
-    centre = vertices.mean(axis=0)
-    turned = (vertices - centre) @ np.swapaxes(turns, -1, -2) + centre  # [A, V, 3]
-    points = to_picture(turned, camera, crop_size, height, width)
+    turns = about(up.astype(np.float32), np.deg2rad(np.asarray(angles, np.float32)))  # [A, 3, 3]
+    points = _turned_points(vertices, turns, camera, crop_size, height, width)  # [A, V, 3]
     # Paper: turned bodies stay where they were. Here: they are recentred, and shrunk where the crop is too narrow.
     if recentre:
         front = to_picture(vertices, camera, crop_size, height, width)
         for index in np.flatnonzero(np.asarray(angles) % 360):
-            points[index] = _fit(points[index], front, height, width)
-    normals = vertex_normals(vertices, body.faces) @ np.swapaxes(turns, -1, -2)  # [A, V, 3]
-    pictures = np.stack(
-        [draw(view, shade(normal), body.faces, height, width) for view, normal in zip(points, normals, strict=True)]
-    )
+            _fit(points[index], front, height, width)
+    greys = shade(vertex_normals(vertices, surface.faces), LIGHTS @ turns)  # lights seen from the body, [A, V]
+    views = zip(points, greys, strict=True)
+    pictures = np.stack([draw(view, levels, surface, height, width) for view, levels in views])
     return pictures, touches_border(pictures)
 
 
@@ -103,9 +105,19 @@ def up_axis(body: Body, vertices: np.ndarray) -> np.ndarray:
     return (left @ right) @ -Y_AXIS
 
 
-def shade(normals: np.ndarray) -> np.ndarray:
-    """Grey levels [V] under the three Lambertian lights, for unit `normals` [V, 3] in camera axes."""
-    light = np.maximum(normals @ LIGHTS.T, 0) @ STRENGTHS
+def long_axis(vertices: np.ndarray) -> np.ndarray:
+    """The up direction [3] of a body whose parts are unknown: the longest principal axis of its `vertices` [V, 3].
+
+    The picture's vertical instead where that axis leans by more than `STEEPEST_LEAN`: people who sit, lie or stretch.
+    """
+    _, _, axes = np.linalg.svd(vertices - vertices.mean(axis=0), full_matrices=False)
+    axis: np.ndarray = axes[0] * (1 if axes[0] @ PICTURE_UP > 0 else -1)
+    return axis if axis @ PICTURE_UP >= np.cos(np.deg2rad(STEEPEST_LEAN)) else PICTURE_UP
+
+
+def shade(normals: np.ndarray, lights: np.ndarray = LIGHTS) -> np.ndarray:
+    """Grey levels [..., V] of unit `normals` [V, 3] under three Lambertian lights from `lights` [..., 3, 3]."""
+    light = STRENGTHS @ np.maximum(lights @ normals.T, 0)
     return np.minimum(AMBIENT + (1 - AMBIENT) * light, 1) * np.float32(BRIGHTEST)
 
 
@@ -115,12 +127,30 @@ def touches_border(pictures: np.ndarray) -> np.ndarray:
     return np.any([(side != WHITE).any(axis=1) for side in sides], axis=0)
 
 
-def _fit(points: np.ndarray, front: np.ndarray, height: int, width: int) -> np.ndarray:
-    """A turned view (`points` [V, 3], pixels) moved to the middle of the picture, shrunk where it does not fit.
+def _turned_points(
+    vertices: np.ndarray,
+    turns: np.ndarray,
+    camera: np.ndarray | Sequence[float],
+    crop_size: tuple[int, int],
+    height: int,
+    width: int,
+) -> np.ndarray:
+    """`to_picture` of the vertices turned about their mean by `turns` [A, 3, 3]: [A, V, 3], each axis in one piece."""
+    centre = vertices.mean(axis=0)
+    corners = to_picture(np.concatenate([np.zeros((1, 3), np.float32), np.eye(3, dtype=np.float32)]),
+                         camera, crop_size, height, width)  # fmt: skip
+    matrix, shift = (corners[1:] - corners[0]).T, corners[0]  # the camera, which is affine
+    moved = (matrix @ turns) @ (vertices - centre).T  # [A, 3, V]
+    moved += (matrix @ centre + shift)[:, None]
+    return np.swapaxes(moved, 1, 2)
+
+
+def _fit(points: np.ndarray, front: np.ndarray, height: int, width: int) -> None:
+    """Move a turned view (`points` [V, 3], pixels) to the middle of the picture, shrunk where it does not fit.
 
     It may stay as tall as `front`, the view at 0, is: a person the crop cuts is cut in every view.
     """
-    low, high = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
+    low, high = points.min(axis=0)[:2], points.max(axis=0)[:2]
     room = np.array([width, height], np.float32) - 2 * MARGIN
     front_low, front_high = front[:, 1].min(), front[:, 1].max()
     shrink = min(1.0, room[0] / (high - low)[0], max(room[1], front_high - front_low) / (high - low)[1])
@@ -131,11 +161,29 @@ def _fit(points: np.ndarray, front: np.ndarray, height: int, width: int) -> np.n
     else:
         middle = (front_low + front_high) / 2
     goal = np.array([width / 2, middle], np.float32)
-    placed = (points[:, :2] - (low + high) / 2) * np.float32(shrink) + goal
-    return np.concatenate([placed, points[:, 2:] * np.float32(shrink)], axis=1)
+    points *= np.float32(shrink)
+    points[:, :2] += goal - (low + high) / 2 * np.float32(shrink)
 
 
-def _faces_viewer(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Which `faces` [F, 3] turn their outside to the viewer, [F] bool; `points` [V, 3] in the picture."""
-    x, y = points.T[:2].take(faces.T, axis=1)  # each [3, F]
+def _faces_viewer(points: np.ndarray, surface: Surface) -> np.ndarray:
+    """Which faces of the surface turn their outside to the viewer, [F] bool; `points` [V, 3] in the picture."""
+    x, y = np.ascontiguousarray(points.T[:2]).take(surface.corners, axis=1)  # each [3, F]
     return (x[1] - x[0]) * (y[2] - y[0]) < (x[2] - x[0]) * (y[1] - y[0])
+
+
+def _on_white(levels: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Grey `levels` [H, W] (below 0 where no centre is covered) on white by the covered `share` [H, W], as uint8."""
+    height, width = levels.shape
+    seen = np.flatnonzero(share)
+    grey = levels.take(seen)
+    empty = np.flatnonzero(grey < 0)  # only the rim of the body reaches into these: as bright as what is beside them
+    padded = np.pad(levels, 1, constant_values=-1)
+    row, column = np.divmod(seen.take(empty), width)
+    window = np.array([(i, j) for i in (0, 1, 2) for j in (0, 1, 2)])
+    beside = padded[row + window[:, :1], column + window[:, 1:]]  # [9, E]
+    known = beside >= 0
+    sums, counts = np.where(known, beside, 0).sum(axis=0), known.sum(axis=0)
+    grey[empty] = np.where(counts > 0, sums / np.maximum(counts, 1), AMBIENT * BRIGHTEST)
+    picture = np.full(height * width, WHITE, np.uint8)
+    picture[seen] = np.rint(WHITE - share.take(seen) * (WHITE - grey))
+    return picture.reshape(height, width)

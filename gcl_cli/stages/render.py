@@ -1,113 +1,163 @@
-"""`gcl render`: bodies -> grey pictures from several sides."""
+"""`gcl render`: bodies, or pictures rendered elsewhere -> grey pictures from several sides."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cache, partial
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gcl_cli import console
-from gcl_cli.artifacts.formats import read_meshes, write_names
+from gcl_cli.artifacts.dataset_record import fingerprint
+from gcl_cli.artifacts.formats import read_names, write_names
 from gcl_cli.artifacts.layout import WorkFolder
-from gcl_cli.artifacts.manifest import Artifact, read_artifact
+from gcl_cli.artifacts.manifest import MANIFEST, Artifact, read_artifact
 from gcl_cli.artifacts.run import Run
 from gcl_cli.artifacts.sheets import write_sheet
-from gcl_cli.artifacts.view_store import ViewStore, compress, write_views
-from gcl_cli.body.model import load_body
-from gcl_cli.body.pyrender_backend import choose_backend, open_backend
-from gcl_cli.body.views import Draw, render_views
+from gcl_cli.artifacts.view_folders import ViewFiles, find_views
+from gcl_cli.artifacts.view_store import ViewStore, write_views
+from gcl_cli.body.pyrender_backend import choose_backend
 from gcl_cli.config import RenderSettings
-from gcl_cli.datasets.decoding import picture_sizes
+from gcl_cli.errors import GclError
 from gcl_cli.presets import settings_for
-from gcl_cli.records import MeshEstimates, RunOptions
+from gcl_cli.records import RunOptions
 from gcl_cli.workflow.data import WorkData, open_data
+from gcl_cli.workflow.drawing import MeshRows, Views, draw_bodies
 from gcl_cli.workflow.following import complete_already
+from gcl_cli.workflow.published_views import GivenViews, export_views, read_given
 from gcl_cli.workflow.sharing import cores, map_shared
 
-CHUNK = 16  # pictures a work unit
+TOGETHER = 16  # pictures a work unit
+NAMED = 10  # pictures or files without a counterpart that are named
 SHEET_PEOPLE = 4
 
 
 @dataclass(frozen=True)
-class Bodies:
-    """Some rows of a mesh table, with the sizes of their crops."""
+class Source:
+    """Where the views come from."""
 
-    meshes: MeshEstimates
-    sizes: tuple[tuple[int, int], ...]
+    config: dict[str, Any]
+    inputs: dict[str, str]
+    splits: Mapping[str, Sequence[str]]  # the pictures of every split
+    parts: Callable[[str], list[Any]]  # the work units of a split
+    make: Callable[[Any], list[Views]]  # the views of a work unit; must pickle
+    remark: str
+    result: dict[str, Any] = field(default_factory=dict)
 
 
 def run(options: RunOptions, meshes: str, chosen: dict[str, Any]) -> dict[str, Any]:
-    """Draw every body of every estimated split; returns counts and the share of clipped pictures."""
+    """Draw every body of every estimated split, or import; returns counts and the share of clipped pictures."""
     settings = settings_for(RenderSettings, "render", "paper", chosen)
-    opened = open_data(options, None)
+    data = open_data(options, None)
     work = WorkFolder(Path(options.work))
-    source = read_artifact(work, f"mesh/{meshes}")
+    wanted = f"render/{options.name}"
+    if set(chosen) == {"export_png"} and (work.artifact(wanted) / MANIFEST).exists() and not options.restart:
+        artifact = read_artifact(work, wanted)  # whatever its settings are
+        return {**artifact.manifest.result, **_export(artifact, str(settings.export_png))}
+    source = _imported(data, settings) if settings.import_from else _drawn(data, work, meshes, settings)
+    job = Run(work, "render", options.name, source.config, source.inputs)
+    result = complete_already(job, restart=options.restart)
+    if result is None:
+        result = _make(job, source, settings, options)
+    if settings.export_png:
+        result = {**result, **_export(read_artifact(work, wanted), settings.export_png)}
+    return result
+
+
+def _drawn(data: WorkData, work: WorkFolder, meshes: str, settings: RenderSettings) -> Source:
+    """The bodies of a mesh artifact."""
+    artifact = read_artifact(work, f"mesh/{meshes}")
     backend, reason = choose_backend(settings.backend)
-    config = {"meshes": source.reference, **settings.model_dump(), "backend": backend}
-    inputs = {"dataset": opened.digest, source.reference: source.manifest.digest}
-    job = Run(work, "render", options.name, config, inputs)
-    if result := complete_already(job, restart=options.restart):
-        return result
-    console.say(f"Drawing with {backend}: {reason}")
+    named = {split: tuple(read_names(artifact.folder, split)) for split in artifact.config["splits"]}
+
+    def parts(split: str) -> list[MeshRows]:
+        starts = range(0, len(named[split]), TOGETHER)
+        return [MeshRows(artifact.folder, split, i, named[split][i : i + TOGETHER]) for i in starts]
+
+    own = settings.model_dump(exclude={"import_from", "on_missing", "export_png"})
+    return Source(
+        {"meshes": artifact.reference, **own, "backend": backend},
+        {"dataset": data.digest, artifact.reference: artifact.manifest.digest},
+        named, parts, partial(draw_bodies, data.root, settings, backend), f"Drawing with {backend}: {reason}",
+    )  # fmt: skip
+
+
+def _imported(data: WorkData, settings: RenderSettings) -> Source:
+    """The files of another program; GclError when none is of a picture, or --set on_missing=error says so."""
+    root = Path(str(settings.import_from))
+    named = {split: [sample.name for sample in samples] for split, samples in data.dataset.splits.items()}
+    found = find_views(root, named, settings.angles)
+    named = {split: named[split] for split in found.of}
+    _tell_unpaired(root, found, settings)
+
+    def parts(split: str) -> list[GivenViews]:
+        cuts = [tuple(named[split][i : i + TOGETHER]) for i in range(0, len(named[split]), TOGETHER)]
+        return [GivenViews(names, tuple(found.of[split].get(name) for name in names)) for names in cuts]
+
+    files = [file for views in found.of.values() for paths in views.values() for file in paths]
+    digest = fingerprint(root, {"views": sorted(file.relative_to(root).as_posix() for file in files)})
+    kinds = {"pictures_without_views": found.missing, "files_without_picture": found.unused}
+    unpaired = {kind: {"number": len(names), "first": list(names[:NAMED])} for kind, names in kinds.items()}
+    own = settings.model_dump(exclude={"backend", "turn", "export_png"})
+    return Source(
+        {**own, "import_from": str(root.resolve())}, {"dataset": data.digest, "views": digest},
+        named, parts, partial(read_given, data.root, settings), f"Taking the pictures in {root}", unpaired,
+    )  # fmt: skip
+
+
+def _tell_unpaired(root: Path, found: ViewFiles, settings: RenderSettings) -> None:
+    if not any(found.of.values()):
+        raise GclError(
+            f"No picture in {root} has the name of one of the data set (the first is {(*found.unused, 'none')[0]}).",
+            "Name them as the pictures of the data set are named.",
+        )
+    if found.missing and settings.on_missing == "error":
+        raise GclError(
+            f"{len(found.missing)} pictures have no views in {root}: {_first(found.missing)}.",
+            "Add them, or use --set on_missing=fallback.",
+        )
+    if found.missing:
+        console.warn(f"{len(found.missing)} pictures have no views and get a standing body: {_first(found.missing)}")
+    if found.unused:
+        console.warn(f"{len(found.unused)} files belong to no picture: {_first(found.unused)}")
+
+
+def _first(names: Sequence[str]) -> str:
+    return ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
+
+
+def _make(job: Run, source: Source, settings: RenderSettings, options: RunOptions) -> dict[str, Any]:
+    """Fill and publish the artifact; returns its result."""
+    console.say(source.remark)
     with job.begin(restart=options.restart):
-        splits = source.config["splits"]
-        rows = [_draw_split(job, opened, source, split, settings, backend, options) for split in splits]
-        _draw_sheet(job, splits[0], settings)
-        return job.publish({"views": rows, "sheet": str(job.final / "sheet.png")}).manifest.result
+        rows = [_make_split(job, source, split, settings, options) for split in source.splits]
+        _draw_sheet(job, next(iter(source.splits)), settings)
+        return job.publish({"views": rows, **source.result, "sheet": str(job.final / "sheet.png")}).manifest.result
 
 
-def _draw_split(
-    job: Run, data: WorkData, source: Artifact, split: str, settings: RenderSettings, backend: str, options: RunOptions
-) -> dict[str, Any]:
-    """Draw one split into the job's folder; returns its row of the result."""
-    names, meshes = read_meshes(source.folder, split)
-    chunks = list(_chunks(meshes, picture_sizes(data.root, names)))
-    clipped = np.zeros(len(settings.angles))
+def _make_split(job: Run, source: Source, split: str, settings: RenderSettings, options: RunOptions) -> dict[str, Any]:
+    """Write one split into the job's folder; returns its row of the result."""
+    names, parts = source.splits[split], source.parts(split)
+    clipped, begun = np.zeros(len(settings.angles)), time.perf_counter()
 
     def pictures() -> Iterator[list[bytes]]:
-        work = partial(draw_bodies, settings, backend)
         with console.meter(f"render {split}", len(names)) as meter:
-            for drawn in map_shared(work, chunks, processes=min(options.threads or cores(), len(chunks))):
-                for row, touches in drawn:
+            for made in map_shared(source.make, parts, processes=max(min(options.threads or cores(), len(parts)), 1)):
+                for row, touches in made:
                     clipped[:] += touches
                     yield row
-                meter.advance(len(drawn))
+                meter.advance(len(made))
 
     size = write_views(job.folder, split, pictures())
     write_names(job.folder, split, names)
+    rate = len(names) * len(settings.angles) / (time.perf_counter() - begun)
     shares = {str(angle): float(share) for angle, share in zip(settings.angles, clipped / len(names), strict=True)}
-    return {"split": split, "pictures": len(names), "megabytes": size / 1e6, "clipped": shares}
-
-
-def _chunks(meshes: MeshEstimates, sizes: Sequence[tuple[int, int]]) -> Iterator[Bodies]:
-    """The table in work units."""
-    for start in range(0, len(meshes), CHUNK):
-        part = slice(start, start + CHUNK)
-        columns = {name: getattr(meshes, name)[part] for name in MeshEstimates.__dataclass_fields__}
-        yield Bodies(MeshEstimates(**columns), tuple(sizes[part]))
-
-
-def draw_bodies(settings: RenderSettings, backend: str, bodies: Bodies) -> list[tuple[list[bytes], np.ndarray]]:
-    """The compressed views of some bodies, and which of them touch the border (runs in a process of its own)."""
-    body = load_body()
-    rotations = body.world_rotations(bodies.meshes.pose)
-    vertices = body.skin(rotations, body.place(rotations, bodies.meshes.betas), bodies.meshes.betas)
-    drawn = []
-    for points, camera, size in zip(vertices, bodies.meshes.camera, bodies.sizes, strict=True):
-        pictures, clipped = render_views(
-            body, points, camera, size, settings.angles, height=settings.height, width=settings.width,
-            turn=settings.turn, recentre=settings.recentre, draw=_draw(backend),
-        )  # fmt: skip
-        drawn.append(([compress(picture) for picture in pictures], clipped))
-    return drawn
-
-
-@cache
-def _draw(backend: str) -> Draw:
-    """The drawing function, opened once a process."""
-    return open_backend(backend)
+    return {
+        "split": split, "pictures": len(names), "megabytes": size / 1e6,
+        "views_per_second": round(rate, 1), "clipped": shares,
+    }  # fmt: skip
 
 
 def _draw_sheet(job: Run, split: str, settings: RenderSettings) -> None:
@@ -116,3 +166,11 @@ def _draw_sheet(job: Run, split: str, settings: RenderSettings) -> None:
     rows = np.unique(np.linspace(0, len(store.names) - 1, min(SHEET_PEOPLE, len(store.names))).round().astype(int))
     pictures = [[store.picture(int(row), a) for a in range(len(settings.angles))] for row in rows]
     write_sheet(job.folder / "sheet.png", pictures, captions=[str(angle) for angle in settings.angles])
+
+
+def _export(artifact: Artifact, target: str) -> dict[str, Any]:
+    """Write the views of a finished artifact as files; returns where and how many."""
+    angles, size = tuple(artifact.config["angles"]), (artifact.config["height"], artifact.config["width"])
+    splits = [row["split"] for row in artifact.manifest.result["views"]]
+    stores = {split: ViewStore(artifact.folder, split, angles, size) for split in splits}
+    return {"export": target, "files": export_views(stores, Path(target))}

@@ -3,14 +3,17 @@
 import multiprocessing
 import os
 import signal
+import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+AHEAD = 3  # items a process that wait or lie finished: memory stays the same however many there are
 _SINGLE = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
@@ -22,19 +25,44 @@ def cores() -> int:
 def map_shared(function: Callable[[Item], Result], items: Iterable[Item], *, processes: int) -> Iterator[Result]:
     """`function` of every item, in order; in this process when there is one, else in fresh ones.
 
-    function and items must pickle. An error in a process is raised here.
+    function and items must pickle; items are taken, and results kept, only a few at a time. An error in a process is
+    raised here. However this process ends, the others end with it.
     """
     if processes == 1:
         yield from map(function, items)
         return
     with _single_threaded_children():
-        pool = ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"))
+        context = multiprocessing.get_context("spawn")
+        pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_end_with_parent)
         try:
-            with _interruptions_held_back():
-                results = pool.map(function, items)  # starts the processes
-            yield from results
+            yield from _few_at_a_time(pool, function, items, processes * AHEAD)
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _few_at_a_time(
+    pool: ProcessPoolExecutor, function: Callable[[Item], Result], items: Iterable[Item], ahead: int
+) -> Iterator[Result]:
+    begun: deque[Future[Result]] = deque()
+    for item in items:
+        with _interruptions_held_back():
+            begun.append(pool.submit(function, item))  # may start a process
+        if len(begun) > ahead:
+            yield begun.popleft().result()
+    while begun:
+        yield begun.popleft().result()
+
+
+def _end_with_parent() -> None:
+    """Let this process end when its parent is gone, even killed: it would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gcl_cli import console
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.manifest import Artifact, read_artifact
 from gcl_cli.artifacts.sheets import write_sheet
@@ -14,9 +15,11 @@ from gcl_cli.config import Architecture
 from gcl_cli.errors import GclError
 from gcl_cli.records import StructurePictures
 from gcl_cli.training.generation import generate
+from gcl_cli.workflow.bodies import STATUS, read_status
 from gcl_cli.workflow.data import WorkData
 
 SHEET_PEOPLE = 8
+WORST = {"ok": 0, "low": 1, "all": 2}  # --mesh-quality -> the worst status that is still generated from
 
 
 def open_views(work: WorkFolder, data: WorkData, architecture: Architecture) -> tuple[Artifact, ViewStore]:
@@ -30,6 +33,32 @@ def open_views(work: WorkFolder, data: WorkData, architecture: Architecture) -> 
             "gcl mesh --restart; gcl render --restart",
         )
     return render, store
+
+
+def well_meshed(work: WorkFolder, render: Artifact, quality: str, *, batch_size: int) -> Tensor | None:
+    """Which training pictures have a mesh of `--mesh-quality`, [N] bool; None for `all`.
+
+    Says what each choice would leave; GclError when this one leaves less than a batch.
+    """
+    if quality == "all":
+        return None
+    if "meshes" not in render.config:
+        raise GclError(
+            f"--mesh-quality {quality}: {render.reference} holds views that were made elsewhere, without meshes.",
+            "Use --mesh-quality all.",
+        )
+    source = read_artifact(work, render.config["meshes"])
+    status = read_status(source.folder, "train")
+    counts = [int((status == number).sum()) for number in range(len(STATUS))]
+    left = sum(counts[: WORST[quality] + 1])
+    shown = ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in zip(STATUS, counts, strict=True))
+    console.say(f"Meshes: {shown}. Generating from {left} pictures.")
+    if left < batch_size:
+        raise GclError(
+            f"--mesh-quality {quality} leaves {left} pictures ({shown}); a batch has {batch_size}.",
+            "Use --mesh-quality all, or a smaller --batch-size.",
+        )
+    return torch.from_numpy(status <= WORST[quality])
 
 
 def draw_generated(path: Path, networks: dict[str, nn.Module], pictures: Tensor, structures: StructurePictures) -> None:

@@ -12,9 +12,9 @@ from gcl_cli.body.pose import MEAN_SHAPE
 from gcl_cli.body.rasterizer import interpolate, rasterize, vertex_normals
 
 THRESHOLDS: dict[str, Any] = {
-    "minimum_score": 0.5,
-    "minimum_visibility": 0.6,
-    "minimum_overlap": 0.5,
+    "minimum_score": 0.8,
+    "minimum_visibility": 0.62,
+    "minimum_overlap": 0.45,
     "minimum_height": 0.4,
 }
 

@@ -1,0 +1,143 @@
+"""Single meshes as files that other programs know: Wavefront .obj, binary .ply, numpy's .npz."""
+
+import re
+import zipfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from gcl_cli.errors import GclError
+
+_CAMERA = "camera"  # of a remark: `# camera SCALE TX TY`
+_ARCHIVE = ("vertices.npy", "faces.npy", "camera.npy")
+_TEXTURE_AND_NORMAL = re.compile(r"/\S*|[ \t]+$", re.MULTILINE)  # of a corner: `7/1/7` is vertex 7
+_PLY_FACE = np.dtype([("count", "u1"), ("corners", "<i4", 3)])
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """One mesh, and its weak-perspective camera where it is known."""
+
+    vertices: np.ndarray  # [V, 3] float32
+    faces: np.ndarray  # [F, 3] int32, counter-clockwise seen from outside
+    camera: np.ndarray | None = None  # [3] float32: crop pixel = scale * xy + (tx, ty)
+
+
+def write_obj(path: Path, mesh: Mesh, remarks: Iterable[str] = ()) -> None:
+    """Write a Wavefront file; the camera and the remarks become comments."""
+    lines = [f"# {remark}" for remark in chain(_camera_remark(mesh), remarks)]
+    vertices = "\n".join(["v %.5f %.5f %.5f"] * len(mesh.vertices)) % tuple(mesh.vertices.ravel().tolist())
+    faces = "\n".join(["f %d %d %d"] * len(mesh.faces)) % tuple((mesh.faces.ravel() + 1).tolist())
+    path.write_text("\n".join([*lines, vertices, faces, ""]), encoding="utf-8")
+
+
+def write_ply(path: Path, mesh: Mesh, remarks: Iterable[str] = ()) -> None:
+    """Write a binary little-endian .ply; the camera and the remarks become comments."""
+    faces = np.empty(len(mesh.faces), _PLY_FACE)
+    faces["count"], faces["corners"] = 3, mesh.faces
+    header = [
+        "ply", "format binary_little_endian 1.0",
+        *(f"comment {remark}" for remark in chain(_camera_remark(mesh), remarks)),
+        f"element vertex {len(mesh.vertices)}", *(f"property float {axis}" for axis in "xyz"),
+        f"element face {len(faces)}", "property list uchar int vertex_indices", "end_header", "",
+    ]  # fmt: skip
+    path.write_bytes("\n".join(header).encode() + mesh.vertices.astype("<f4").tobytes() + faces.tobytes())
+
+
+def read_obj(path: Path) -> Mesh:
+    """The mesh of a Wavefront file; polygons are cut into triangles, texture and normals left out.
+
+    A comment `# camera SCALE TX TY`, as `write_obj` leaves it, is its camera. Raises GclError for anything else,
+    corners that count backwards (-1) among it.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        vertices = np.loadtxt([line[2:] for line in lines if line.startswith("v ")], np.float32, usecols=(0, 1, 2))
+        polygons: dict[int, list[str]] = {}  # by their number of corners
+        for line in _TEXTURE_AND_NORMAL.sub(
+            "", "\n".join(line for line in lines if line.startswith("f "))
+        ).splitlines():
+            polygons.setdefault(line.count(" "), []).append(line[2:])
+        corners = [np.loadtxt(some, np.int32, ndmin=2) - 1 for _, some in sorted(polygons.items())]
+        faces = [some[:, [0, i, i + 1]] for some in corners for i in range(1, some.shape[1] - 1)]
+        cameras = [np.array(line.split()[2:], np.float32) for line in lines if line.startswith(f"# {_CAMERA} ")]
+        return _checked(path, vertices, np.concatenate(faces), cameras[0] if cameras else None)
+    except ValueError as problem:
+        raise _unreadable(path, str(problem)) from problem
+
+
+def read_npz(path: Path) -> Mesh:
+    """The mesh of an .npz: `vertices` [V, 3] (or [1, V, 3]), `faces` [F, 3] and, if it is known, `camera` [3]."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            camera = file[_CAMERA].reshape(-1).astype(np.float32) if _CAMERA in file else None
+            vertices = file["vertices"].astype(np.float32)
+            vertices = vertices[0] if vertices.ndim == 3 and len(vertices) == 1 else vertices
+            return _checked(path, vertices, file["faces"].astype(np.int32), camera)
+    except (ValueError, KeyError, zipfile.BadZipFile) as problem:
+        raise _unreadable(path, str(problem)) from problem
+
+
+def write_npz(path: Path, mesh: Mesh) -> None:
+    """Write what `read_npz` reads."""
+    arrays = {"vertices": mesh.vertices, "faces": mesh.faces} | ({} if mesh.camera is None else {_CAMERA: mesh.camera})
+    np.savez(path, **arrays)  # type: ignore[arg-type]
+
+
+def unpack_archive(path: Path, folder: Path) -> list[str]:
+    """Unpack an .npz of many meshes, so that its rows can be read one by one; returns its `names`.
+
+    path: `vertices` [N, V, 3], `faces` [F, 3], `names` [N] and, if they are known, `camera` [N, 3]. Raises GclError
+    when something is missing, or does not fit the rest.
+    """
+    try:
+        with zipfile.ZipFile(path) as file:
+            file.extractall(folder, [part for part in _ARCHIVE if part in file.namelist()])
+        with np.load(path, allow_pickle=False) as arrays:
+            names = [str(name) for name in arrays["names"].tolist()]
+        rows = {len(_array(folder, part)) for part in ("vertices", _CAMERA) if (folder / f"{part}.npy").exists()}
+        _array(folder, "faces")
+    except (ValueError, KeyError, FileNotFoundError, zipfile.BadZipFile) as problem:
+        raise _unreadable(path, str(problem)) from problem
+    if rows != {len(names)}:
+        raise _unreadable(path, f"it has {len(names)} names and arrays of {sorted(rows)} rows")
+    return names
+
+
+def read_archive_row(folder: Path, row: int) -> Mesh:
+    """One mesh of an archive that `unpack_archive` unpacked to `folder`."""
+    camera = _array(folder, _CAMERA)[row].astype(np.float32) if (folder / f"{_CAMERA}.npy").exists() else None
+    vertices = _array(folder, "vertices")[row].astype(np.float32)
+    return _checked(folder, vertices, _array(folder, "faces").astype(np.int32), camera)
+
+
+def _array(folder: Path, name: str) -> np.ndarray:
+    array: np.ndarray = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+    return array
+
+
+def _camera_remark(mesh: Mesh) -> list[str]:
+    return [] if mesh.camera is None else [" ".join([_CAMERA, *(f"{number:.6g}" for number in mesh.camera)])]
+
+
+def _checked(path: Path, vertices: np.ndarray, faces: np.ndarray, camera: np.ndarray | None) -> Mesh:
+    for name, array in (("vertices", vertices), ("faces", faces)):
+        if array.ndim != 2 or array.shape[1] != 3 or not len(array):
+            raise _unreadable(path, f"its {name} have the shape {array.shape}, not [number, 3]")
+    if not np.isfinite(vertices).all() or (camera is not None and not np.isfinite(camera).all()):
+        raise _unreadable(path, "it holds numbers that are not finite")
+    if camera is not None and camera.shape != (3,):
+        raise _unreadable(path, f"its camera has {camera.size} numbers, not 3 (scale, tx, ty)")
+    if faces.min() < 0 or faces.max() >= len(vertices):
+        raise _unreadable(path, f"its faces name a vertex that is not among its {len(vertices)}")
+    return Mesh(vertices, faces, camera)
+
+
+def _unreadable(path: Path, problem: str) -> GclError:
+    return GclError(
+        f"The mesh {path} cannot be read: {problem}.",
+        "Give .obj files, or .npz files with vertices [V, 3] and faces [F, 3]; or leave it out.",
+    )
