@@ -6,7 +6,21 @@ import typer
 
 from gcl_cli import __version__, console
 from gcl_cli import config as c
-from gcl_cli.options import AllowSubset, AsJson, Data, Encoder, Generator, Preset, with_settings
+from gcl_cli.options import (
+    AllowSubset,
+    AsJson,
+    CamStyle,
+    Data,
+    Encoder,
+    Generator,
+    Init,
+    InitGan,
+    Method,
+    Preset,
+    Source,
+    with_settings,
+)
+from gcl_cli.warmup_settings import WARMUP_METHODS
 
 app = typer.Typer(
     name="gcl", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -49,7 +63,7 @@ def synth(
 
 
 @app.command()
-@with_settings("mesh", c.MeshSettings, without=("device",))
+@with_settings("mesh", c.MeshSettings)
 def mesh(
     data: Data = None,
     allow_subset: AllowSubset = False,
@@ -85,26 +99,30 @@ def render(
 
 
 @app.command()
-@with_settings("warmup", c.WarmupSettings)
+@with_settings("warmup", WARMUP_METHODS["cluster-contrast"], methods=WARMUP_METHODS)
 def warmup(
-    data: Data = None, preset: Preset = "paper", allow_subset: AllowSubset = False, as_json: AsJson = False,
+    data: Data = None, method: Method = "cluster-contrast", preset: Preset = "paper", source: Source = None,
+    camstyle: CamStyle = None, allow_subset: AllowSubset = False, as_json: AsJson = False,
     *, chosen: dict[str, Any], run: dict[str, Any],
 ) -> None:  # fmt: skip
-    """Train an identity encoder on unlabelled crops (Cluster Contrast).
+    """Train an identity encoder on unlabelled crops, after a labelled source if there is one.
 
-    Example: gcl warmup data/market --preset paper
+    Example: gcl warmup data/market --method jvtc --source data/duke
     """
     from gcl_cli.records import RunOptions
     from gcl_cli.stages import warmup as stage
 
-    console.show(stage.run(RunOptions(**run, allow_subset=allow_subset), data, preset, chosen), as_json=as_json)
+    options = RunOptions(**run, allow_subset=allow_subset)
+    job = stage.Warmup(method=method, preset=preset, source=source, camstyle=camstyle, chosen=chosen)
+    console.show(stage.run(options, data, job), as_json=as_json)
 
 
 @app.command("gan-warmup")
 @with_settings("gan-warmup", c.GanWarmupSettings)
 def gan_warmup(
-    encoder: Encoder = None, as_json: AsJson = False, *, chosen: dict[str, Any], run: dict[str, Any]
-) -> None:
+    encoder: Encoder = None, init: Init = None, init_gan: InitGan = None, as_json: AsJson = False,
+    *, chosen: dict[str, Any], run: dict[str, Any],
+) -> None:  # fmt: skip
     """Learn to generate every person from new sides, with a frozen encoder (Eq. 1-4).
 
     Example: gcl gan-warmup
@@ -112,14 +130,15 @@ def gan_warmup(
     from gcl_cli.records import RunOptions
     from gcl_cli.stages import gan_warmup as stage
 
-    console.show(stage.run(RunOptions(**run), encoder, chosen), as_json=as_json)
+    result = stage.run(RunOptions(**run), encoder, chosen, init=init, init_gan=init_gan or ())
+    console.show(result, as_json=as_json)
 
 
 @app.command()
 @with_settings("joint", c.JointSettings)
 def joint(
     generator: Annotated[str, typer.Option(metavar="NAME", help="which gan-warmup to start from")] = "main",
-    as_json: AsJson = False, *, chosen: dict[str, Any], run: dict[str, Any],
+    init: Init = None, as_json: AsJson = False, *, chosen: dict[str, Any], run: dict[str, Any],
 ) -> None:  # fmt: skip
     """Train generator and encoder together, with pseudo labels renewed every epoch (Eq. 9).
 
@@ -128,12 +147,15 @@ def joint(
     from gcl_cli.records import RunOptions
     from gcl_cli.stages import joint as stage
 
-    console.show(stage.run(RunOptions(**run), generator, chosen), as_json=as_json)
+    console.show(stage.run(RunOptions(**run), generator, chosen, init=init), as_json=as_json)
 
 
 @app.command()
 @with_settings("cluster", c.ClusterSettings)
-def cluster(encoder: Encoder = None, as_json: AsJson = False, *, chosen: dict[str, Any], run: dict[str, Any]) -> None:
+def cluster(
+    encoder: Encoder = None, init: Init = None, as_json: AsJson = False,
+    *, chosen: dict[str, Any], run: dict[str, Any],
+) -> None:  # fmt: skip
     """Group the training pictures into pseudo people.
 
     Example: gcl cluster --encoder warmup
@@ -141,14 +163,14 @@ def cluster(encoder: Encoder = None, as_json: AsJson = False, *, chosen: dict[st
     from gcl_cli.records import RunOptions
     from gcl_cli.stages import cluster as stage
 
-    console.show(stage.run(RunOptions(**run), encoder, chosen), as_json=as_json)
+    console.show(stage.run(RunOptions(**run), encoder, chosen, init=init), as_json=as_json)
 
 
 @app.command()
 @with_settings("evaluate", c.EvaluateSettings)
 def evaluate(
     dataset: Annotated[str | None, typer.Option(metavar="DATA", help="another data set than the work folder's")] = None,
-    encoder: Encoder = None, allow_subset: AllowSubset = False, as_json: AsJson = False,
+    encoder: Encoder = None, init: Init = None, allow_subset: AllowSubset = False, as_json: AsJson = False,
     *, chosen: dict[str, Any], run: dict[str, Any],
 ) -> None:  # fmt: skip
     """Measure retrieval: CMC, mAP and mINP on query and gallery.
@@ -159,7 +181,7 @@ def evaluate(
     from gcl_cli.stages import evaluate as stage
 
     options = RunOptions(**run, allow_subset=allow_subset)
-    console.show(stage.run(options, dataset, encoder, chosen), as_json=as_json)
+    console.show(stage.run(options, dataset, encoder, chosen, init=init), as_json=as_json)
 
 
 @app.command("gen-metrics")

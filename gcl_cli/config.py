@@ -36,8 +36,11 @@ class Architecture(Settings):
     trunk: Literal["resnet50", "resnet18"] = setting("resnet50", "ResNet of the identity encoder", paper="4.2")
     # Below 16 channels, oneDNN's backward of the trunk's strided 1 x 1 convolutions corrupts memory (torch 2.14).
     trunk_width: int = setting(64, "channels after the trunk's stem; 64 is the published network", ge=16)
-    head: Literal["bnneck", "projection"] = setting(
-        "bnneck", "bnneck: GeM pooling + BatchNorm; projection: average pooling + Linear(512) + BatchNorm"
+    stem_relu: bool = setting(True, "ReLU after the trunk's first norm; SpCL, Cluster Contrast and ICE leave it out")
+    head: Literal["bnneck", "batchnorm", "projection"] = setting(
+        "bnneck",
+        "bnneck: GeM pooling + BatchNorm; batchnorm: average pooling + BatchNorm; projection: average pooling + "
+        "Linear(512) + BatchNorm",
     )
     height: int = setting(256, "picture height in pixels", paper="4.2", ge=64, multiple_of=32)
     width: int = setting(128, "picture width in pixels", paper="4.2", ge=32, multiple_of=32)
@@ -59,20 +62,37 @@ class SynthSettings(Settings):
     images: int = setting(3, "pictures of each person in each camera", option=True, ge=2, le=99)
     shift: float = setting(0.65, "how much cameras differ in light, colour and sharpness", option=True, ge=0, le=1)
     seed: int = setting(0, "seed of the whole set", option=True, ge=0)
+    distractors: int | None = setting(
+        None, "people who are in the gallery alone, as person 0000; none: as many as people", option=True,
+        ge=0, le=9999,
+    )  # fmt: skip
+    labels: bool = setting(True, "Market-1501 layout; without: unlabelled training pictures in images/", option=True)
+    private_scenes: bool = setting(False, "a background of its own for every camera, which tells it apart", option=True)
 
 
 class MeshSettings(Settings):
-    """Bodies estimated from crops."""
+    """Bodies estimated from crops, or taken from elsewhere."""
 
     splits: tuple[Literal["train", "query", "gallery"], ...] = setting(
         ("train",), "splits to estimate; training needs train alone", option=True
     )
-    score_threshold: float = setting(0.5, "landmark score below which an estimate is of low confidence", ge=0, le=1)
-    visibility_threshold: float = setting(0.6, "mean landmark visibility, likewise", ge=0, le=1)
-    overlap_threshold: float = setting(0.5, "overlap (IoU) of mesh and person mask, likewise", ge=0, le=1)
+    score_threshold: float = setting(0.8, "landmark score below which an estimate is of low confidence", ge=0, le=1)
+    visibility_threshold: float = setting(0.62, "mean landmark visibility, likewise", ge=0, le=1)
+    overlap_threshold: float = setting(0.45, "overlap (IoU) of mesh and person mask, likewise", ge=0, le=1)
     height_threshold: float = setting(0.4, "height of the body as a share of the picture's, likewise", ge=0, le=1)
     on_missing: Literal["fallback", "error"] = setting(
-        "fallback", "a picture without a usable estimate: a standing body in its place, or stop", option=True
+        "fallback", "a picture without a usable mesh: a standing body in its place, or stop", option=True
+    )
+    meshes: str | None = setting(
+        None,
+        "meshes made elsewhere: a folder with an .obj or .npz for each picture, or one .npz with names",
+        option=True,
+    )
+    mesh_axes: Literal["y-down", "y-up"] = setting(
+        "y-down", "axes of these meshes: x right, y down, z away (HMR's), or x right, y up, z near", option=True
+    )
+    export: Literal["none", "obj", "ply"] = setting(
+        "none", "also write a mesh file for each picture, to export/ beside the table", option=True
     )
     sheet: int = setting(24, "pictures on the contact sheet overlay.png", ge=0, le=400)
 
@@ -90,6 +110,13 @@ class RenderSettings(Settings):
         "body", "axis of the turn: the body's own up axis, or the picture's vertical as published", option=True
     )
     recentre: bool = setting(True, "move and shrink turned bodies that would leave the picture", option=True)
+    import_from: str | None = setting(
+        None, "take pictures rendered elsewhere: a folder of {train,test}/render[_<degrees>]/<picture>", option=True
+    )
+    on_missing: Literal["fallback", "error"] = setting(
+        "fallback", "import: a picture without a rendered one: a standing body in its place, or stop"
+    )
+    export_png: str | None = setting(None, "also write one PNG file a view, to a folder of that layout", option=True)
 
     @field_validator("angles")
     @classmethod
@@ -102,7 +129,7 @@ class RenderSettings(Settings):
 class ClusterSettings(Settings):
     """Pseudo labels from features (section 3.2)."""
 
-    method: Literal["dbscan", "hdbscan"] = setting("dbscan", "clustering algorithm", paper="3.2", option=True)
+    clustering: Literal["dbscan", "hdbscan"] = setting("dbscan", "clustering algorithm", paper="3.2", option=True)
     k1: int = setting(30, "neighbours of the k-reciprocal sets", paper="appendix A", ge=2)
     k2: int = setting(6, "neighbours of the local query expansion", paper="appendix A", ge=1)
     radius: float | None = setting(
@@ -138,40 +165,15 @@ class ContrastSettings(ClusterSettings, AugmentSettings, TrainSettings):
     """Joins the groups above for the stages that cluster while they train."""
 
 
-class WarmupSettings(ContrastSettings, Architecture):
-    """Cluster Contrast (ACCV 2022) on pseudo labels renewed every epoch, and the networks that all later stages use."""
-
-    @model_validator(mode="after")
-    def _groups_hold_whole_people(self) -> "WarmupSettings":
-        if self.people % self.batchnorm_groups:
-            raise ValueError(f"people ({self.people}) is no multiple of batchnorm_groups ({self.batchnorm_groups})")
-        return self
-
-    epochs: int = setting(50, "epochs", option=True, ge=1)
-    iterations: int = setting(200, "steps an epoch", option=True, ge=1)
-    people: int = setting(16, "clusters in a batch", ge=2)
-    pictures: int = setting(16, "pictures of each cluster in a batch", ge=2)
-    batchnorm_groups: int = setting(4, "groups of the batch with BatchNorm statistics of their own", ge=1)
-    optimizer: Literal["adam", "adamw"] = setting("adam", "optimizer")
-    learning_rate: float = setting(3.5e-4, "learning rate", option=True, gt=0)
-    weight_decay: float = setting(5e-4, "weight decay", ge=0)
-    decay_at: tuple[float, ...] = setting((0.4, 0.8), "shares of the run after which the rate falls")
-    decay: float = setting(0.1, "factor of each fall", gt=0, le=1)
-    temperature: float = setting(0.05, "temperature of the contrast with the centroids", gt=0)
-    memory_momentum: float = setting(0.1, "weight of the old centroid in an update", ge=0, lt=1)
-    hard: bool = setting(False, "update a centroid by its least similar picture only")
-    init: str = setting("imagenet", "start of the trunk: imagenet, none (random), or a weight file of gcl", option=True)
-    colour_epochs: int = setting(
-        1, "with --init none: first epochs whose clusters come from colours instead of features", ge=1
-    )
-
-
 class GanSettings(TrainSettings):
     """L_gan (Eq. 1-4) and its optimizers."""
 
     batch_size: int = setting(16, "pictures a step", paper="4.2", option=True, ge=2)
     iterations: int | None = setting(None, "steps an epoch; none: one pass over the pictures", option=True, ge=1)
     angles: tuple[int, ...] = setting(TURNED_ANGLES, "turns a novel view is drawn from", paper="3.1")
+    mesh_quality: Literal["ok", "low", "all"] = setting(
+        "all", "pictures to generate from: mesh ok; or ok and of low confidence; or all, fallbacks too", option=True
+    )
     image_weight: float = setting(5.0, "weight of the image reconstruction loss", paper="4.2, lambda_img", ge=0)
     feature_weight: float = setting(5.0, "weight of the feature reconstruction loss", paper="4.2, lambda_feat", ge=0)
     adversarial_weight: float = setting(1.0, "weight of the adversarial loss", paper="Eq. 4", ge=0)
@@ -215,10 +217,10 @@ class JointSettings(GanSettings, ContrastSettings):
     )
     exclude_self: bool = setting(True, "a positive is another picture of the cluster where there is one")
     refresh: Literal["none", "noise", "all"] = setting(
-        "noise", "memory rows renewed before each clustering: none, those of unclustered pictures, or all", option=True
+        "noise", "memory rows renewed before each clustering: none, those of unclustered pictures, or all"
     )
     batchnorm_update: Literal["real", "all"] = setting("real", "pictures that move the encoder's running statistics")
-    contrast_steps: int = setting(0, "steps of L_vi alone after each joint step", option=True, ge=0)
+    contrast_steps: int = setting(0, "steps of L_vi alone after each joint step", ge=0)
     augment: Literal["none", "classic"] = setting(
         "none", "flip, shift, jitter and erasing of real pictures", option=True
     )
@@ -239,6 +241,12 @@ class EvaluateSettings(Settings):
         "open-reid", "convention of the average precision", option=True
     )
     save_embeddings: bool = setting(False, "write the embeddings of query and gallery", option=True)
+    temporal: bool = setting(
+        False, "rank by looks and frame numbers together (JVTC+); needs training pictures", option=True
+    )
+    temporal_rho: float = setting(
+        1.6e-3, "with --temporal: share of the closest training pairs that sets the clusters' radius", gt=0, le=1
+    )
 
 
 class GenMetricsSettings(Settings):

@@ -4,7 +4,7 @@ import functools
 import inspect
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
 import typer
@@ -21,7 +21,21 @@ INTERRUPTED = 130
 Data = Annotated[str | None, typer.Argument(metavar="DATA", help="folder of person crops, or the name of a data set")]
 Preset = Annotated[Literal["paper", "small", "tiny"], typer.Option(help="size of networks and schedules")]
 Encoder = Annotated[str | None, typer.Option(metavar="STAGE[/NAME]", help="whose encoder to use [default: the latest]")]
+Init = Annotated[
+    str | None, typer.Option(metavar="FILE|NAME", help="encoder from a weight file, imagenet or imagenet-v2 instead")
+]
+InitGan = Annotated[
+    list[str] | None, typer.Option(metavar="FILE", help="weight file of generator or discriminator to start from")
+]
 Generator = Annotated[str | None, typer.Option(metavar="STAGE[/NAME]", help="whose generator [default: the latest]")]
+Method = Annotated[
+    Literal["cluster-contrast", "jvtc", "mmcl", "act", "supervised"],
+    typer.Option(help="how the encoder learns; options show cluster-contrast's defaults"),
+]
+Source = Annotated[str | None, typer.Option(metavar="DATA", help="labelled data set to learn from first")]
+CamStyle = Annotated[
+    str | None, typer.Option(metavar="DIR", help="camera-styled pictures, for jvtc, mmcl [default: augmented copies]")
+]
 AllowSubset = Annotated[bool, typer.Option("--allow-subset", help="take a known data set with other counts as it is")]
 AsJson = Annotated[bool, typer.Option("--json", help="print the result as JSON")]
 SetMore = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="any other setting (repeatable)")]
@@ -43,13 +57,19 @@ RUN_NAMES = tuple(_RUN)
 
 
 def with_settings(
-    stage: str, model: type[Settings], *, without: tuple[str, ...] = ()
+    stage: str,
+    model: type[Settings],
+    *,
+    without: tuple[str, ...] = (),
+    methods: Mapping[str, type[Settings]] | None = None,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command the options of `model`, `--set`, and the ones that all commands share.
 
     The command receives them as `chosen` (only what the user set, validated by the stage) and `run` (a dict of
     records.RunOptions). A GclError ends it with two lines and exit code 2.
     without: shared options that make no sense for this command.
+    methods: for a command with an argument `method`, the settings of each; `model` is then the one whose options and
+    defaults are shown.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -62,7 +82,8 @@ def with_settings(
             chosen = {name: value for name, value in chosen.items() if value is not None}
             run = {name: values.pop(name) for name in shared}
             more = values.pop("set_more") or []
-            with_errors(lambda: command(**values, chosen=validated(stage, model, chosen, more), run=run))
+            checked = methods[values["method"]] if methods else model
+            with_errors(lambda: command(**values, chosen=validated(stage, checked, chosen, more), run=run))
 
         own = [p for p in inspect.signature(command).parameters.values() if p.name not in ("chosen", "run")]
         options = [_parameter(name, _annotation(stage, name, info), None) for name, info in fields.items()]
@@ -88,6 +109,8 @@ def with_errors(job: Callable[[], None]) -> None:
 
 def validated(stage: str, model: type[Settings], chosen: dict[str, Any], more: list[str]) -> dict[str, Any]:
     """What the user chose, by option or `--set`, in the types of `model`; GclError for an unknown name or bad value."""
+    for name in chosen.keys() - model.model_fields.keys():
+        raise GclError(f"--{name.replace('_', '-')} means nothing to this method of gcl {stage}.", "Leave it out.")
     for pair in more:
         name, equals, text = pair.partition("=")
         name = name.strip().replace("-", "_")

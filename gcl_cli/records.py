@@ -1,10 +1,14 @@
 """The few values that travel between layers."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from torch import Tensor
+
+if TYPE_CHECKING:  # importing torch takes seconds: processes that share work on arrays do without
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -18,11 +22,39 @@ class Sample:
     slot: str | None = None  # sequence (Market-1501) or recording slot (MSMT17) the frame counts in
 
 
+class StyleVersions(Protocol):
+    """Every training picture in the style of every camera (CamStyle), read when asked for."""
+
+    def __call__(self, rows: Tensor, cameras: Tensor) -> Tensor:
+        """Pictures [B, 3, H, W] uint8 of `rows` [B], each as the camera `cameras` [B] would have taken it."""
+        ...
+
+
 @dataclass
 class TrainingSet:
-    """What the training loops learn from: pictures in memory, cameras where known; never a true label."""
+    """What the training loops learn from: pictures in memory, and what is known of them; never a true label."""
 
     pictures: Tensor  # [N, 3, H, W] uint8, at the size of the network
+    cameras: Tensor | None = None  # [N] int64
+    times: Tensor | None = None  # [N] int64, frames on one clock for each camera
+    slots: Tensor | None = None  # [N] int64, recordings that share nobody's track (MSMT17); None: all are one
+    versions: StyleVersions | None = None  # camera-styled pictures, where the user has them
+    well_meshed: Tensor | None = None  # [N] bool, whose mesh is good enough to generate views from; None: all are
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def generating(self, rows: Tensor) -> Tensor:
+        """Those of `rows` [M] whose mesh is good enough to generate views from."""
+        return rows if self.well_meshed is None else rows[self.well_meshed[rows]]
+
+
+@dataclass
+class LabelledSet:
+    """A source: pictures in memory with the people they show."""
+
+    pictures: Tensor  # [N, 3, H, W] uint8, at the size of the network
+    people: Tensor  # [N] int64 in 0 .. number - 1, every number taken
     cameras: Tensor | None = None  # [N] int64
 
     def __len__(self) -> int:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from gcl_cli import console
 from gcl_cli.cli import app
-from gcl_cli.config import EvaluateSettings, JointSettings, WarmupSettings
+from gcl_cli.config import EvaluateSettings, JointSettings
 from gcl_cli.errors import GclError
 from gcl_cli.presets import settings_for
 from gcl_cli.records import RunOptions
@@ -118,9 +118,13 @@ def market(root: Path, splits=("bounding_box_train", "query", "bounding_box_test
             "gcl joint --help",
         ),
         (["warmup", "crops", "--name", "a/b"], "--name 'a/b'", "without"),
-        (["warmup", "crops", "--init", "no.safetensors"], "there is no such file", "--init"),
+        (["warmup", "crops", "--init", "no.safetensors"], "there is no such file", "Name a weight file"),
         (["warmup", "crops", "--preset", "tiny", "--init", "imagenet"], "no ImageNet weights", "--init none"),
-        (["warmup", "crops", "--preset", "tiny", "--init", "foreign.pth"], "foreign.pth is no safetensors", "gcl"),
+        (
+            ["warmup", "crops", "--preset", "tiny", "--init", "foreign.pth"],
+            "foreign.pth cannot be read as weights",
+            "whole",
+        ),
         (["warmup", "market"], "goes by the name of Market-1501", "--allow-subset"),
         (["mesh", "plain", "--splits", "train,query"], "has no query pictures", "Market-1501"),
         (["synth", "plain"], "plain exists and is no synthetic data set", "does not exist yet"),
@@ -212,9 +216,9 @@ def test_without_options_nothing_is_chosen_so_that_presets_count(gcl, calls):
     gcl("warmup", "crops", "--preset", "tiny", "--epochs", "7", "--set", "k1=9")
     gcl("warmup")
     found = []
-    for (_, data, preset, chosen), _ in calls:
-        settings = settings_for(WarmupSettings, "warmup", preset, chosen)
-        found.append((data, preset, settings.epochs, settings.k1, settings.init))
+    for (_, data, job), _ in calls:
+        settings = job.settings()
+        found.append((data, job.preset, settings.epochs, settings.k1, settings.init))
     assert found == [
         ("crops", "tiny", 44, 20, "none"), ("crops", "tiny", 7, 9, "none"), (None, "paper", 50, 30, "imagenet"),
     ]  # fmt: skip

@@ -13,16 +13,18 @@ from gcl_cli.config import (
     RenderSettings,
     Settings,
     SynthSettings,
-    WarmupSettings,
 )
 from gcl_cli.presets import PRESETS, settings_for
+from gcl_cli.warmup_settings import WARMUP_METHODS, ClusterContrastSettings
 
 STAGES = {
-    "synth": SynthSettings, "mesh": MeshSettings, "render": RenderSettings, "warmup": WarmupSettings,
+    "synth": SynthSettings, "mesh": MeshSettings, "render": RenderSettings, "warmup": ClusterContrastSettings,
     "gan-warmup": GanWarmupSettings, "joint": JointSettings, "cluster": ClusterSettings, "evaluate": EvaluateSettings,
     "gen-metrics": GenMetricsSettings,
+    **{f"warmup-{name}": model for name, model in WARMUP_METHODS.items() if name != "cluster-contrast"},
 }  # fmt: skip
 MODELS = [m for m in vars(config).values() if isinstance(m, type) and issubclass(m, Settings) and m is not Settings]
+MODELS += WARMUP_METHODS.values()
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
@@ -49,10 +51,10 @@ def test_a_preset_names_only_known_stages():
 
 @pytest.mark.parametrize("preset", ["small", "tiny"])
 def test_the_user_beats_the_preset_and_the_preset_beats_the_default(preset):
-    plain = settings_for(WarmupSettings, "warmup", preset, {})
+    plain = settings_for(ClusterContrastSettings, "warmup", preset, {})
     assert (plain.init, plain.optimizer, plain.batchnorm_groups) == ("none", "adamw", 1)
-    assert plain.temperature == WarmupSettings().temperature
-    chosen = settings_for(WarmupSettings, "warmup", preset, {"optimizer": "adam", "radius": None})
+    assert plain.temperature == ClusterContrastSettings().temperature
+    chosen = settings_for(ClusterContrastSettings, "warmup", preset, {"optimizer": "adam", "radius": None})
     assert (chosen.optimizer, chosen.radius, chosen.init) == ("adam", None, "none")
 
 

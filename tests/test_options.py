@@ -12,15 +12,16 @@ from gcl_cli.config import (
     MeshSettings,
     RenderSettings,
     SynthSettings,
-    WarmupSettings,
 )
 from gcl_cli.errors import GclError
 from gcl_cli.options import validated
+from gcl_cli.warmup_settings import WARMUP_METHODS, ClusterContrastSettings
 
 STAGES = {
-    "synth": SynthSettings, "mesh": MeshSettings, "render": RenderSettings, "warmup": WarmupSettings,
+    "synth": SynthSettings, "mesh": MeshSettings, "render": RenderSettings, "warmup": ClusterContrastSettings,
     "gan-warmup": GanWarmupSettings, "joint": JointSettings, "cluster": ClusterSettings, "evaluate": EvaluateSettings,
     "gen-metrics": GenMetricsSettings,
+    **{f"warmup-{name}": model for name, model in WARMUP_METHODS.items() if name != "cluster-contrast"},
 }  # fmt: skip
 SETTINGS = [(stage, name) for stage, model in STAGES.items() for name in model.model_fields]
 
@@ -49,15 +50,15 @@ def test_none_means_no_value_where_that_is_allowed(text):
 
 
 def test_none_stays_a_word_where_it_is_one():
-    assert validated("warmup", WarmupSettings, {"init": "none"}, []) == {"init": "none"}
+    assert validated("warmup", ClusterContrastSettings, {"init": "none"}, []) == {"init": "none"}
     assert validated("joint", JointSettings, {"augment": "none"}, []) == {"augment": "none"}
 
 
 def test_lists_are_written_with_commas_and_spaces_do_no_harm():
     assert validated("render", RenderSettings, {"angles": "0,90, 180"}, []) == {"angles": (0, 90, 180)}
     assert validated("joint", JointSettings, {"losses": "gan,vi"}, []) == {"losses": ("gan", "vi")}
-    assert validated("warmup", WarmupSettings, {}, ["erase_area=0.1,0.2"]) == {"erase_area": (0.1, 0.2)}
-    assert validated("warmup", WarmupSettings, {}, ["decay_at="]) == {"decay_at": ()}
+    assert validated("warmup", ClusterContrastSettings, {}, ["erase_area=0.1,0.2"]) == {"erase_area": (0.1, 0.2)}
+    assert validated("warmup", ClusterContrastSettings, {}, ["decay_at="]) == {"decay_at": ()}
 
 
 def test_set_reads_truth_values_and_takes_dashes_for_underscores():

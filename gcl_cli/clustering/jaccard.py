@@ -42,7 +42,7 @@ def jaccard_distance(features: Tensor, *, k1: int, k2: int) -> SparseDistance:
     # Paper: lists of the k1 nearest others (Zhong et al.). Here: k1 items with the picture itself, as in GCL's code.
     nearest = nearest_neighbours(features, k=min(k1, len(features)))  # [N, k1]
     weights = neighbour_weights(features, expanded_neighbours(nearest))
-    return _distance_of_overlaps(query_expansion(weights, nearest[:, :k2]))
+    return distance_of_overlaps(query_expansion(weights, nearest[:, :k2]))
 
 
 def expanded_neighbours(nearest: np.ndarray) -> csr_array:
@@ -68,7 +68,12 @@ def neighbour_weights(features: Tensor, pattern: csr_array) -> csr_array:
     features: [N, D], rows of unit length; pattern: sparse [N, N] without empty rows. Returns sparse [N, N].
     """
     pattern.sort_indices()
-    closeness = np.exp(2 * _similarities(features, pattern) - 2)
+    return weights_of_distances(2 - 2 * _similarities(features, pattern), pattern)
+
+
+def weights_of_distances(distances: np.ndarray, pattern: csr_array) -> csr_array:
+    """V: exp(-d) at the entries of `pattern` [N, N], whose distances [nnz] are given in its order; rows sum to 1."""
+    closeness = np.exp(-distances)
     sums = np.add.reduceat(closeness, pattern.indptr[:-1])  # [N]
     weights = closeness / np.repeat(sums, np.diff(pattern.indptr))
     return csr_array((weights, pattern.indices, pattern.indptr), shape=pattern.shape)
@@ -106,7 +111,7 @@ def _similarities(features: Tensor, pattern: csr_array) -> np.ndarray:
     return torch.sparse.sampled_addmm(entries, features, features.T, beta=0.0).values().cpu().numpy()
 
 
-def _distance_of_overlaps(weights: csr_array) -> SparseDistance:
+def distance_of_overlaps(weights: csr_array) -> SparseDistance:
     """J = 1 - m / (2 - m) with m the sum over g of min(V_ig, V_jg), for the pairs i < j with m > 0.
 
     weights: V, sparse [N, N], sorted, rows sum to 1 (hence the sum of maxima is 2 - m).

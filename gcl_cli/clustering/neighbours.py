@@ -26,6 +26,19 @@ def nearest_neighbours(features: Tensor, *, k: int, chunk: int = 1024) -> np.nda
     return nearest
 
 
+def labels_of_nearest(features: Tensor, labels: np.ndarray, *, chunk: int = 1024) -> np.ndarray:
+    """Give every picture without a label the label of the most similar picture that has one.
+
+    features: [N, D], rows of unit length; labels: [N] int64, -1 = none, at least one is there. Returns [N].
+    """
+    known = torch.from_numpy(np.flatnonzero(labels >= 0)).to(features.device)
+    filled = labels.copy()
+    for rows in np.array_split(np.flatnonzero(labels < 0), max(1, len(labels) // chunk)):
+        similarity = features[torch.from_numpy(rows).to(features.device)] @ features[known].T  # [C, known]
+        filled[rows] = labels[known[similarity.argmax(1)].cpu().numpy()]
+    return filled
+
+
 def _highest(similarity: Tensor, k: int) -> Tensor:
     """Columns of the `k` highest values of each row, highest first and equals by column: [C, k]."""
     values, columns = similarity.topk(k, dim=1, sorted=False)

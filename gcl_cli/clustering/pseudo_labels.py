@@ -22,8 +22,8 @@ class ClusterSettings(Protocol):
     """What the clustering reads of the settings."""
 
     @property
-    def method(self) -> str:
-        """Clustering method: dbscan or hdbscan."""
+    def clustering(self) -> str:
+        """Clustering algorithm: dbscan or hdbscan."""
 
     @property
     def k1(self) -> int:
@@ -62,10 +62,21 @@ def cluster_features(features: Tensor, cameras: Tensor | None, *, settings: Clus
     GclError for features that are not finite or are all the same, for fewer than 4 pictures, and where no two groups
     can be told apart.
     """
-    features = _checked(features)
-    if settings.camera_aware and cameras is not None:
-        features = centre_per_camera(features, cameras)
-    distance = jaccard_distance(features, k1=settings.k1, k2=settings.k2)
+    features = comparable_features(features, cameras, camera_aware=settings.camera_aware)
+    return cluster_distance(jaccard_distance(features, k1=settings.k1, k2=settings.k2), features, settings=settings)
+
+
+def comparable_features(features: Tensor, cameras: Tensor | None, *, camera_aware: bool) -> Tensor:
+    """The features [N, D] as they are compared: checked, in float32, and without the camera where that is asked for.
+
+    Raises GclError as `cluster_features` does.
+    """
+    features = checked_features(features)
+    return centre_per_camera(features, cameras) if camera_aware and cameras is not None else features
+
+
+def cluster_distance(distance: SparseDistance, features: Tensor, *, settings: ClusterSettings) -> PseudoLabels:
+    """Pseudo labels from a distance between N pictures; `features` [N, D] help out where it gives no two clusters."""
     labels, radius, problem = _as_asked(distance, settings)
     if problem is None:
         return PseudoLabels(labels=labels, radius=radius)
@@ -73,7 +84,7 @@ def cluster_features(features: Tensor, cameras: Tensor | None, *, settings: Clus
     return PseudoLabels(labels=labels, radius=radius, fallback=f"{problem}: {remedy}")
 
 
-def _checked(features: Tensor) -> Tensor:
+def checked_features(features: Tensor) -> Tensor:
     """The features as [N, D] float32 without history, or a GclError."""
     if len(features) < FEWEST_PICTURES:
         raise GclError(
@@ -98,7 +109,7 @@ def _checked(features: Tensor) -> Tensor:
 def _as_asked(distance: SparseDistance, settings: ClusterSettings) -> tuple[np.ndarray, float, str | None]:
     """Labels [N] and radius of the asked-for clustering, and what is wrong with it (None: nothing)."""
     radius = math.nan
-    if settings.method == "hdbscan":
+    if settings.clustering == "hdbscan":
         labels = hdbscan(distance, min_cluster_size=settings.min_cluster_size, min_samples=settings.min_samples)
         how = "HDBSCAN"
     else:

@@ -1,18 +1,22 @@
 """Pictures on disk -> uint8 arrays and tensors."""
 
+from __future__ import annotations
+
 import io
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import simplejpeg
-import torch
 from PIL import Image
-from torch import Tensor
 
 from gcl_cli.errors import GclError
+
+if TYPE_CHECKING:  # imported where it is used: processes that share work on single crops do without
+    from torch import Tensor
 
 
 def read_pictures(
@@ -30,6 +34,8 @@ def read_pictures(
     filter differs by up to 13 levels). `progress` is called with the number of pictures done so far.
     A picture that cannot be read is a GclError that names the file.
     """
+    import torch
+
     pictures = np.empty((len(names), 3, height, width), dtype=np.uint8)
 
     def read_into(row: int) -> None:

@@ -11,6 +11,7 @@ from gcl_cli.losses.adversarial import (
     generator_logistic,
     gradient_penalty,
 )
+from gcl_cli.losses.consistency import global_consistency, local_consistency, version_means
 from gcl_cli.losses.contrast import (
     ViewContrast,
     cluster_contrast,
@@ -19,9 +20,12 @@ from gcl_cli.losses.contrast import (
     view_contrast_terms,
 )
 from gcl_cli.losses.generation import feature_reconstruction, gan_objective, image_reconstruction
+from gcl_cli.losses.identity import batch_hard_triplets, smoothed_cross_entropy
+from gcl_cli.losses.multi_label import multi_label, predict_labels
 
 __all__ = [
     "ViewContrast",
+    "batch_hard_triplets",
     "cluster_contrast",
     "discriminator_adversarial",
     "discriminator_logistic",
@@ -29,9 +33,15 @@ __all__ = [
     "gan_objective",
     "generator_adversarial",
     "generator_logistic",
+    "global_consistency",
     "gradient_penalty",
     "image_reconstruction",
+    "local_consistency",
+    "multi_label",
     "negative_logsumexp",
+    "predict_labels",
+    "smoothed_cross_entropy",
+    "version_means",
     "view_contrast",
     "view_contrast_terms",
 ]

@@ -7,7 +7,7 @@ Persons: gallery pictures of person -1 are junk and are removed for all; a distr
 Ties: of two gallery pictures at one distance, the one earlier in the gallery comes first (a stable sort).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -70,14 +70,35 @@ def rank_features(
 
     The order is that of the Euclidean distance between rows of unit length. Q x G distances never exist at once.
     """
-    gallery = _Gallery.of(gallery_persons, gallery_cameras)
     gallery_features = F.normalize(gallery_features, dim=1)
     rows = max(1, _BLOCK_DISTANCES // max(1, len(gallery_features)))
+
+    def blocks() -> Iterator[np.ndarray]:
+        for start in range(0, len(query_features), rows):
+            cosines = F.normalize(query_features[start : start + rows], dim=1) @ gallery_features.T  # [rows, G]
+            yield cosines.neg_().to("cpu", torch.float32).numpy()
+
+    return rank_blocks(
+        blocks(), query_persons, query_cameras, gallery_persons, gallery_cameras,
+        max_rank=max_rank, average_precision=average_precision,
+    )  # fmt: skip
+
+
+def rank_blocks(
+    blocks: Iterable[np.ndarray],
+    query_persons: np.ndarray,
+    query_cameras: np.ndarray,
+    gallery_persons: np.ndarray,
+    gallery_cameras: np.ndarray,
+    *,
+    max_rank: int,
+    average_precision: AveragePrecision,
+) -> Ranking:
+    """`rank` by the rows of a distance matrix [Q, G] that come as `blocks` [R, G] one after another."""
+    gallery = _Gallery.of(gallery_persons, gallery_cameras)
     ranks: list[np.ndarray] = []
-    for start in range(0, len(query_features), rows):
-        block = slice(start, start + rows)
-        cosines = F.normalize(query_features[block], dim=1) @ gallery_features.T  # [rows, G]
-        distances = cosines.neg_().to("cpu", torch.float32).numpy()
+    for distances in blocks:
+        block = slice(len(ranks), len(ranks) + len(distances))
         ranks += _ranks_of_block(distances, query_persons[block], query_cameras[block], gallery)
     return _summary(ranks, max_rank, _AVERAGE_PRECISION[average_precision])
 

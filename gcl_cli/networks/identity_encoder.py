@@ -53,9 +53,9 @@ class IdentityEncoder(nn.Module):
         super().__init__()
         self.trunk = build_trunk(architecture)
         self._part_size = part_size(architecture)
-        projects = architecture.head == "projection"
-        self._embedding_size = PROJECTION_SIZE if projects else self._part_size
-        self.head = projection_head(self._part_size) if projects else bnneck_head(self._part_size)
+        self._embedding_size = PROJECTION_SIZE if architecture.head == "projection" else self._part_size
+        heads = {"bnneck": bnneck_head, "batchnorm": batchnorm_head, "projection": projection_head}
+        self.head = heads[architecture.head](self._part_size)
 
     @property
     def part_size(self) -> int:
@@ -94,6 +94,11 @@ def bnneck_head(inputs: int) -> nn.Sequential:
     norm = nn.BatchNorm1d(inputs)
     norm.bias.requires_grad_(False)
     return nn.Sequential(OrderedDict(pool=GeM(), norm=norm))
+
+
+def batchnorm_head(inputs: int) -> nn.Sequential:
+    """The head for warm-ups by MMCL and ACT: average pooling and BatchNorm; [B, inputs, H, W] -> [B, inputs]."""
+    return nn.Sequential(OrderedDict(pool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten(), norm=nn.BatchNorm1d(inputs)))
 
 
 def load_imagenet(encoder: IdentityEncoder, weights: Mapping[str, Tensor]) -> None:

@@ -20,11 +20,11 @@ class Trunk(nn.Module):
     The last stride of 1 doubles the size of the final map (Sun et al., "Beyond part models", 2018).
     """
 
-    def __init__(self, block: Block, depths: tuple[int, int, int, int], width: int) -> None:
+    def __init__(self, block: Block, depths: tuple[int, int, int, int], width: int, *, stem_relu: bool = True) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
-        self.relu = nn.ReLU(inplace=True)
+        self.relu = nn.ReLU(inplace=True) if stem_relu else nn.Identity()
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
         grown = block.expansion
         self.layer1 = _stage(block, width, width, depths[0], stride=1)
@@ -50,7 +50,7 @@ def _stage(block: Block, inputs: int, planes: int, depth: int, *, stride: int) -
 def build_trunk(architecture: Architecture) -> Trunk:
     """The trunk that `architecture` names."""
     block, depths = BLOCKS[architecture.trunk]
-    return Trunk(block, depths, architecture.trunk_width)
+    return Trunk(block, depths, architecture.trunk_width, stem_relu=architecture.stem_relu)
 
 
 def part_size(architecture: Architecture) -> int:

@@ -16,26 +16,26 @@ from gcl_cli.presets import settings_for
 from gcl_cli.records import PseudoLabels, RunOptions, TrainingSet
 from gcl_cli.training.devices import choose_device, set_threads
 from gcl_cli.training.features import embed
-from gcl_cli.training.warmup import cluster_values
+from gcl_cli.training.pseudo_people import cluster_values
 from gcl_cli.workflow.data import open_data, training_set
 from gcl_cli.workflow.following import complete_already
-from gcl_cli.workflow.networks import latest, load_encoder, read_encoder
+from gcl_cli.workflow.starting_weights import open_encoder
 
 
-def run(options: RunOptions, encoder: str | None, chosen: dict[str, Any]) -> dict[str, Any]:
-    """Cluster the training pictures; returns counts and shares."""
+def run(options: RunOptions, encoder: str | None, chosen: dict[str, Any], *, init: str | None = None) -> dict[str, Any]:
+    """Cluster the training pictures; returns counts and shares. init: an encoder's weights from elsewhere."""
     work = WorkFolder(Path(options.work))
     opened = open_data(options, None)
-    source, architecture = read_encoder(work, encoder or latest(work, ("joint", "warmup")))
-    settings = settings_for(ClusterSettings, "cluster", source.config["preset"], chosen)
-    inputs = {"dataset": opened.digest, source.reference: source.manifest.digest}
+    source = open_encoder(work, encoder=encoder, init=init, stages=("joint", "warmup"))
+    settings = settings_for(ClusterSettings, "cluster", source.preset, chosen)
+    inputs = {"dataset": opened.digest, **source.inputs}
     job = Run(work, "cluster", options.name, {"encoder": source.reference, **settings.model_dump()}, inputs)
     if result := complete_already(job, restart=options.restart):
         return result
     set_threads(options.threads)
     with job.begin(restart=options.restart):
-        pictures = training_set(opened, architecture, options)
-        network = load_encoder(source, architecture, choose_device(options.device))
+        pictures = training_set(opened, source.architecture, options)
+        network = source.load(choose_device(options.device))
         features = embed(network, pictures.pictures, precision="fp32")
         found = cluster_features(features, pictures.cameras, settings=settings)
         if found.fallback:

@@ -1,13 +1,16 @@
 """`gcl gan-warmup`: pictures, views and an identity encoder -> structure encoder, generator, discriminator."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.run import Run
-from gcl_cli.config import GanWarmupSettings
+from gcl_cli.config import Architecture, GanWarmupSettings
 from gcl_cli.errors import GclError
 from gcl_cli.presets import settings_for
 from gcl_cli.records import RunOptions
@@ -15,47 +18,76 @@ from gcl_cli.training.devices import choose_device, set_threads
 from gcl_cli.training.gan_warmup import GanWarmup, gan_warmup_state
 from gcl_cli.workflow.data import open_data, training_set
 from gcl_cli.workflow.following import complete_already, follow, last_epoch, resume
-from gcl_cli.workflow.networks import GAN, latest, load_encoder, new_gan, read_encoder, save_networks
-from gcl_cli.workflow.views import draw_generated, open_views
+from gcl_cli.workflow.networks import GAN, new_gan, save_networks
+from gcl_cli.workflow.starting_gan import gan_digests, load_gan_files, with_layout_of
+from gcl_cli.workflow.starting_weights import OpenedEncoder, open_encoder, refuse_itself
+from gcl_cli.workflow.views import draw_generated, open_views, well_meshed
+
+Files = Sequence[str]
 
 
-def run(options: RunOptions, encoder: str | None, chosen: dict[str, Any]) -> dict[str, Any]:
-    """Train the view generator with a frozen identity encoder; returns the last epoch's figures."""
+def run(
+    options: RunOptions, encoder: str | None, chosen: dict[str, Any], *, init: str | None = None, init_gan: Files = ()
+) -> dict[str, Any]:
+    """Train the view generator with a frozen identity encoder; returns the last epoch's figures.
+
+    init: the encoder's weights from elsewhere; init_gan: files that hold the other networks, to start from.
+    """
     work = WorkFolder(Path(options.work))
     opened = open_data(options, None)
-    source, architecture = read_encoder(work, encoder or latest(work, ("warmup",)))
-    preset = source.config["preset"]
-    settings = settings_for(GanWarmupSettings, "gan-warmup", preset, chosen)
-    if settings.epochs + settings.reconstruction_epochs == 0:
-        raise GclError("There are no epochs to train.", "Give at least 1 of --epochs or of --reconstruction-epochs.")
+    source = open_encoder(work, encoder=encoder, init=init, stages=("warmup",))
+    refuse_itself(f"gan-warmup/{options.name}", source.inputs)
+    architecture = with_layout_of(init_gan, source.architecture)
+    settings = settings_for(GanWarmupSettings, "gan-warmup", source.preset, chosen)
+    _require_work(settings, init_gan)
     render, structures = open_views(work, opened, architecture)
-    inputs = {
-        "dataset": opened.digest,
-        source.reference: source.manifest.digest,
-        render.reference: render.manifest.digest,
-    }
-    config = {"preset": preset, "encoder": source.reference, **settings.model_dump()}
+    inputs = {"dataset": opened.digest, render.reference: render.manifest.digest}
+    inputs |= source.inputs | gan_digests(init_gan)
+    config = {"preset": source.preset, **_origin(source, init_gan), **settings.model_dump()}
     job = Run(work, "gan-warmup", options.name, config, inputs)
     if result := complete_already(job, restart=options.restart):
         return result
+    usable = well_meshed(work, render, settings.mesh_quality, batch_size=settings.batch_size)
     set_threads(options.threads)
     device = choose_device(options.device)
     with job.begin(restart=options.restart):
-        pictures = training_set(opened, architecture, options)
-        networks: dict[str, nn.Module] = {"identity_encoder": load_encoder(source, architecture, device)}
-        networks |= new_gan(architecture, settings.seed, device)
+        pictures = replace(training_set(opened, architecture, options), well_meshed=usable)
+        networks = _networks(source, architecture, init_gan, settings.seed, device)
         state = gan_warmup_state(networks, settings)
         resume(job, state)
         training = GanWarmup(state, pictures, structures, settings)
         epochs = follow(
             job, state, training.epochs(), epochs=training.total, checkpoint_every=settings.checkpoint_every
         )
-        save_networks(job.folder, {name: networks[name] for name in GAN}, architecture)
+        written = GAN if "encoder" in config else networks
+        save_networks(job.folder, {name: networks[name] for name in written}, architecture)
         draw_generated(job.folder / "views.png", networks, pictures.pictures, structures)
-        result = {
-            "pictures": len(pictures),
-            "steps": state.steps_done,
-            **last_epoch(epochs),
-            "sheet": str(job.final / "views.png"),
-        }
+        count = len(pictures) if usable is None else int(usable.sum())
+        sheet = str(job.final / "views.png")
+        result = {"pictures": count, "steps": state.steps_done, **last_epoch(epochs), "sheet": sheet}
         return job.publish(result, seed=settings.seed).manifest.result
+
+
+def _require_work(settings: GanWarmupSettings, init_gan: Files) -> None:
+    if settings.epochs + settings.reconstruction_epochs == 0 and not init_gan:
+        raise GclError("There are no epochs to train.", "Give at least 1 of --epochs or of --reconstruction-epochs.")
+
+
+def _origin(source: OpenedEncoder, init_gan: Files) -> dict[str, Any]:
+    """Where the networks come from, for the manifest.
+
+    `encoder` where it is an artifact's, unchanged; otherwise this artifact holds the encoder as well.
+    """
+    if source.is_artifact and not init_gan:
+        return {"encoder": source.reference}
+    return {"init": source.reference, "init_gan": list(init_gan)}
+
+
+def _networks(
+    source: OpenedEncoder, architecture: Architecture, init_gan: Files, seed: int, device: torch.device
+) -> dict[str, nn.Module]:
+    """All four networks before the first step."""
+    networks: dict[str, nn.Module] = {"identity_encoder": source.load(device), **new_gan(architecture, seed, device)}
+    if init_gan:
+        load_gan_files(init_gan, networks)
+    return networks

@@ -87,6 +87,36 @@ def jitter(
     return changed.clamp_(0, 1).view(batch, 3, height, width)
 
 
+def random_sized_crop(
+    pictures: Tensor, *, area: tuple[float, float], aspect: tuple[float, float], generator: torch.Generator
+) -> Tensor:
+    """Enlarge a random rectangle of each float picture [B, C, H, W] to the full size, bilinearly.
+
+    area: the rectangle's share of the picture, uniform between the two, at most 1; aspect: its height over width in
+    pixels, uniform between the two as far as the rectangle fits.
+    """
+    batch, _, height, width = pictures.shape
+    pixels = _uniform(batch, *area, generator) * (height * width)
+    ratio = _fitting_aspect(pixels, height, width, aspect, generator)
+    rows, columns = (pixels * ratio).sqrt() / height, (pixels / ratio).sqrt() / width  # [B] shares of height and width
+    down = (1 - rows) * _uniform(batch, -1.0, 1.0, generator)  # the rectangle's centre, -1 and 1 being the borders
+    right = (1 - columns) * _uniform(batch, -1.0, 1.0, generator)
+    zeros = torch.zeros_like(rows)
+    return _resample(pictures, [[columns, zeros, right], [zeros, rows, down]], outside="border")
+
+
+def rotate(pictures: Tensor, *, degrees: float, generator: torch.Generator) -> Tensor:
+    """Turn each float picture [B, C, H, W] about its centre by up to `degrees` either way, bilinearly.
+
+    What comes in from outside is 0 (black).
+    """
+    batch, _, height, width = pictures.shape
+    angle = torch.deg2rad(_uniform(batch, -degrees, degrees, generator))
+    cosine, sine, zeros = angle.cos(), angle.sin(), torch.zeros_like(angle)
+    matrix = [[cosine, -sine * (height / width), zeros], [sine * (width / height), cosine, zeros]]
+    return _resample(pictures, matrix, outside="zeros")
+
+
 def erase(
     pictures: Tensor,
     *,
@@ -103,9 +133,7 @@ def erase(
     batch, _, height, width = pictures.shape
     chosen = _uniform(batch, 0.0, 1.0, generator) < probability
     pixels = _uniform(batch, *area, generator) * (height * width)
-    tallest = (height**2 / pixels).clamp(max=aspect[1])
-    flattest = torch.minimum((pixels / width**2).clamp(min=aspect[0]), tallest)
-    ratio = _uniform(batch, flattest, tallest, generator)
+    ratio = _fitting_aspect(pixels, height, width, aspect, generator)
     rows = _random_span((pixels * ratio).sqrt(), height, generator) & chosen[:, None]  # [B, H]
     columns = _random_span((pixels / ratio).sqrt(), width, generator)  # [B, W]
     kept = 1 - rows.to(pictures)[:, None, :, None] * columns.to(pictures)[:, None, None, :]  # [B, 1, H, W]
@@ -120,11 +148,20 @@ def warm_up_augmentation(
     erase_probability: float,
     erase_area: tuple[float, float],
     erase_aspect: tuple[float, float],
+    colour_jitter: float,
     generator: torch.Generator,
 ) -> Tensor:
-    """Flip, shift, normalise and erase uint8 pictures [B, 3, H, W] (Cluster Contrast, ACCV 2022)."""
-    flipped = draw_flips(len(pictures), probability=flip_probability, generator=generator)
-    shifted = pad_and_crop(flip(pictures, flipped), padding=crop_padding, generator=generator)
+    """Flip, shift, normalise and erase uint8 pictures [B, 3, H, W] (Cluster Contrast, ACCV 2022).
+
+    colour_jitter: strength of a change of brightness, contrast and saturation before that; 0 leaves them alone.
+    """
+    flipped = flip(pictures, draw_flips(len(pictures), probability=flip_probability, generator=generator))
+    if colour_jitter > 0:
+        # Paper: Cluster Contrast leaves colours alone. Here: presets that start from chance jitter them, since a
+        # network without pretraining takes a camera's cast for the person.
+        strengths = dict.fromkeys(("brightness", "contrast", "saturation"), colour_jitter)
+        flipped = jitter(flipped.float().div_(255), **strengths, generator=generator)
+    shifted = pad_and_crop(flipped, padding=crop_padding, generator=generator)
     return erase(
         normalise(shifted), probability=erase_probability, area=erase_area, aspect=erase_aspect, generator=generator
     )
@@ -160,6 +197,22 @@ def classic_augmentation(
     shifted = normalise(pad_and_crop(coloured, padding=crop_padding, generator=generator))
     erased = erase(shifted, probability=erase_probability, area=erase_area, aspect=erase_aspect, generator=generator)
     return AugmentedPictures(erased, normalise(coloured), flipped.to(pictures.device))
+
+
+def _fitting_aspect(
+    pixels: Tensor, height: int, width: int, aspect: tuple[float, float], generator: torch.Generator
+) -> Tensor:
+    """Height over width of rectangles of `pixels` [B], between the two as far as they fit into height x width: [B]."""
+    tallest = (height**2 / pixels).clamp(max=aspect[1])
+    flattest = torch.minimum((pixels / width**2).clamp(min=aspect[0]), tallest)
+    return _uniform(len(pixels), flattest, tallest, generator)
+
+
+def _resample(pictures: Tensor, matrix: list[list[Tensor]], *, outside: str) -> Tensor:
+    """Pictures [B, C, H, W] read at matrix @ (x, y, 1), x and y from -1 to 1 over the picture; 2 x 3 entries of [B]."""
+    moved = torch.stack([torch.stack(row, dim=1) for row in matrix], dim=1).to(pictures)  # [B, 2, 3]
+    grid = F.affine_grid(moved, list(pictures.shape), align_corners=False)
+    return F.grid_sample(pictures, grid, mode="bilinear", padding_mode=outside, align_corners=False)
 
 
 def _random_span(length: Tensor, size: int, generator: torch.Generator) -> Tensor:

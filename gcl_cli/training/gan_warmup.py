@@ -44,7 +44,7 @@ class GanWarmup:
         for group in self.state.optimizers["generator"].param_groups:
             group["lr"] = s.reconstruction_rate if first else s.generator_rate
             group["betas"] = (s.reconstruction_beta1 if first else s.beta1, s.beta2)
-        rows = torch.arange(len(self.data))
+        rows = self.data.generating(torch.arange(len(self.data)))
         batches = epoch_batches(rows, batch_size=s.batch_size, steps=s.iterations, generator=self.state.chance)
         return batches, {"objective": "reconstruction" if first else "full"}
 

@@ -16,11 +16,11 @@ from gcl_cli.training.devices import arithmetic
 from gcl_cli.training.features import embed
 from gcl_cli.training.gan import ViewGan, gan_optimizers
 from gcl_cli.training.memory import MemoryBank, draw_positives, negative_mask
+from gcl_cli.training.pseudo_people import cluster_values
 from gcl_cli.training.samplers import epoch_batches
 from gcl_cli.training.schedules import is_joint_step, learning_rate, set_learning_rate
 from gcl_cli.training.state import TrainingState, Values, run_epochs
 from gcl_cli.training.structures import angle_indices, draw_angles, own_and_new
-from gcl_cli.training.warmup import cluster_values
 
 AUGMENTATION = {*AugmentSettings.model_fields, "brightness", "contrast", "saturation"}
 
@@ -64,16 +64,26 @@ class Joint:
             tensors["memory"] = embed(self.gan.identity_encoder, self.data.pictures, precision=s.precision)
         found = cluster_features(tensors["memory"], self.data.cameras, settings=s)
         tensors["labels"] = torch.from_numpy(found.labels)
+        return self._batches((tensors["labels"] >= 0).nonzero().flatten()), cluster_values(found, self.data.cameras)
+
+    def _batches(self, rows: Tensor) -> Tensor:
+        """One epoch over `rows` [M]; its joint steps see only those whose mesh is good enough to generate from."""
+        s, chance = self.settings, self.state.chance
         steps = None if s.iterations is None else s.iterations * (1 + self.contrast_steps)
-        rows = (tensors["labels"] >= 0).nonzero().flatten()
-        batches = epoch_batches(rows, batch_size=s.batch_size, steps=steps, generator=self.state.chance)
-        return batches, cluster_values(found, self.data.cameras)
+        batches = epoch_batches(rows, batch_size=s.batch_size, steps=steps, generator=chance)
+        generating = self.data.generating(rows)
+        if "gan" in s.losses and len(generating) < len(rows):
+            joint = [i for i in range(len(batches)) if is_joint_step(i, contrast_steps=self.contrast_steps)]
+            batches[joint] = epoch_batches(generating, batch_size=s.batch_size, steps=len(joint), generator=chance)
+        return batches
 
     def _refresh(self, labels: Tensor) -> None:
         """Renew rows of the memory bank with clean features, as the setting `refresh` says."""
         # Paper: does not say; the published code leaves unclustered rows as they were at the start.
         # Here: renewed every epoch (refresh = noise), or all rows (all): augmented features cluster worse.
-        chosen = {"none": labels < -1, "noise": labels < 0, "all": labels >= -1}[self.settings.refresh]
+        idle = labels < 0  # never in a batch; nor may be those that nothing is generated from
+        idle = idle if self.data.well_meshed is None else idle | ~self.data.well_meshed
+        chosen = {"none": labels < -1, "noise": idle, "all": labels >= -1}[self.settings.refresh]
         rows = chosen.nonzero().flatten()
         fresh = embed(self.gan.identity_encoder, self.data.pictures[rows], precision=self.settings.precision)
         MemoryBank(self.state.tensors["memory"]).refresh(rows, fresh)

@@ -48,6 +48,23 @@ def person_batches(
     return torch.stack(groups).view(batches, people * pictures)
 
 
+def identity_batches(labels: Tensor, *, people: int, pictures: int, batches: int, generator: torch.Generator) -> Tensor:
+    """Batches of `people` clusters with `pictures` of each, whatever their cameras (Hermans et al. 2017).
+
+    labels: [N] pseudo labels, -1 = none; at least one picture has a label. Clusters come in random order, again and
+    again until all batches are full; one with fewer pictures, even with a single one, repeats them.
+    Returns [batches, people * pictures] rows; the pictures of one cluster lie side by side.
+    """
+    clusters = [(labels == label).nonzero().flatten() for label in labels[labels >= 0].unique()]
+    needed = batches * people
+    turns = _permutations(torch.arange(len(clusters)), -(-needed // len(clusters)), generator)[:needed]
+    groups = [
+        _permutations(clusters[turn], -(-pictures // len(clusters[turn])), generator)[:pictures]
+        for turn in turns.tolist()
+    ]
+    return torch.stack(groups).view(batches, people * pictures)
+
+
 def _gallery(members: Tensor, cameras: Tensor | None, pictures: int, generator: torch.Generator) -> Tensor:
     """A random anchor among `members` and pictures - 1 companions, from other cameras if possible: [pictures] rows."""
     anchor = members[torch.randint(len(members), (1,), generator=generator)]

@@ -1,8 +1,39 @@
 """Values that depend on how far training has come: pure functions, so that a resumed run needs no scheduler state."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
+from torch import Tensor
 from torch.optim import Optimizer
+
+from gcl_cli.training.state import TrainingState
+
+
+class Schedule(Protocol):
+    """What a learning rate depends on in a method's settings."""
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of the run."""
+
+    @property
+    def learning_rate(self) -> float:
+        """The rate at the start."""
+
+    @property
+    def decay_at(self) -> tuple[float, ...]:
+        """Shares of the run after which it falls."""
+
+    @property
+    def decay(self) -> float:
+        """Factor of each fall."""
+
+
+def rate_now(state: TrainingState, schedule: Schedule) -> float:
+    """The learning rate of the step that `state` is about to do; epochs of any lengths count alike."""
+    done = state.epoch + state.step / len(state.tensors["batches"])
+    passed = sum(done / schedule.epochs >= share for share in schedule.decay_at)
+    return schedule.learning_rate * schedule.decay**passed
 
 
 def learning_rate(base: float, *, step: int, steps: int, decay_at: Sequence[float], decay: float) -> float:
@@ -15,9 +46,17 @@ def learning_rate(base: float, *, step: int, steps: int, decay_at: Sequence[floa
 
 
 def set_learning_rate(optimizer: Optimizer, rate: float) -> None:
-    """Give every parameter group of `optimizer` the learning rate `rate`."""
+    """Give every parameter group of `optimizer` the learning rate `rate`, times its own `factor` where it has one."""
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group.get("factor", 1.0)
+
+
+def descend(optimizer: Optimizer, loss: Tensor, *, rate: float) -> None:
+    """One step of `optimizer` down the gradient of `loss`, at the learning rate `rate`."""
+    set_learning_rate(optimizer, rate)
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    optimizer.step()
 
 
 def every_nth(weight: float, *, step: int, every: int) -> float:

@@ -1,18 +1,24 @@
 """The data set of a work folder, and its pictures in memory."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from gcl_cli import console
 from gcl_cli.artifacts import dataset_record
 from gcl_cli.artifacts.layout import WorkFolder
+from gcl_cli.clustering.density import number_by_first_member
+from gcl_cli.clustering.temporal import Sightings
 from gcl_cli.config import Architecture
 from gcl_cli.datasets.catalogue import open_dataset, resolve
-from gcl_cli.datasets.dataset import Dataset
+from gcl_cli.datasets.dataset import Dataset, person_numbers, require_split
 from gcl_cli.datasets.decoding import read_pictures
-from gcl_cli.records import RunOptions, Sample, TrainingSet
+from gcl_cli.datasets.timing import timing
+from gcl_cli.errors import GclError
+from gcl_cli.records import LabelledSet, RunOptions, Sample, TrainingSet
 from gcl_cli.workflow.sharing import cores
 
 
@@ -66,11 +72,74 @@ def open_other(root: Path, *, allow_subset: bool) -> WorkData:
 
 
 def training_set(data: WorkData, architecture: Architecture, options: RunOptions) -> TrainingSet:
-    """The training pictures in memory at the size of the networks, with their cameras where all are known."""
+    """The training pictures in memory at the size of the networks, with their cameras and times where all are known."""
     samples = data.split("train")
-    names = [sample.name for sample in samples]
-    pictures = read_pictures(
-        data.root, names, height=architecture.height, width=architecture.width, threads=options.threads or cores()
+    seen = sightings(data, "train")
+    return TrainingSet(
+        _pictures(data, samples, architecture, options),
+        _cameras(samples),
+        times=None if seen is None else seen.times,
+        slots=None if seen is None else seen.slots,
     )
+
+
+def sightings(data: WorkData, split: str) -> Sightings | None:
+    """Where and when the pictures of a split were taken; None where their names do not say."""
+    samples = data.split(split)
+    found, cameras = timing(samples, data.split("train"), layout=data.dataset.layout), _cameras(samples)
+    if found is None or cameras is None:
+        return None
+    slots = None if found.slots is None else torch.from_numpy(found.slots)
+    return Sightings(cameras, torch.from_numpy(found.times), slots)
+
+
+@dataclass(frozen=True)
+class Times:
+    """Where and when the pictures of every split were taken."""
+
+    train: Sightings
+    query: Sightings
+    gallery: Sightings
+
+
+def times_of(data: WorkData) -> Times:
+    """What JVTC+ must know of training, query and gallery pictures; GclError where their names do not say."""
+    for split in ("train", "query", "gallery"):
+        require_split(data.dataset, split)
+    train, query, gallery = (sightings(data, split) for split in ("train", "query", "gallery"))
+    if train is None or query is None or gallery is None:
+        raise GclError(
+            f"The names in {data.root} ({data.dataset.layout} style) do not carry camera and frame number, such as "
+            f"{data.split('train')[0].name}: without them JVTC+ is undefined.",
+            "Use the data set's original names, such as 0002_c1s1_000451_03.jpg, or leave --temporal out.",
+        )
+    return Times(train, query, gallery)
+
+
+def labelled_set(data: WorkData, architecture: Architecture, options: RunOptions) -> LabelledSet:
+    """The training pictures in memory with the people they show, numbered from 0; GclError where one is unknown.
+
+    People are numbered as they appear, so that their numbers on disk mean nothing to what is learned.
+    """
+    samples = require_people(data)
+    people = number_by_first_member(person_numbers(samples))
+    return LabelledSet(_pictures(data, samples, architecture, options), torch.from_numpy(people), _cameras(samples))
+
+
+def require_people(data: WorkData) -> tuple[Sample, ...]:
+    """The training pictures, all of known people; GclError otherwise."""
+    samples = require_split(data.dataset, "train")
+    person_numbers(samples)
+    return samples
+
+
+def _pictures(data: WorkData, samples: Sequence[Sample], architecture: Architecture, options: RunOptions) -> Tensor:
+    return read_pictures(
+        data.root, [sample.name for sample in samples],
+        height=architecture.height, width=architecture.width, threads=options.threads or cores(),
+    )  # fmt: skip
+
+
+def _cameras(samples: Sequence[Sample]) -> Tensor | None:
     numbers = [sample.camera for sample in samples if sample.camera is not None]
-    return TrainingSet(pictures, torch.tensor(numbers) if len(numbers) == len(samples) else None)
+    return torch.tensor(numbers) if len(numbers) == len(samples) else None

@@ -4,7 +4,7 @@ import torch
 from clustering_written_out import clustered_features
 from torch.overrides import TorchFunctionMode
 
-from gcl_cli.clustering.neighbours import nearest_neighbours
+from gcl_cli.clustering.neighbours import labels_of_nearest, nearest_neighbours
 from gcl_cli.errors import GclError
 
 
@@ -52,3 +52,14 @@ def test_the_search_holds_no_more_than_one_chunk_of_similarities():
     with LargestTensor() as largest:
         nearest_neighbours(features, k=10, chunk=64)
     assert largest.numbers == 64 * 1000
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 1024])
+def test_a_picture_without_a_label_takes_that_of_the_nearest_that_has_one(chunk):
+    features, labels = on_circle(0, 5, 30, 50, 90, 200), np.array([0, -1, -1, 1, -1, -1])
+    assert labels_of_nearest(features, labels, chunk=chunk).tolist() == [0, 0, 1, 1, 1, 1]
+    assert labels.tolist() == [0, -1, -1, 1, -1, -1]
+
+
+def test_labels_stay_where_every_picture_has_one():
+    assert labels_of_nearest(on_circle(0, 5, 9), np.array([1, 0, 1])).tolist() == [1, 0, 1]

@@ -16,7 +16,7 @@ from gcl_cli.errors import GclError
 
 @dataclass(frozen=True)
 class Asked:
-    method: str = "dbscan"
+    clustering: str = "dbscan"
     k1: int = 12
     k2: int = 4
     radius: float | None = None
@@ -49,7 +49,7 @@ def test_a_fixed_radius_is_used_as_it_is():
 
 
 def test_hdbscan_has_no_radius():
-    found = cluster_features(FEATURES, None, settings=Asked(method="hdbscan"))
+    found = cluster_features(FEATURES, None, settings=Asked(clustering="hdbscan"))
     expected = hdbscan(jaccard_distance(FEATURES, k1=12, k2=4), min_cluster_size=4, min_samples=4)
     assert math.isnan(found.radius)
     assert np.array_equal(found.labels, expected)
@@ -84,7 +84,7 @@ def test_camera_aware_clusters_need_no_camera_numbers():
         (Asked(radius=1e-5), "DBSCAN with radius 1e-05 found nothing but noise"),
         (Asked(radius=math.nan), "DBSCAN with radius nan found nothing but noise"),
         (Asked(radius=1.0), "DBSCAN with radius 1 put all pictures that are not noise into one cluster"),
-        (Asked(method="hdbscan", min_cluster_size=61), "HDBSCAN found nothing but noise"),
+        (Asked(clustering="hdbscan", min_cluster_size=61), "HDBSCAN found nothing but noise"),
     ],
 )
 def test_no_or_one_cluster_gives_way_to_the_radius_with_most_clusters(asked, reason):
@@ -131,7 +131,7 @@ def test_fewer_pictures_than_neighbours_and_samples_still_get_clusters():
         cluster_features(square, None, settings=Asked(k1=30, k2=6))
 
 
-@pytest.mark.parametrize("asked", [Asked(), Asked(method="hdbscan")])
+@pytest.mark.parametrize("asked", [Asked(), Asked(clustering="hdbscan")])
 def test_pictures_that_are_all_the_same_are_refused(asked):
     with pytest.raises(GclError, match="all 40 pictures are the same") as caught:
         cluster_features(torch.ones(40, 4) / 2, None, settings=asked)

@@ -14,6 +14,7 @@ from gcl_cli import console, presets
 from gcl_cli.errors import GclError
 from gcl_cli.records import RunOptions
 from gcl_cli.stages import cluster, evaluate, gan_warmup, gen_metrics, joint, mesh, render, synth, warmup
+from gcl_cli.stages.warmup import Warmup
 from gcl_cli.workflow import inception
 
 CLUSTERING = {"radius": 0.5, "k1": 8, "k2": 3, "min_samples": 2, "precision": "fp32"}
@@ -51,7 +52,7 @@ class Chain:
         return render.run(self.options(**changed), "main", {"height": 64, "width": 32, "backend": "numpy"})
 
     def warmup(self, **changed: Any) -> dict[str, Any]:
-        return warmup.run(self.options(**changed), str(self.data), "tiny", {})
+        return warmup.run(self.options(**changed), str(self.data), Warmup("cluster-contrast", "tiny"))
 
     def gan_warmup(self, **changed: Any) -> dict[str, Any]:
         return gan_warmup.run(self.options(**changed), None, {})
@@ -204,7 +205,11 @@ def test_an_earlier_encoder_can_be_chosen(finished):
 
 
 def test_an_encoder_made_anew_makes_what_followed_stale(chain):
-    warmup.run(chain.options(restart=True), str(chain.data), "tiny", {"seed": 5, "epochs": 1})
+    warmup.run(
+        chain.options(restart=True),
+        str(chain.data),
+        Warmup("cluster-contrast", "tiny", chosen={"seed": 5, "epochs": 1}),
+    )
     with pytest.raises(GclError, match="gan-warmup/main is stale") as raised:
         chain.joint(name="other")
     assert "gcl gan-warmup --restart" in raised.value.fix
@@ -239,14 +244,18 @@ def test_fid_without_its_weights_names_file_place_and_alternative(chain, no_netw
 def test_imagenet_weights_that_are_missing_are_named_with_place_and_alternative(chain, no_network, monkeypatch):
     monkeypatch.setitem(presets.PRESETS, "small", SMALL | {"architecture": SMALL["architecture"] | {"trunk_width": 64}})
     with pytest.raises(GclError, match="ImageNet weights cannot be fetched") as raised:
-        warmup.run(chain.options(name="pretrained"), None, "small", {"init": "imagenet"})
+        warmup.run(
+            chain.options(name="pretrained"), None, Warmup("cluster-contrast", "small", chosen={"init": "imagenet"})
+        )
     assert str(no_network / "resnet18-f37072fd.pth") in raised.value.problem
     assert "--init none" in raised.value.fix and "https://" in raised.value.fix
 
 
 def test_no_imagenet_weights_exist_for_a_narrow_trunk(chain):
     with pytest.raises(GclError, match="no ImageNet weights") as raised:
-        warmup.run(chain.options(name="pretrained"), None, "tiny", {"init": "imagenet"})
+        warmup.run(
+            chain.options(name="pretrained"), None, Warmup("cluster-contrast", "tiny", chosen={"init": "imagenet"})
+        )
     assert "--init none" in raised.value.fix
 
 

@@ -12,6 +12,8 @@ from gcl_cli.training.augmentation import (
     jitter,
     normalise,
     pad_and_crop,
+    random_sized_crop,
+    rotate,
     warm_up_augmentation,
 )
 
@@ -149,13 +151,14 @@ def test_erasing_is_as_frequent_as_asked_for_and_keeps_the_rest():
 
 def test_warm_up_with_everything_off_is_normalise():
     pictures = random_pictures()
-    assert torch.equal(warm_up_augmentation(pictures, **OFF, generator=chance()), normalise(pictures))
+    plain = warm_up_augmentation(pictures, **OFF, colour_jitter=0.0, generator=chance())
+    assert torch.equal(plain, normalise(pictures))
 
 
 def test_equal_generators_augment_alike_and_others_do_not():
     pictures = random_pictures()
     for augment in (
-        lambda seed: warm_up_augmentation(pictures, **WARM_UP, generator=chance(seed)),
+        lambda seed: warm_up_augmentation(pictures, **WARM_UP, colour_jitter=0.3, generator=chance(seed)),
         lambda seed: classic_augmentation(pictures, **WARM_UP, **COLOURS, generator=chance(seed)).encoder_input,
     ):
         assert torch.equal(augment(1), augment(1))
@@ -167,7 +170,8 @@ def test_augmented_pictures_stay_within_black_and_white():
     high = normalise(torch.full((1, 3, 1, 1), 255, dtype=torch.uint8)) + 1e-5
     strong = dict.fromkeys(COLOURS, 0.9)
     seen, target, _ = classic_augmentation(random_pictures(), **WARM_UP, **strong, generator=chance())
-    for pictures in (seen, target, warm_up_augmentation(random_pictures(), **WARM_UP, generator=chance())):
+    warm = warm_up_augmentation(random_pictures(), **WARM_UP, colour_jitter=0.9, generator=chance())
+    for pictures in (seen, target, warm):
         assert ((pictures >= low) & (pictures <= high)).all()
 
 
@@ -185,3 +189,59 @@ def test_encoder_and_target_get_the_same_colours():
     seen, target, flipped = classic_augmentation(random_pictures(), **still, **COLOURS, generator=chance())
     assert torch.equal(seen, target)
     assert not torch.allclose(target, normalise(flip(random_pictures(), flipped)), atol=0.05)
+
+
+def ramps(count: int, height: int = 64, width: int = 32) -> torch.Tensor:
+    """Pictures whose first channel is the row and whose second the column of a pixel, from 0 to 1."""
+    down, right = torch.linspace(0, 1, height), torch.linspace(0, 1, width)
+    rows, columns = torch.meshgrid(down, right, indexing="ij")
+    return torch.stack([rows, columns, torch.ones(height, width)]).expand(count, 3, height, width)
+
+
+def test_a_crop_is_a_rectangle_of_the_asked_size_somewhere_in_the_picture():
+    cropped = random_sized_crop(ramps(200), area=(0.3, 0.6), aspect=(1.5, 3.0), generator=chance())
+    tall = (cropped[:, 0, -2, 3] - cropped[:, 0, 1, 3]) * 63 / 61  # shares of height and width, away from the border
+    broad = (cropped[:, 1, 3, -2] - cropped[:, 1, 3, 1]) * 31 / 29
+    assert (tall * broad).min() > 0.28 and (tall * broad).max() < 0.62
+    ratio = 2 * tall / broad  # height over width in pixels
+    assert ratio.min() > 1.45 and ratio.max() < 3.1
+    assert (tall.std() > 0.05) and cropped[:, 0, 0].std() > 0.1 and cropped[:, 1, :, 0].std() > 0.05
+    assert torch.allclose(cropped[:, 2], torch.ones(200, 64, 32))  # nothing from outside
+
+
+def test_a_crop_of_everything_and_a_turn_by_nothing_change_nothing():
+    pictures = random_pictures() / 255
+    whole = random_sized_crop(pictures, area=(1.0, 1.0), aspect=(2.0, 2.0), generator=chance())
+    assert torch.allclose(whole, pictures, atol=1e-5)
+    assert torch.allclose(rotate(pictures, degrees=0.0, generator=chance()), pictures, atol=1e-5)
+
+
+def test_a_turn_keeps_the_centre_and_distances_and_its_corners_are_black():
+    spot = torch.zeros(100, 1, 65, 33)
+    spot[:, :, 32, 16] = 1  # the centre
+    spot[:, :, 12, 16] = 1  # twenty pixels above
+    turned = rotate(spot, degrees=30.0, generator=chance())
+    assert torch.allclose(turned[:, 0, 32, 16], torch.ones(100), atol=1e-4)
+    turned[:, 0, 30:35] = 0
+    rows, columns = torch.meshgrid(torch.arange(65.0) - 32, torch.arange(33.0) - 16, indexing="ij")
+    weight = turned[:, 0] / turned[:, 0].sum((1, 2), keepdim=True)
+    up, right = (weight * rows).sum((1, 2)), (weight * columns).sum((1, 2))
+    assert torch.allclose((up**2 + right**2).sqrt(), torch.full((100,), 20.0), atol=0.3)
+    angles = torch.rad2deg(torch.atan2(right, -up))
+    assert angles.abs().max() <= 30.5 and angles.min() < -20 and angles.max() > 20
+    corners = rotate(torch.ones(50, 3, 64, 32), degrees=30.0, generator=chance())[:, :, [0, -1]][:, :, :, [0, -1]]
+    assert corners.min() == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda p, g: random_sized_crop(p, area=(0.5, 1.0), aspect=(2.0, 3.0), generator=g),
+        lambda p, g: rotate(p, degrees=10.0, generator=g),
+    ],
+)
+def test_every_picture_is_cropped_and_turned_by_its_own_numbers(change):
+    same = ramps(4)
+    changed = change(same, chance())
+    assert all(not torch.allclose(changed[0], other, atol=1e-3) for other in changed[1:])
+    assert torch.equal(changed, change(same, chance())) and not torch.equal(changed, change(same, chance(1)))

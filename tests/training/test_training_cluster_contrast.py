@@ -13,35 +13,35 @@ from training_world import (
     unbroken_and_resumed,
 )
 
-from gcl_cli.config import WarmupSettings
-from gcl_cli.records import TrainingSet
-from gcl_cli.training import warmup
+from gcl_cli.records import PseudoLabels, TrainingSet
 from gcl_cli.training.augmentation import normalise
 from gcl_cli.training.colours import colour_features
 from gcl_cli.training.features import embed
 from gcl_cli.training.memory import ClusterMemory
-from gcl_cli.training.warmup import Warmup, warmup_state
+from gcl_cli.training.warmups import cluster_contrast as warmup
+from gcl_cli.training.warmups.cluster_contrast import ClusterContrast, cluster_contrast_state
+from gcl_cli.warmup_settings import ClusterContrastSettings
 
 PLAIN = {"flip_probability": 0.0, "crop_padding": 0, "erase_probability": 0.0}
 
 
-def chosen(**changed) -> WarmupSettings:
+def chosen(**changed) -> ClusterContrastSettings:
     few = {"epochs": 2, "iterations": 3, "people": 4, "pictures": 2, "batchnorm_groups": 2, "init": "none"}
-    return WarmupSettings(**{**few, **CLUSTERING, **changed})
+    return ClusterContrastSettings(**{**few, **CLUSTERING, **changed})
 
 
-def new_loop(settings: WarmupSettings, *, colour_start: bool = True, data: TrainingSet | None = None):
-    state = warmup_state(new_encoder(), settings)
-    return state, Warmup(state, data or training_set(), settings, colour_start=colour_start).epochs()
+def new_loop(settings: ClusterContrastSettings, *, colour_start: bool = True, data: TrainingSet | None = None):
+    state = cluster_contrast_state(new_encoder(), settings)
+    return state, ClusterContrast(state, data or training_set(), settings, colour_start=colour_start).epochs()
 
 
-def finished(settings: WarmupSettings):
+def finished(settings: ClusterContrastSettings):
     state, loop = new_loop(settings)
     events = list(loop)
     return events, tensors_of(state.networks["identity_encoder"]), state.chance.get_state()
 
 
-def one_step(settings: WarmupSettings):
+def one_step(settings: ClusterContrastSettings):
     """The state before and after the first step, its event, and a copy of the encoder as it was before."""
     state, loop = new_loop(settings)
     before = copy.deepcopy(state.networks["identity_encoder"])
@@ -156,7 +156,7 @@ def test_pictures_without_cameras_train_and_report_no_share_across_cameras():
 
 def test_batches_hold_clustered_pictures_alone(monkeypatch):
     labels = torch.tensor([0, 0, 0, 1, 1, 1, 2, 2] + [-1] * 24).numpy()
-    monkeypatch.setattr(warmup, "cluster_features", lambda *_, **__: warmup.PseudoLabels(labels, 0.5))
+    monkeypatch.setattr(warmup, "cluster_features", lambda *_, **__: PseudoLabels(labels, 0.5))
     state, loop = new_loop(chosen(epochs=1))
     next(loop)
     assert set(state.tensors["batches"].flatten().tolist()) <= set(range(8))

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gcl_cli.errors import GclError
-from gcl_cli.training.samplers import epoch_batches, person_batches
+from gcl_cli.training.samplers import epoch_batches, identity_batches, person_batches
 
 
 def chance(seed: int = 0) -> torch.Generator:
@@ -90,3 +90,21 @@ def test_equal_generators_plan_equal_epochs():
     labels = torch.arange(60) % 7
     plans = [person_batches(labels, None, people=3, pictures=4, batches=5, generator=chance(2)) for _ in range(2)]
     assert torch.equal(*plans)
+
+
+def test_identity_batches_give_everybody_a_turn_and_repeat_only_where_pictures_are_few():
+    labels = torch.tensor([0] * 6 + [1] * 2 + [-1] * 5 + [2])
+    batches = identity_batches(labels, people=3, pictures=4, batches=5, generator=chance())
+    assert batches.shape == (5, 12)
+    for batch in batches:
+        groups = batch.view(3, 4)
+        assert sorted(labels[group].unique().item() for group in groups) == [0, 1, 2]
+        for group in groups:
+            label = int(labels[group[0]])
+            assert group.unique().numel() == {0: 4, 1: 2, 2: 1}[label]
+    assert {row for row in batches.flatten().tolist() if labels[row] == 0} == set(range(6))
+
+
+def test_identity_batches_go_round_when_a_batch_asks_for_more_clusters_than_there_are():
+    batches = identity_batches(torch.tensor([-1, 0, 1, 1]), people=4, pictures=2, batches=1, generator=chance())
+    assert batches.flatten().bincount(minlength=4).tolist() == [0, 4, 2, 2]

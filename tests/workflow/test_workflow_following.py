@@ -8,7 +8,7 @@ from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.run import CHECKPOINTS, METRICS, Run
 from gcl_cli.records import Event
 from gcl_cli.training.state import TrainingState, run_epochs
-from gcl_cli.workflow.following import complete_already, follow, last_epoch, resume, warn_of
+from gcl_cli.workflow.following import complete_already, follow, last_epoch, resume, warn_of, warn_of_camera_clusters
 
 EPOCHS, STEPS = 3, 4
 
@@ -116,3 +116,19 @@ def test_a_replaced_clustering_is_told(capsys):
     warn_of(Event("epoch", 0, 1, 1, {"fallback": None}))
     warn_of(Event("epoch", 0, 1, 1, {}))
     assert capsys.readouterr().err == "Note: all noise: took a wider radius\n"
+
+
+@pytest.mark.parametrize(
+    ("shares", "warned"),
+    [
+        ([0.1, 0.1], False),
+        ([0.1, 0.1, 0.1], True),
+        ([0.1, 0.1, 0.1, 0.1], False),  # said already
+        ([0.1, 0.5, 0.1, 0.1], False),
+        ([0.1, 0.5, 0.1, 0.1, 0.0], True),
+        ([None, None, None], False),
+    ],
+)
+def test_clusters_that_follow_cameras_are_warned_of_once(shares, warned, capsys):
+    warn_of_camera_clusters(shares)
+    assert ("learning cameras instead of people" in capsys.readouterr().err) == warned

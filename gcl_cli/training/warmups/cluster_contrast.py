@@ -1,6 +1,5 @@
-"""The warm-up: Cluster Contrast (ACCV 2022) on pseudo labels renewed every epoch (algorithms: section 6)."""
+"""Cluster Contrast (Dai et al., ACCV 2022) on pseudo labels renewed every epoch: the default warm-up."""
 
-import math
 from collections.abc import Iterator
 
 import torch
@@ -8,25 +7,26 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.optim import Adam, AdamW
 
-from gcl_cli.clustering.agreement import share_across_cameras
 from gcl_cli.clustering.pseudo_labels import cluster_features
-from gcl_cli.config import AugmentSettings, WarmupSettings
+from gcl_cli.config import AugmentSettings
 from gcl_cli.losses.contrast import cluster_contrast
 from gcl_cli.networks.identity_encoder import IdentityEncoder
-from gcl_cli.records import Event, PseudoLabels, TrainingSet
+from gcl_cli.records import Event, TrainingSet
 from gcl_cli.training.augmentation import warm_up_augmentation
 from gcl_cli.training.colours import colour_features
 from gcl_cli.training.devices import arithmetic
 from gcl_cli.training.features import embed
 from gcl_cli.training.memory import ClusterMemory
+from gcl_cli.training.pseudo_people import cluster_values
 from gcl_cli.training.samplers import person_batches
-from gcl_cli.training.schedules import learning_rate, set_learning_rate
+from gcl_cli.training.schedules import descend, rate_now
 from gcl_cli.training.state import TrainingState, Values, run_epochs
+from gcl_cli.warmup_settings import ClusterContrastSettings
 
-AUGMENTATION = set(AugmentSettings.model_fields)
+AUGMENTATION = {*AugmentSettings.model_fields, "colour_jitter"}
 
 
-def warmup_state(encoder: IdentityEncoder, settings: WarmupSettings) -> TrainingState:
+def cluster_contrast_state(encoder: IdentityEncoder, settings: ClusterContrastSettings) -> TrainingState:
     """The state before the first step."""
     optimizer = {"adam": Adam, "adamw": AdamW}[settings.optimizer]
     trained = [parameter for parameter in encoder.parameters() if parameter.requires_grad]
@@ -38,14 +38,14 @@ def warmup_state(encoder: IdentityEncoder, settings: WarmupSettings) -> Training
 
 
 # Paper: warms up with JVTC, MMCL or ACT. Here: Cluster Contrast, which is stronger and needs no extra data.
-class Warmup:
+class ClusterContrast:
     """One warm-up over one data set.
 
     colour_start: the encoder knows nothing yet, so the first epochs cluster colours.
     """
 
     def __init__(
-        self, state: TrainingState, data: TrainingSet, settings: WarmupSettings, *, colour_start: bool
+        self, state: TrainingState, data: TrainingSet, settings: ClusterContrastSettings, *, colour_start: bool
     ) -> None:
         self.state, self.data, self.settings = state, data, settings
         encoder = state.networks["identity_encoder"]
@@ -67,8 +67,9 @@ class Warmup:
         found = cluster_features(clustered, self.data.cameras, settings=s)
         labels = torch.from_numpy(found.labels).to(self.device)
         self.state.tensors |= {"labels": labels, "centroids": ClusterMemory.from_features(features, labels).centroids}
+        steps = s.iterations or max(1, len(self.data) // (s.people * s.pictures))
         batches = person_batches(
-            labels.cpu(), self.data.cameras, people=s.people, pictures=s.pictures, batches=s.iterations,
+            labels.cpu(), self.data.cameras, people=s.people, pictures=s.pictures, batches=steps,
             generator=self.state.chance,
         )  # fmt: skip
         return batches, cluster_values(found, self.data.cameras)
@@ -87,33 +88,8 @@ class Warmup:
             embeddings = torch.cat([self.encoder(chunk).embedding for chunk in chunks])  # [B, D]
         features = F.normalize(embeddings.float(), dim=1)
         loss = cluster_contrast(features, state.tensors["centroids"], labels, temperature=s.temperature)
-        self._descend(loss)
+        descend(state.optimizers["identity"], loss, rate=rate_now(state, s))
         memory = ClusterMemory(state.tensors["centroids"])
         memory.update(features.detach(), labels, momentum=s.memory_momentum, hard=s.hard)
         state.tensors["centroids"] = memory.centroids
         return {"loss": loss.item()}
-
-    def _descend(self, loss: Tensor) -> None:
-        s, optimizer = self.settings, self.state.optimizers["identity"]
-        rate = learning_rate(
-            s.learning_rate,
-            step=self.state.steps_done,
-            steps=s.epochs * s.iterations,
-            decay_at=s.decay_at,
-            decay=s.decay,
-        )
-        set_learning_rate(optimizer, rate)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-
-
-def cluster_values(found: PseudoLabels, cameras: Tensor | None) -> Values:
-    """What every report says of an epoch's clusters."""
-    return {
-        "clusters": found.clusters,
-        "share_labelled": found.share_labelled,
-        "share_cross_camera": None if cameras is None else share_across_cameras(found.labels, cameras.numpy()),
-        "radius": None if math.isnan(found.radius) else found.radius,
-        "fallback": found.fallback,
-    }

@@ -1,0 +1,90 @@
+"""Weight files made elsewhere: read as data, never executed."""
+
+import re
+from argparse import Namespace
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
+from torch import Tensor
+from torch.serialization import safe_globals
+
+from gcl_cli.errors import GclError
+
+SUFFIXES = (".pth", ".pt", ".tar", ".bin", ".ckpt", ".safetensors")
+DEEPEST = 6  # dictionaries within each other; weights lie at 1 to 3
+# Beside tensors, checkpoints like to carry an epoch's best figure and the parsed options. Both are plain data.
+_SCALAR, _ARRAY = np.float64(0).__reduce__()[0], np.zeros(1).__reduce__()[0]
+_PLAIN: list[Any] = [
+    Namespace, np.ndarray, np.dtype, *{type(np.dtype(kind)) for kind in ("f4", "f8", "i4", "i8", "?")},
+    _SCALAR, (_SCALAR, "numpy.core.multiarray.scalar"), _ARRAY, (_ARRAY, "numpy.core.multiarray._reconstruct"),
+]  # fmt: skip
+
+
+def made_here(path: Path) -> bool:
+    """Whether a gcl command wrote this weight file: its header then says the architecture."""
+    if path.suffix != ".safetensors":
+        return False
+    try:
+        with safe_open(path, framework="pt") as file:
+            return "architecture" in (file.metadata() or {})
+    except SafetensorError as error:
+        raise _unreadable(path, "it is no whole safetensors file") from error
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Every dense tensor of a weight file, under its path through nested dictionaries (`state_dict.conv1.weight`).
+
+    In the file's order; what an optimizer keeps is left out. Nothing in the file is executed: what is more than
+    tensors and plain values is refused. Raises GclError that says what to do.
+    """
+    if not path.name.lower().endswith(SUFFIXES):
+        raise GclError(f"{path} is no weight file by its name.", f"Give one that ends in {', '.join(SUFFIXES)}")
+    try:
+        content = load_file(path) if path.suffix == ".safetensors" else _load_torch(path)
+    except SafetensorError as error:
+        raise _unreadable(path, "it is no whole safetensors file") from error
+    tensors = dict(_walk(content, "", 0))
+    if not tensors:
+        raise GclError(f"{path} holds no tensors by name.", "Give a file with a network's state dict.")
+    return tensors
+
+
+def _load_torch(path: Path) -> Any:
+    try:
+        with safe_globals(_PLAIN):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # any bytes can lie here, so any exception can come; each means: not readable as data
+        raise _refusal(path, str(error)) from error
+
+
+def _refusal(path: Path, message: str) -> GclError:
+    """Our own words: torch's advise to load the file by executing it."""
+    needed = re.search(r"GLOBAL ([\w.]+)", message)
+    if needed or "TorchScript" in message:
+        what = f"code ({needed[1]})" if needed else "a compiled program"
+        return GclError(
+            f"{path} holds {what} beside tensors. It is not executed: a weight file from elsewhere could do anything.",
+            "Where you trust its origin, write the tensors alone: torch.save(model.state_dict(), 'weights.pth')",
+        )
+    with path.open("rb") as file:
+        start = file.read(64).lstrip().lower()
+    return _unreadable(path, "it is a web page" if start.startswith(b"<") else "it is no whole file of torch.save")
+
+
+def _unreadable(path: Path, reason: str) -> GclError:
+    return GclError(f"{path} cannot be read as weights: {reason}.", "Fetch the whole file again.")
+
+
+def _walk(value: Any, name: str, depth: int) -> Iterator[tuple[str, Tensor]]:
+    if isinstance(value, Tensor):
+        if value.layout == torch.strided and not value.is_quantized and name:
+            yield name, value.detach()
+    elif isinstance(value, Mapping) and depth < DEEPEST:
+        for key, inner in value.items():
+            if not str(key).lower().startswith("optim"):
+                yield from _walk(inner, f"{name}.{key}" if name else str(key), depth + 1)

@@ -1,0 +1,1 @@
+"""The warm-up methods: one loop each, from pictures to an identity encoder."""

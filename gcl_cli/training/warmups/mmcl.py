@@ -1,0 +1,109 @@
+"""MMCL (Wang and Zhang, CVPR 2020): every picture is a class, and learns which other classes are its own too."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.optim import SGD
+
+from gcl_cli.losses.multi_label import multi_label, predict_labels
+from gcl_cli.networks.identity_encoder import IdentityEncoder
+from gcl_cli.records import Event, TrainingSet
+from gcl_cli.training.augmentation import draw_flips, erase, flip, jitter, normalise, random_sized_crop, rotate
+from gcl_cli.training.devices import arithmetic
+from gcl_cli.training.memory import MemoryBank
+from gcl_cli.training.samplers import epoch_batches
+from gcl_cli.training.schedules import descend, rate_now
+from gcl_cli.training.state import TrainingState, Values, run_epochs
+from gcl_cli.warmup_settings import MmclSettings
+
+
+def mmcl_state(encoder: IdentityEncoder, settings: MmclSettings) -> TrainingState:
+    """The state before the first step; the memory, a row for each picture, begins at zero with the first epoch."""
+    layers = [
+        {"params": list(encoder.trunk.parameters()), "factor": 1.0},
+        {"params": list(encoder.head.parameters()), "factor": settings.new_layer_factor},
+    ]
+    sgd = SGD(
+        layers, lr=settings.learning_rate, momentum=settings.optimizer_momentum,
+        nesterov=settings.optimizer_momentum > 0, weight_decay=settings.weight_decay,
+    )  # fmt: skip
+    return TrainingState(
+        networks={"identity_encoder": encoder},
+        optimizers={"identity": sgd},
+        chance=torch.Generator().manual_seed(settings.seed),
+    )
+
+
+# Paper: MMCL's own test uses the pooled features. Here: the embedding after BatchNorm, which it trains and GCL uses.
+class Mmcl:
+    """One warm-up over one data set."""
+
+    def __init__(self, state: TrainingState, data: TrainingSet, settings: MmclSettings) -> None:
+        self.state, self.data, self.settings = state, data, settings
+        encoder = state.networks["identity_encoder"]
+        assert isinstance(encoder, IdentityEncoder)
+        self.encoder = encoder
+        self.device = next(encoder.parameters()).device
+
+    def epochs(self) -> Iterator[Event]:
+        """Train to the last epoch, from wherever the state stands."""
+        return run_epochs(self.state, epochs=self.settings.epochs, begin=self._begin_epoch, step=self._step)
+
+    def _begin_epoch(self) -> tuple[Tensor, Values]:
+        s, rows = self.settings, torch.arange(len(self.data))
+        if "memory" not in self.state.tensors:
+            self.state.tensors["memory"] = torch.zeros(len(rows), self.encoder.embedding_size, device=self.device)
+        batches = epoch_batches(rows, batch_size=s.batch_size, steps=s.iterations, generator=self.state.chance)
+        return batches, {"memory_momentum": self._momentum()}
+
+    def _momentum(self) -> float:
+        """The weight of the memory's old values: it grows with the epochs, as the features settle."""
+        return self.settings.memory_limit * self.state.epoch / self.settings.epochs
+
+    def _step(self, batch: Tensor) -> Values:
+        s, memory = self.settings, self.state.tensors["memory"]
+        pictures = self._pictures(batch.cpu())
+        batch = batch.to(self.device)
+        self.encoder.train()
+        with arithmetic(s.precision, self.device):
+            embedding = self.encoder(pictures).embedding  # [B, D]
+        features = F.normalize(embedding.float())
+        labels = self._labels(batch)
+        loss = multi_label(
+            features @ memory.T, labels, positive_weight=s.positive_weight, hard_share=s.hard_share
+        )  # fmt: skip
+        descend(self.state.optimizers["identity"], loss, rate=rate_now(self.state, s))
+        MemoryBank(memory).update(batch, features.detach(), momentum=self._momentum())
+        return {"loss": loss.item(), "labels_each": labels.sum(1).float().mean().item()}
+
+    def _labels(self, batch: Tensor) -> Tensor:
+        """The classes of each picture [B, N]: its own at first, later all that the memory finds."""
+        s, memory = self.settings, self.state.tensors["memory"]
+        if self.state.epoch < s.multi_label_from:
+            return F.one_hot(batch, len(memory)).bool()
+        return predict_labels(memory, batch, threshold=s.label_threshold, candidates=s.label_candidates)
+
+    def _pictures(self, rows: Tensor) -> Tensor:
+        """The pictures `rows` [B], each in the style of a camera drawn for it and augmented: [B, 3, H, W]."""
+        s, chance = self.settings, self.state.chance
+        flipped = draw_flips(len(rows), probability=s.flip_probability, generator=chance)
+        pictures = flip(self._styled(rows).to(self.device), flipped).float().div_(255)
+        cropped = random_sized_crop(pictures, area=s.crop_area, aspect=s.crop_aspect, generator=chance)
+        turned = rotate(cropped, degrees=s.rotation, generator=chance)
+        strength = s.colour_jitter
+        coloured = jitter(turned, brightness=strength, contrast=strength, saturation=strength, generator=chance)
+        return erase(
+            normalise(coloured), probability=s.erase_probability, area=s.erase_area, aspect=s.erase_aspect,
+            generator=chance,
+        )  # fmt: skip
+
+    def _styled(self, rows: Tensor) -> Tensor:
+        """The pictures `rows` [B] uint8, as a camera drawn for each would have taken them where versions are there."""
+        if self.data.versions is None or self.data.cameras is None:
+            # Paper: MMCL sees pictures in other cameras' styles. Here: augmented copies, unless --camstyle gives them.
+            return self.data.pictures[rows]
+        cameras = self.data.cameras.unique()
+        drawn = torch.randint(len(cameras), (len(rows),), generator=self.state.chance)
+        return self.data.versions(rows, cameras[drawn])
