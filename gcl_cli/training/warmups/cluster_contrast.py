@@ -37,7 +37,7 @@ def cluster_contrast_state(encoder: IdentityEncoder, settings: ClusterContrastSe
     )
 
 
-# Paper: warms up with JVTC, MMCL or ACT. Here: Cluster Contrast, which is stronger and needs no extra data.
+# Paper: warms up with JVTC, MMCL or ACT. Here: by default with Cluster Contrast, which needs no extra data.
 class ClusterContrast:
     """One warm-up over one data set.
 
