@@ -1,6 +1,7 @@
 """Front or back: the other reading of a picture, and the evidence that calls for it."""
 
 import os
+import sys
 from dataclasses import fields, replace
 from functools import cache
 from itertools import pairwise
@@ -237,7 +238,7 @@ def estimates_yaw(estimates: MeshEstimates) -> np.ndarray:
 
 @pytest.mark.slow
 def test_real_people_face_as_they_were_told_to() -> None:
-    """PKU-Reid in Market layout, the orientation 1-8 in place of the frame; see GCL_PKU."""
+    """PKU-Reid in Market layout, the orientation 1-8 in place of the frame; see GCL_PKU. -s prints the table."""
     folder = os.environ.get("GCL_PKU")
     if not folder:
         pytest.skip("set GCL_PKU to a folder of PKU-Reid in Market layout: its pictures are not part of the project")
@@ -246,7 +247,12 @@ def test_real_people_face_as_they_were_told_to() -> None:
     estimator = Estimator(**THRESHOLDS, device="cpu")
     starts = [*range(0, len(files), 64), len(files)]
     parts = [estimator([np.asarray(Image.open(file)) for file in files[a:b]]) for a, b in pairwise(starts)]
-    error = off(np.concatenate([estimates_yaw(part) for part in parts]), truth)
+    found = np.concatenate([estimates_yaw(part) for part in parts])
+    error = off(found, truth)
+    table = np.zeros((8, 8), int)
+    np.add.at(table, tuple(((yaw + 22.5) // 45).astype(int) % 8 for yaw in (truth, found)), 1)
+    sys.stdout.write(f"\nrows true, columns estimated, 0 45 ... 315 degrees:\n{table}\n")
+    sys.stdout.write(f"exact {(error < 22.5).mean():.3f}, within one bin {(error < 67.5).mean():.3f}\n")
     status = np.concatenate([part.status for part in parts])
     assert (error < 67.5).mean() > 0.93 and (error < 22.5).mean() > 0.73
     assert (status == 0).mean() > 0.95
