@@ -19,6 +19,9 @@ class WarmupSettings(TrainSettings, Architecture):
     colour_jitter: float = setting(
         0.0, "largest relative change of brightness, contrast and saturation of a picture", ge=0, lt=1
     )
+    source_epochs: int | None = setting(
+        None, "epochs on the labels of --source; none: as many as --method supervised has", ge=1
+    )
     init: str = setting(
         "imagenet",
         "start: imagenet, imagenet-v2, none (random), an artifact, or a weight file made here or elsewhere",

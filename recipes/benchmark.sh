@@ -10,6 +10,7 @@ export GCL_WORK="${GCL_WORK:-work/${source:+$source-to-}$target}"
 
 method=jvtc        # the warm-up the paper's main rows start from; cluster-contrast is the stronger, modern one
 preset=paper       # ResNet-50 at 256x128, ImageNet start: for a GPU
+data=""            # of the commands that open the sets, e.g. --allow-subset for a part of one
 mesh="" render="" warmup="" gan_warmup="" joint="${joint:-}" evaluate="--temporal"
 if [ -n "${GCL_BENCHMARK_SETTINGS:-}" ]; then . "$GCL_BENCHMARK_SETTINGS"; fi
 
@@ -18,9 +19,9 @@ step() {
     gcl "$@"
 }
 
-step mesh "$target" $mesh
+step mesh "$target" $data $mesh
 step render $render
-step warmup "$target" --method "$method" --preset "$preset" ${source:+--source "$source"} $warmup
+step warmup "$target" $data --method "$method" --preset "$preset" ${source:+--source "$source"} $warmup
 step evaluate --encoder warmup
 if [ -n "$evaluate" ]; then step evaluate --encoder warmup $evaluate; fi
 step gan-warmup $gan_warmup

@@ -135,7 +135,10 @@ def _learn_source(
         return read_start(work, reference)
     shared = {*Architecture.model_fields, "seed", "precision", "init"}
     console.say(f"First the labels of {source.dataset.name}: {reference}")
-    first = Warmup("supervised", job.preset, job.source, chosen=settings.model_dump(include=shared))
+    chosen = settings.model_dump(include=shared)
+    if settings.source_epochs is not None:
+        chosen["epochs"] = settings.source_epochs
+    first = Warmup("supervised", job.preset, job.source, chosen=chosen)
     run(replace(options, name=name, restart=False), data, first)
     return read_start(work, reference)
 
