@@ -30,7 +30,7 @@ measure() { step evaluate --encoder "warmup/$1"; }
 mkdir -p "$here"
 : >"$here/results.txt"
 [ -n "${GCL_WARMUPS_TARGET:-}" ] || step synth "$here/target" $target_people
-step synth "$here/source" $source_people
+step synth "$here/city" $source_people
 
 step warmup "$target" --preset "$preset" --name untrained --init none --epochs 0 $settings
 measure untrained
@@ -40,10 +40,10 @@ for method in $alone; do
 done
 for method in $adapted; do
     step warmup "$target" --preset "$preset" --name "source-then-$method" --method "$method" \
-        --source "$here/source" $settings
+        --source "$here/city" $settings
     measure "source-then-$method"
 done
-for learned in "$GCL_WORK"/warmup/source-source-*; do measure "$(basename "$learned")"; done
+for learned in "$GCL_WORK"/warmup/source-city-*; do measure "$(basename "$learned")"; done
 step warmup "$target" --preset "$preset" --name ceiling --method supervised $settings
 measure ceiling
 python recipes/warmups_table.py "$here"

@@ -17,7 +17,7 @@ def main(folder: Path) -> None:
         warmup = read_artifact(work, f"warmup/{finished.name}")
         seconds = warmup.manifest.result.get("seconds_per_step", 0) * warmup.manifest.result["steps"]
         rows.append({
-            "warm-up": finished.name, "method": warmup.config["method"], "steps": warmup.manifest.result["steps"],
+            "warm-up": finished.name, "steps": warmup.manifest.result["steps"],
             "minutes": f"{seconds / 60:.1f}", "mAP": f"{measured['mAP']:.1f}", "rank-1": f"{measured['rank_1']:.1f}",
         })  # fmt: skip
     console.show_tables({"warm-ups": rows})

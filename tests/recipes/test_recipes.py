@@ -65,6 +65,7 @@ render="--height 128 --width 64"
 warmup="--epochs 2 --iterations 2 --set batch_size=8 --set cluster_from=1 --set cluster_every=1 --set source_epochs=1"
 gan_warmup="--reconstruction-epochs 1 --epochs 1 --iterations 2"
 joint="--epochs 1 --iterations 1 --radius 0.7"
+evaluate="--temporal --set temporal_rho=0.05"
 """
 
 
