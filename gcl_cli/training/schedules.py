@@ -32,11 +32,12 @@ class Schedule(Protocol):
 def rate_now(state: TrainingState, schedule: Schedule) -> float:
     """The learning rate of the step that `state` is about to do; epochs of any lengths count alike."""
     done = state.epoch + state.step / len(state.tensors["batches"])
-    passed = sum(done / schedule.epochs >= share for share in schedule.decay_at)
-    return schedule.learning_rate * schedule.decay**passed
+    return learning_rate(
+        schedule.learning_rate, step=done, steps=schedule.epochs, decay_at=schedule.decay_at, decay=schedule.decay
+    )
 
 
-def learning_rate(base: float, *, step: int, steps: int, decay_at: Sequence[float], decay: float) -> float:
+def learning_rate(base: float, *, step: float, steps: int, decay_at: Sequence[float], decay: float) -> float:
     """The rate for step (or epoch) `step`, 0-based, of `steps`: `base`, times `decay` for every fraction passed.
 
     decay_at: fractions of the run in [0, 1]. (0.5,) lowers it once from epoch 10 of 20 on (section 4.2 of the paper),

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import skip_init
-from torch.optim import SGD
 
 from gcl_cli.clustering.blocks import DistanceRows, feature_distance
 from gcl_cli.clustering.cameras import centre_per_camera
@@ -27,6 +26,7 @@ from gcl_cli.training.pseudo_people import cluster_values
 from gcl_cli.training.samplers import epoch_batches
 from gcl_cli.training.schedules import descend, rate_now
 from gcl_cli.training.state import TrainingState, Values, run_epochs
+from gcl_cli.training.warmups.layered import layered_sgd
 from gcl_cli.warmup_settings import JvtcSettings
 
 CLASSIFIER_DEVIATION = 0.001  # of the source classifier's first weights
@@ -38,22 +38,15 @@ def jvtc_state(encoder: IdentityEncoder, settings: JvtcSettings, source: Labelle
     """The state before the first step; with a source, a classifier of its people is trained along."""
     chance = torch.Generator().manual_seed(settings.seed)
     networks: dict[str, nn.Module] = {"identity_encoder": encoder}
-    new = list(encoder.head.parameters())
+    beside: list[nn.Parameter] = []
     if source is not None:
         people = int(source.people.max()) + 1
         classifier = skip_init(nn.Linear, encoder.embedding_size, people)  # no weights from a global chance
         nn.init.normal_(classifier.weight, std=CLASSIFIER_DEVIATION, generator=chance)
         nn.init.zeros_(classifier.bias)
         networks["source_classifier"] = classifier.to(next(encoder.parameters()).device)
-        new += list(networks["source_classifier"].parameters())
-    groups = [
-        {"params": list(encoder.trunk.parameters()), "factor": 1.0},
-        {"params": [parameter for parameter in new if parameter.requires_grad], "factor": settings.new_layer_factor},
-    ]
-    momentum = settings.optimizer_momentum
-    optimizer = SGD(
-        groups, lr=settings.learning_rate, momentum=momentum, nesterov=momentum > 0, weight_decay=settings.weight_decay
-    )
+        beside += networks["source_classifier"].parameters()
+    optimizer = layered_sgd(encoder, settings, beside=beside)
     return TrainingState(networks=networks, optimizers={"identity": optimizer}, chance=chance)
 
 

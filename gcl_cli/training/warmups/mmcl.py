@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.optim import SGD
 
 from gcl_cli.losses.multi_label import multi_label, predict_labels
 from gcl_cli.networks.identity_encoder import IdentityEncoder
@@ -16,22 +15,15 @@ from gcl_cli.training.memory import MemoryBank
 from gcl_cli.training.samplers import epoch_batches
 from gcl_cli.training.schedules import descend, rate_now
 from gcl_cli.training.state import TrainingState, Values, run_epochs
+from gcl_cli.training.warmups.layered import layered_sgd
 from gcl_cli.warmup_settings import MmclSettings
 
 
 def mmcl_state(encoder: IdentityEncoder, settings: MmclSettings) -> TrainingState:
     """The state before the first step; the memory, a row for each picture, begins at zero with the first epoch."""
-    layers = [
-        {"params": list(encoder.trunk.parameters()), "factor": 1.0},
-        {"params": list(encoder.head.parameters()), "factor": settings.new_layer_factor},
-    ]
-    sgd = SGD(
-        layers, lr=settings.learning_rate, momentum=settings.optimizer_momentum,
-        nesterov=settings.optimizer_momentum > 0, weight_decay=settings.weight_decay,
-    )  # fmt: skip
     return TrainingState(
         networks={"identity_encoder": encoder},
-        optimizers={"identity": sgd},
+        optimizers={"identity": layered_sgd(encoder, settings)},
         chance=torch.Generator().manual_seed(settings.seed),
     )
 
