@@ -1,4 +1,4 @@
-"""Presets: what the size of the job changes, stage by stage, against the paper's defaults in config.py."""
+"""Presets: what the size of the job changes, stage by stage, against the paper's defaults in config/."""
 
 from typing import Any, TypeVar
 

@@ -16,8 +16,8 @@ from gcl_cli.datasets.decoding import read_crop
 from gcl_cli.records import RunOptions
 from gcl_cli.training.generation import generate
 from gcl_cli.workflow.data import open_data, training_set
-from gcl_cli.workflow.networks import load_encoder, load_gan, read_encoder
-from gcl_cli.workflow.views import open_views
+from gcl_cli.workflow.rendering.views import open_views
+from gcl_cli.workflow.weights.networks import load_encoder, load_gan, read_encoder
 
 PEOPLE = 4
 ANGLES = (2, 4, 6)  # indices of 90, 180 and 270 degrees

@@ -3,7 +3,9 @@ from pydantic import ValidationError
 
 from gcl_cli import config
 from gcl_cli.config import (
+    WARMUP_METHODS,
     Architecture,
+    ClusterContrastSettings,
     ClusterSettings,
     EvaluateSettings,
     GanWarmupSettings,
@@ -15,7 +17,6 @@ from gcl_cli.config import (
     SynthSettings,
 )
 from gcl_cli.presets import PRESETS, settings_for
-from gcl_cli.warmup_settings import WARMUP_METHODS, ClusterContrastSettings
 
 STAGES = {
     "synth": SynthSettings, "mesh": MeshSettings, "render": RenderSettings, "warmup": ClusterContrastSettings,

@@ -4,6 +4,8 @@ from pydantic_core import PydanticUndefined
 from gcl_cli import options as o
 from gcl_cli import presets
 from gcl_cli.config import (
+    WARMUP_METHODS,
+    ClusterContrastSettings,
     ClusterSettings,
     EvaluateSettings,
     GanWarmupSettings,
@@ -15,7 +17,6 @@ from gcl_cli.config import (
 )
 from gcl_cli.errors import GclError
 from gcl_cli.options import validated
-from gcl_cli.warmup_settings import WARMUP_METHODS, ClusterContrastSettings
 
 STAGES = {
     "synth": SynthSettings, "mesh": MeshSettings, "render": RenderSettings, "warmup": ClusterContrastSettings,

@@ -19,7 +19,7 @@ from gcl_cli.training.features import embed
 from gcl_cli.training.pseudo_people import cluster_values
 from gcl_cli.workflow.data import open_data, training_set
 from gcl_cli.workflow.following import complete_already
-from gcl_cli.workflow.starting_weights import open_encoder
+from gcl_cli.workflow.weights.starting_weights import open_encoder
 
 
 def run(options: RunOptions, encoder: str | None, chosen: dict[str, Any], *, init: str | None = None) -> dict[str, Any]:

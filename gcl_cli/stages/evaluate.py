@@ -27,7 +27,7 @@ from gcl_cli.training.features import embed
 from gcl_cli.workflow.data import Times, WorkData, open_data, open_other, times_of
 from gcl_cli.workflow.following import complete_already
 from gcl_cli.workflow.sharing import cores
-from gcl_cli.workflow.starting_weights import OpenedEncoder, open_encoder
+from gcl_cli.workflow.weights.starting_weights import OpenedEncoder, open_encoder
 
 RANKS = (1, 5, 10, 20)
 CHUNK = 4096  # pictures decoded at a time: galleries need not fit in memory

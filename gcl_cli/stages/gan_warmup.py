@@ -18,10 +18,10 @@ from gcl_cli.training.devices import choose_device, set_threads
 from gcl_cli.training.gan_warmup import GanWarmup, gan_warmup_state
 from gcl_cli.workflow.data import open_data, training_set
 from gcl_cli.workflow.following import complete_already, follow, last_epoch, resume
-from gcl_cli.workflow.networks import GAN, new_gan, save_networks
-from gcl_cli.workflow.starting_gan import gan_digests, load_gan_files, with_layout_of
-from gcl_cli.workflow.starting_weights import OpenedEncoder, open_encoder, refuse_itself
-from gcl_cli.workflow.views import draw_generated, open_views, well_meshed
+from gcl_cli.workflow.rendering.views import draw_generated, open_views, well_meshed
+from gcl_cli.workflow.weights.networks import GAN, new_gan, save_networks
+from gcl_cli.workflow.weights.starting_gan import gan_digests, load_gan_files, with_layout_of
+from gcl_cli.workflow.weights.starting_weights import OpenedEncoder, open_encoder, refuse_itself
 
 Files = Sequence[str]
 

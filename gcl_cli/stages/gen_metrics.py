@@ -25,9 +25,9 @@ from gcl_cli.training.generation import generate
 from gcl_cli.training.structures import angle_indices, draw_angles
 from gcl_cli.workflow.data import WorkData, open_data, training_set
 from gcl_cli.workflow.following import complete_already
-from gcl_cli.workflow.inception import load_inception, to_fid_size
-from gcl_cli.workflow.networks import latest, load_encoder, load_gan, read_encoder, read_generator
-from gcl_cli.workflow.views import open_views
+from gcl_cli.workflow.rendering.views import open_views
+from gcl_cli.workflow.weights.inception import load_inception, to_fid_size
+from gcl_cli.workflow.weights.networks import latest, load_encoder, load_gan, read_encoder, read_generator
 
 PROTOCOL = (
     "real: the training pictures; generated: one picture of each from a random turn ('mixed') and from every turn "

@@ -16,9 +16,9 @@ from gcl_cli.training.devices import choose_device, set_threads
 from gcl_cli.training.joint import Joint, joint_state
 from gcl_cli.workflow.data import open_data, training_set
 from gcl_cli.workflow.following import complete_already, follow, last_epoch, resume
-from gcl_cli.workflow.networks import load_gan, save_networks
-from gcl_cli.workflow.starting_weights import open_encoder_of, refuse_itself
-from gcl_cli.workflow.views import draw_generated, open_views, well_meshed
+from gcl_cli.workflow.rendering.views import draw_generated, open_views, well_meshed
+from gcl_cli.workflow.weights.networks import load_gan, save_networks
+from gcl_cli.workflow.weights.starting_weights import open_encoder_of, refuse_itself
 
 
 def run(options: RunOptions, generator: str, chosen: dict[str, Any], *, init: str | None = None) -> dict[str, Any]:

@@ -22,13 +22,21 @@ from gcl_cli.errors import GclError
 from gcl_cli.presets import settings_for
 from gcl_cli.records import MeshEstimates, RunOptions
 from gcl_cli.training.devices import choose_device
-from gcl_cli.workflow.bodies import STATUS, read_bodies
 from gcl_cli.workflow.data import WorkData, open_data
-from gcl_cli.workflow.estimating import estimate_shard
 from gcl_cli.workflow.following import complete_already
-from gcl_cli.workflow.given_meshes import GivenMeshes, GivenShard, Pairs, open_given, paired, read_given, write_stand_in
-from gcl_cli.workflow.mesh_export import EXPORT, export_meshes
-from gcl_cli.workflow.shards import Shard, in_shards, shard_folder, split_shards, work_through
+from gcl_cli.workflow.meshes.bodies import STATUS, read_bodies
+from gcl_cli.workflow.meshes.estimating import estimate_shard
+from gcl_cli.workflow.meshes.given_meshes import (
+    GivenMeshes,
+    GivenShard,
+    Pairs,
+    open_given,
+    paired,
+    read_given,
+    write_stand_in,
+)
+from gcl_cli.workflow.meshes.mesh_export import EXPORT, export_meshes
+from gcl_cli.workflow.meshes.shards import Shard, in_shards, shard_folder, split_shards, work_through
 from gcl_cli.workflow.sharing import cores
 
 GPU_PROCESSES = 4  # they cut and fit on a core each; the network of each takes half a gigabyte of the GPU

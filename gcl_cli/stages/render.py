@@ -24,9 +24,9 @@ from gcl_cli.errors import GclError
 from gcl_cli.presets import settings_for
 from gcl_cli.records import RunOptions
 from gcl_cli.workflow.data import WorkData, open_data
-from gcl_cli.workflow.drawing import MeshRows, Views, draw_bodies
 from gcl_cli.workflow.following import complete_already
-from gcl_cli.workflow.published_views import GivenViews, export_views, read_given
+from gcl_cli.workflow.rendering.drawing import MeshRows, Views, draw_bodies
+from gcl_cli.workflow.rendering.published_views import GivenViews, export_views, read_given
 from gcl_cli.workflow.sharing import cores, map_shared
 
 TOGETHER = 16  # pictures a work unit

@@ -8,7 +8,17 @@ from gcl_cli import console
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.manifest import MANIFEST, read_artifact
 from gcl_cli.artifacts.run import Run
-from gcl_cli.config import Architecture
+from gcl_cli.config import (
+    WARMUP_METHODS,
+    ActSettings,
+    Architecture,
+    ClusterContrastSettings,
+    JvtcSettings,
+    MmclSettings,
+    StyleSettings,
+    SupervisedSettings,
+    WarmupSettings,
+)
 from gcl_cli.datasets.catalogue import resolve
 from gcl_cli.errors import GclError
 from gcl_cli.networks.identity_encoder import IdentityEncoder
@@ -20,21 +30,11 @@ from gcl_cli.training.warmups.cluster_contrast import ClusterContrast, cluster_c
 from gcl_cli.training.warmups.jvtc import Jvtc, jvtc_state
 from gcl_cli.training.warmups.mmcl import Mmcl, mmcl_state
 from gcl_cli.training.warmups.supervised import Supervised, supervised_state
-from gcl_cli.warmup_settings import (
-    WARMUP_METHODS,
-    ActSettings,
-    ClusterContrastSettings,
-    JvtcSettings,
-    MmclSettings,
-    StyleSettings,
-    SupervisedSettings,
-    WarmupSettings,
-)
 from gcl_cli.workflow.data import WorkData, labelled_set, open_data, open_other, require_people, training_set
 from gcl_cli.workflow.following import complete_already, follow, last_epoch, resume
-from gcl_cli.workflow.networks import save_networks
-from gcl_cli.workflow.starting_weights import Start, new_encoder, read_start, refuse_itself, with_head_of
 from gcl_cli.workflow.styles import camera_styles, styles_digest
+from gcl_cli.workflow.weights.networks import save_networks
+from gcl_cli.workflow.weights.starting_weights import Start, new_encoder, read_start, refuse_itself, with_head_of
 
 Loop = ClusterContrast | Jvtc | Mmcl | Act | Supervised
 

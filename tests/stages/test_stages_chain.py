@@ -15,7 +15,7 @@ from gcl_cli.errors import GclError
 from gcl_cli.records import RunOptions
 from gcl_cli.stages import cluster, evaluate, gan_warmup, gen_metrics, joint, mesh, render, synth, warmup
 from gcl_cli.stages.warmup import Warmup
-from gcl_cli.workflow import inception
+from gcl_cli.workflow.weights import inception
 
 CLUSTERING = {"radius": 0.5, "k1": 8, "k2": 3, "min_samples": 2, "precision": "fp32"}
 SMALL = {

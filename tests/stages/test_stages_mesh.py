@@ -23,9 +23,9 @@ from gcl_cli.config import MeshSettings
 from gcl_cli.errors import GclError
 from gcl_cli.records import RunOptions
 from gcl_cli.stages import mesh
-from gcl_cli.workflow import estimating, shards
-from gcl_cli.workflow.bodies import read_bodies, read_status
-from gcl_cli.workflow.given_meshes import FILLED, Place, filling_camera, paired
+from gcl_cli.workflow.meshes import estimating, shards
+from gcl_cli.workflow.meshes.bodies import read_bodies, read_status
+from gcl_cli.workflow.meshes.given_meshes import FILLED, Place, filling_camera, paired
 
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES = 12
@@ -80,7 +80,7 @@ import sys, time
 from gcl_cli import console
 from gcl_cli.records import RunOptions
 from gcl_cli.stages import mesh
-from gcl_cli.workflow import shards
+from gcl_cli.workflow.meshes import shards
 shards.SIZE = 2
 console.Meter.advance = lambda *_: time.sleep(600)  # the first shard is written: wait for the end
 if __name__ == "__main__":

@@ -20,8 +20,8 @@ from gcl_cli.body.model import load_body
 from gcl_cli.errors import GclError
 from gcl_cli.records import MeshEstimates, RunOptions
 from gcl_cli.stages import render
-from gcl_cli.workflow.bodies import read_bodies
 from gcl_cli.workflow.data import open_data
+from gcl_cli.workflow.meshes.bodies import read_bodies
 
 EIGHT = tuple(range(0, 360, 45))
 SMALL = {"height": 64, "width": 32, "backend": "numpy"}

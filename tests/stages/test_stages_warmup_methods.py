@@ -17,7 +17,7 @@ from gcl_cli.errors import GclError
 from gcl_cli.records import RunOptions
 from gcl_cli.stages import warmup
 from gcl_cli.workflow import data as data_in_memory
-from gcl_cli.workflow.networks import read_encoder
+from gcl_cli.workflow.weights.networks import read_encoder
 
 CLUSTERING = {"radius": 0.5, "k1": 8, "k2": 3, "min_samples": 2}
 EVERY = {"epochs": 2, "iterations": 2, "precision": "fp32", "init": "none"}

@@ -6,12 +6,12 @@ import pytest
 import torch
 from training_world import new_encoder, same, tensors_of, training_set, unbroken_and_resumed
 
+from gcl_cli.config import ActSettings
 from gcl_cli.losses import batch_hard_triplets
 from gcl_cli.records import LabelledSet, PseudoLabels, TrainingSet
 from gcl_cli.training.augmentation import normalise
 from gcl_cli.training.warmups import act
 from gcl_cli.training.warmups.act import Act, act_state
-from gcl_cli.warmup_settings import ActSettings
 
 PLAIN = {"flip_probability": 0.0, "erase_probability": 0.0}
 # six clusters of five pictures, and two outliers; their own people are 4 pictures each, so clusters mix some

@@ -13,6 +13,7 @@ from training_world import (
     unbroken_and_resumed,
 )
 
+from gcl_cli.config import ClusterContrastSettings
 from gcl_cli.records import PseudoLabels, TrainingSet
 from gcl_cli.training.augmentation import normalise
 from gcl_cli.training.colours import colour_features
@@ -20,7 +21,6 @@ from gcl_cli.training.features import embed
 from gcl_cli.training.memory import ClusterMemory
 from gcl_cli.training.warmups import cluster_contrast as warmup
 from gcl_cli.training.warmups.cluster_contrast import ClusterContrast, cluster_contrast_state
-from gcl_cli.warmup_settings import ClusterContrastSettings
 
 PLAIN = {"flip_probability": 0.0, "crop_padding": 0, "erase_probability": 0.0}
 

@@ -8,13 +8,13 @@ from torch import Tensor
 from torch.nn import functional as F
 from training_world import HEIGHT, WIDTH, new_encoder, same, tensors_of, training_set, unbroken_and_resumed
 
+from gcl_cli.config import JvtcSettings
 from gcl_cli.losses import global_consistency, local_consistency, version_means
 from gcl_cli.records import LabelledSet, PseudoLabels, TrainingSet
 from gcl_cli.training.augmentation import normalise
 from gcl_cli.training.features import embed
 from gcl_cli.training.warmups import jvtc
 from gcl_cli.training.warmups.jvtc import Jvtc, jvtc_state
-from gcl_cli.warmup_settings import JvtcSettings
 
 PLAIN = {"flip_probability": 0.0, "erase_probability": 0.0, "colour_jitter": 0.0}
 

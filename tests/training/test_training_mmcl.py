@@ -6,11 +6,11 @@ from torch import Tensor
 from torch.nn import functional as F
 from training_world import new_encoder, same, tensors_of, training_set, unbroken_and_resumed
 
+from gcl_cli.config import MmclSettings
 from gcl_cli.losses import multi_label, predict_labels
 from gcl_cli.records import TrainingSet
 from gcl_cli.training.augmentation import normalise
 from gcl_cli.training.warmups.mmcl import Mmcl, mmcl_state
-from gcl_cli.warmup_settings import MmclSettings
 
 PLAIN = {
     "flip_probability": 0.0, "erase_probability": 0.0, "crop_area": (1.0, 1.0), "crop_aspect": (2.0, 2.0),

@@ -16,9 +16,10 @@ from gcl_cli.errors import GclError
 from gcl_cli.presets import PRESETS
 from gcl_cli.records import RunOptions
 from gcl_cli.stages.gen_metrics import _diversity
-from gcl_cli.workflow import inception
 from gcl_cli.workflow.data import open_data, open_other, training_set
-from gcl_cli.workflow.networks import (
+from gcl_cli.workflow.rendering.views import draw_generated, open_views
+from gcl_cli.workflow.weights import inception
+from gcl_cli.workflow.weights.networks import (
     GAN,
     latest,
     load_encoder,
@@ -29,7 +30,6 @@ from gcl_cli.workflow.networks import (
     read_generator,
     save_networks,
 )
-from gcl_cli.workflow.views import draw_generated, open_views
 
 CPU = torch.device("cpu")
 TINY = Architecture(

@@ -19,9 +19,9 @@ from gcl_cli.config import Architecture
 from gcl_cli.errors import GclError
 from gcl_cli.records import RunOptions
 from gcl_cli.stages import cluster, evaluate, warmup
-from gcl_cli.workflow.networks import new_gan, save_networks
-from gcl_cli.workflow.starting_gan import gan_digests, load_gan_files, with_layout_of
-from gcl_cli.workflow.starting_weights import (
+from gcl_cli.workflow.weights.networks import new_gan, save_networks
+from gcl_cli.workflow.weights.starting_gan import gan_digests, load_gan_files, with_layout_of
+from gcl_cli.workflow.weights.starting_weights import (
     new_encoder,
     open_encoder,
     open_encoder_of,

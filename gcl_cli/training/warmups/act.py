@@ -16,6 +16,7 @@ from gcl_cli.clustering.jaccard import jaccard_distance
 from gcl_cli.clustering.neighbours import labels_of_nearest
 from gcl_cli.clustering.pseudo_labels import cluster_distance, comparable_features
 from gcl_cli.clustering.source_distance import beside_source, distance_to_source
+from gcl_cli.config import ActSettings
 from gcl_cli.losses.identity import batch_hard_triplets
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.records import Event, LabelledSet, PseudoLabels, TrainingSet
@@ -26,7 +27,6 @@ from gcl_cli.training.pseudo_people import cluster_values
 from gcl_cli.training.samplers import identity_batches
 from gcl_cli.training.schedules import descend, rate_now
 from gcl_cli.training.state import TrainingState, Values, run_epochs
-from gcl_cli.warmup_settings import ActSettings
 
 AUGMENTATION = {"colour_jitter", "flip_probability", "erase_probability", "erase_area", "erase_aspect"}
 FEWEST = 2  # pictures that BatchNorm needs

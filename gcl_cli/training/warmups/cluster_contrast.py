@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from torch.optim import Adam, AdamW
 
 from gcl_cli.clustering.pseudo_labels import cluster_features
-from gcl_cli.config import AugmentSettings
+from gcl_cli.config import AugmentSettings, ClusterContrastSettings
 from gcl_cli.losses.contrast import cluster_contrast
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.records import Event, TrainingSet
@@ -21,7 +21,6 @@ from gcl_cli.training.pseudo_people import cluster_values
 from gcl_cli.training.samplers import person_batches
 from gcl_cli.training.schedules import descend, rate_now
 from gcl_cli.training.state import TrainingState, Values, run_epochs
-from gcl_cli.warmup_settings import ClusterContrastSettings
 
 AUGMENTATION = {*AugmentSettings.model_fields, "colour_jitter"}
 

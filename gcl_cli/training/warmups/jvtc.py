@@ -13,6 +13,7 @@ from gcl_cli.clustering.cameras import centre_per_camera
 from gcl_cli.clustering.percentile import cluster_slots, jaccard_mixture, percentile_dbscan
 from gcl_cli.clustering.pseudo_labels import checked_features
 from gcl_cli.clustering.temporal import Sightings, joint_distance_rows, time_distribution
+from gcl_cli.config import JvtcSettings
 from gcl_cli.errors import GclError
 from gcl_cli.losses.consistency import global_consistency, local_consistency, version_means
 from gcl_cli.networks.identity_encoder import IdentityEncoder
@@ -27,7 +28,6 @@ from gcl_cli.training.samplers import epoch_batches
 from gcl_cli.training.schedules import descend, rate_now
 from gcl_cli.training.state import TrainingState, Values, run_epochs
 from gcl_cli.training.warmups.layered import layered_sgd
-from gcl_cli.warmup_settings import JvtcSettings
 
 CLASSIFIER_DEVIATION = 0.001  # of the source classifier's first weights
 USELESS = "clusters of DBSCAN with radius {:.4g}: {}; no picture is pulled to another one until the next clustering"

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from torch import nn
 from torch.optim import SGD
 
+from gcl_cli.config import StyleSettings
 from gcl_cli.networks.identity_encoder import IdentityEncoder
-from gcl_cli.warmup_settings import StyleSettings
 
 
 def layered_sgd(encoder: IdentityEncoder, settings: StyleSettings, *, beside: Iterable[nn.Parameter] = ()) -> SGD:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from gcl_cli.config import MmclSettings
 from gcl_cli.losses.multi_label import multi_label, predict_labels
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.records import Event, TrainingSet
@@ -16,7 +17,6 @@ from gcl_cli.training.samplers import epoch_batches
 from gcl_cli.training.schedules import descend, rate_now
 from gcl_cli.training.state import TrainingState, Values, run_epochs
 from gcl_cli.training.warmups.layered import layered_sgd
-from gcl_cli.warmup_settings import MmclSettings
 
 
 def mmcl_state(encoder: IdentityEncoder, settings: MmclSettings) -> TrainingState:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import Adam, AdamW
 
-from gcl_cli.config import AugmentSettings
+from gcl_cli.config import AugmentSettings, SupervisedSettings
 from gcl_cli.losses.identity import batch_hard_triplets, smoothed_cross_entropy
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.records import Event, LabelledSet
@@ -16,7 +16,6 @@ from gcl_cli.training.devices import arithmetic
 from gcl_cli.training.samplers import person_batches
 from gcl_cli.training.schedules import descend, rate_now
 from gcl_cli.training.state import TrainingState, Values, run_epochs
-from gcl_cli.warmup_settings import SupervisedSettings
 
 AUGMENTATION = {*AugmentSettings.model_fields, "colour_jitter"}
 CLASSIFIER_SPREAD = 0.001  # of the first weights: at the start nobody is more likely than anybody else

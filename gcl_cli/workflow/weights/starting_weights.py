@@ -27,7 +27,7 @@ from gcl_cli.networks.foreign_names import (
 from gcl_cli.networks.identity_encoder import IdentityEncoder, load_imagenet
 from gcl_cli.networks.initialisation import initialise
 from gcl_cli.presets import PRESETS
-from gcl_cli.workflow.networks import latest, load_encoder, place, read_encoder, weight_file
+from gcl_cli.workflow.weights.networks import latest, load_encoder, place, read_encoder, weight_file
 
 IMAGENET = {"imagenet": "IMAGENET1K_V1", "imagenet-v2": "IMAGENET1K_V2"}
 HEAD_SEED = 0  # of a head that the weights lack, where no settings have a seed for it

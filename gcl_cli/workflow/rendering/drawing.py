@@ -13,7 +13,7 @@ from gcl_cli.body.silhouette import Surface
 from gcl_cli.body.views import PICTURE_UP, Draw, long_axis, render_views, up_axis
 from gcl_cli.config import RenderSettings
 from gcl_cli.datasets.decoding import picture_sizes
-from gcl_cli.workflow.bodies import read_bodies
+from gcl_cli.workflow.meshes.bodies import read_bodies
 
 Views = tuple[list[bytes], np.ndarray]  # one picture's compressed views, and which of them touch the border
 

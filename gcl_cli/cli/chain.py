@@ -1,18 +1,19 @@
-"""The commands, in pipeline order."""
+"""The steps from crops to a trained encoder and generator, in the order of the pipeline."""
 
 from typing import Annotated, Any
 
 import typer
 
-from gcl_cli import __version__, console
 from gcl_cli import config as c
+from gcl_cli import console
+from gcl_cli.cli.app import app
+from gcl_cli.config import WARMUP_METHODS
 from gcl_cli.options import (
     AllowSubset,
     AsJson,
     CamStyle,
     Data,
     Encoder,
-    Generator,
     Init,
     InitGan,
     Method,
@@ -20,31 +21,8 @@ from gcl_cli.options import (
     Source,
     with_settings,
 )
-from gcl_cli.warmup_settings import WARMUP_METHODS
-
-app = typer.Typer(
-    name="gcl", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
-    help="Unsupervised person re-identification with generated views (GCL, CVPR 2021).\n\n"
-    "mesh -> render -> warmup -> gan-warmup -> joint -> evaluate, gen-metrics; each command reads and writes files in "
-    "the work folder and can be rerun alone.",
-)  # fmt: skip
 
 _NO_RUN = ("work", "name", "data_root", "device")
-
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(__version__)
-        raise typer.Exit
-
-
-@app.callback()
-def about(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="print it")
-    ] = False,
-) -> None:
-    """See `help` above."""
 
 
 @app.command()
@@ -148,58 +126,3 @@ def joint(
     from gcl_cli.stages import joint as stage
 
     console.show(stage.run(RunOptions(**run), generator, chosen, init=init), as_json=as_json)
-
-
-@app.command()
-@with_settings("cluster", c.ClusterSettings)
-def cluster(
-    encoder: Encoder = None, init: Init = None, as_json: AsJson = False,
-    *, chosen: dict[str, Any], run: dict[str, Any],
-) -> None:  # fmt: skip
-    """Group the training pictures into pseudo people.
-
-    Example: gcl cluster --encoder warmup
-    """
-    from gcl_cli.records import RunOptions
-    from gcl_cli.stages import cluster as stage
-
-    console.show(stage.run(RunOptions(**run), encoder, chosen, init=init), as_json=as_json)
-
-
-@app.command()
-@with_settings("evaluate", c.EvaluateSettings)
-def evaluate(
-    dataset: Annotated[str | None, typer.Option(metavar="DATA", help="another data set than the work folder's")] = None,
-    encoder: Encoder = None, init: Init = None, allow_subset: AllowSubset = False, as_json: AsJson = False,
-    *, chosen: dict[str, Any], run: dict[str, Any],
-) -> None:  # fmt: skip
-    """Measure retrieval: CMC, mAP and mINP on query and gallery.
-
-    Example: gcl evaluate --dataset duke
-    """
-    from gcl_cli.records import RunOptions
-    from gcl_cli.stages import evaluate as stage
-
-    options = RunOptions(**run, allow_subset=allow_subset)
-    console.show(stage.run(options, dataset, encoder, chosen, init=init), as_json=as_json)
-
-
-@app.command("gen-metrics")
-@with_settings("gen-metrics", c.GenMetricsSettings)
-def gen_metrics(
-    generator: Generator = None,
-    as_json: AsJson = False, *, chosen: dict[str, Any], run: dict[str, Any],
-) -> None:  # fmt: skip
-    """Measure generated views: FID, DSSIM, and whether identity is kept.
-
-    Example: gcl gen-metrics --measures encoder,dssim,identity
-    """
-    from gcl_cli.records import RunOptions
-    from gcl_cli.stages import gen_metrics as stage
-
-    console.show(stage.run(RunOptions(**run), generator, chosen), as_json=as_json)
-
-
-def main() -> None:
-    """Entry point of `gcl`."""
-    app()

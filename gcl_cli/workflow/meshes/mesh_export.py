@@ -8,7 +8,7 @@ from pathlib import Path
 from gcl_cli import console
 from gcl_cli.artifacts.formats import read_names
 from gcl_cli.artifacts.mesh_files import Mesh, write_obj, write_ply
-from gcl_cli.workflow.bodies import read_bodies
+from gcl_cli.workflow.meshes.bodies import read_bodies
 from gcl_cli.workflow.sharing import map_shared
 
 EXPORT = "export"

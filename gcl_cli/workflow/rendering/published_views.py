@@ -16,7 +16,7 @@ from gcl_cli.body.silhouette import Surface
 from gcl_cli.body.views import PICTURE_UP, render_views, touches_border
 from gcl_cli.config import RenderSettings
 from gcl_cli.datasets.decoding import picture_sizes
-from gcl_cli.workflow.drawing import Views
+from gcl_cli.workflow.rendering.drawing import Views
 
 
 @dataclass(frozen=True)

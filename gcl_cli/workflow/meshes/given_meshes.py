@@ -14,7 +14,7 @@ from gcl_cli.artifacts.vertex_tables import VertexMeshes
 from gcl_cli.body.person_gate import FALLBACK, OK
 from gcl_cli.datasets.decoding import picture_sizes
 from gcl_cli.errors import GclError
-from gcl_cli.workflow.shards import Shard
+from gcl_cli.workflow.meshes.shards import Shard
 
 READERS = {".obj": read_obj, ".npz": read_npz}
 SUFFIXES = {*READERS, ".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}

@@ -7,7 +7,7 @@ from gcl_cli.body.estimator import Estimator
 from gcl_cli.config import MeshSettings
 from gcl_cli.datasets.decoding import read_crops
 from gcl_cli.records import MeshEstimates
-from gcl_cli.workflow.shards import Shard
+from gcl_cli.workflow.meshes.shards import Shard
 
 
 def estimate_shard(root: Path, settings: MeshSettings, device: str, shard: Shard) -> MeshEstimates:

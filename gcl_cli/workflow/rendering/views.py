@@ -15,8 +15,8 @@ from gcl_cli.config import Architecture
 from gcl_cli.errors import GclError
 from gcl_cli.records import StructurePictures
 from gcl_cli.training.generation import generate
-from gcl_cli.workflow.bodies import STATUS, read_status
 from gcl_cli.workflow.data import WorkData
+from gcl_cli.workflow.meshes.bodies import STATUS, read_status
 
 SHEET_PEOPLE = 8
 WORST = {"ok": 0, "low": 1, "all": 2}  # --mesh-quality -> the worst status that is still generated from

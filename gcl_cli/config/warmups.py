@@ -4,7 +4,9 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from gcl_cli.config import Architecture, AugmentSettings, ClusterSettings, TrainSettings, setting
+from gcl_cli.config.architecture import Architecture
+from gcl_cli.config.setting import setting
+from gcl_cli.config.training import AugmentSettings, ClusterSettings, TrainSettings
 
 
 class WarmupSettings(TrainSettings, Architecture):

@@ -13,7 +13,7 @@ from gcl_cli.config import Architecture
 from gcl_cli.errors import GclError
 from gcl_cli.networks.foreign_gan import translate_gan
 from gcl_cli.networks.foreign_names import refuse_non_finite
-from gcl_cli.workflow.networks import GAN
+from gcl_cli.workflow.weights.networks import GAN
 
 NEEDED = ("structure_encoder", "generator")  # a discriminator can start anew
 

@@ -1,0 +1,52 @@
+"""Every hyper-parameter: default, range, meaning, place in the paper.
+
+A default is written once, in this room. Command-line options, help texts, manifests and the README's tables derive from
+these models. The defaults are the paper's (preset `paper`); `presets.py` lists what the smaller presets change.
+"""
+
+from gcl_cli.config.architecture import Architecture
+from gcl_cli.config.generating import GanSettings, GanWarmupSettings
+from gcl_cli.config.joint import JointSettings
+from gcl_cli.config.measuring import EvaluateSettings, GenMetricsSettings
+from gcl_cli.config.pictures import TURNED_ANGLES, MeshSettings, RenderSettings, SynthSettings
+from gcl_cli.config.setting import Settings, setting
+from gcl_cli.config.training import AugmentSettings, ClusterSettings, ContrastSettings, TrainSettings
+from gcl_cli.config.warmups import (
+    WARMUP_METHODS,
+    ActSettings,
+    ClusterContrastSettings,
+    JvtcSettings,
+    MmclSettings,
+    PeopleSettings,
+    StyleSettings,
+    SupervisedSettings,
+    WarmupSettings,
+)
+
+__all__ = [
+    "TURNED_ANGLES",
+    "WARMUP_METHODS",
+    "ActSettings",
+    "Architecture",
+    "AugmentSettings",
+    "ClusterContrastSettings",
+    "ClusterSettings",
+    "ContrastSettings",
+    "EvaluateSettings",
+    "GanSettings",
+    "GanWarmupSettings",
+    "GenMetricsSettings",
+    "JointSettings",
+    "JvtcSettings",
+    "MeshSettings",
+    "MmclSettings",
+    "PeopleSettings",
+    "RenderSettings",
+    "Settings",
+    "StyleSettings",
+    "SupervisedSettings",
+    "SynthSettings",
+    "TrainSettings",
+    "WarmupSettings",
+    "setting",
+]

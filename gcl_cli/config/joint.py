@@ -1,0 +1,48 @@
+"""Generator and encoder together."""
+
+from typing import Literal
+
+from pydantic import model_validator
+
+from gcl_cli.config.generating import GanSettings
+from gcl_cli.config.setting import setting
+from gcl_cli.config.training import ContrastSettings
+
+
+class JointSettings(GanSettings, ContrastSettings):
+    """Generator and encoder together (Eq. 9)."""
+
+    @model_validator(mode="after")
+    def _synthetic_terms_need_a_generator(self) -> "JointSettings":
+        if "gan" not in self.losses and {"vi_syn", "vi_mem"} & set(self.losses):
+            raise ValueError("losses vi_syn and vi_mem need generated views: add gan")
+        return self
+
+    epochs: int = setting(20, "epochs", paper="4.2", option=True, ge=1)
+    losses: tuple[Literal["gan", "vi", "vi_syn", "vi_mem"], ...] = setting(
+        ("gan", "vi", "vi_syn", "vi_mem"), "terms of Eq. 9: L_gan, L_vi, L'_vi, L''_vi", paper="Eq. 9", option=True
+    )
+    temperature: float = setting(0.04, "temperature of the view-invariant losses", paper="4.2, tau", gt=0)
+    memory_momentum: float = setting(0.2, "weight of the old row of the memory bank", paper="4.2, alpha", ge=0, lt=1)
+    negatives: int = setting(8192, "negatives an anchor (or all there are)", paper="4.2, K", ge=1)
+    negatives_from: Literal["synth", "real"] = setting("synth", "the view that is pushed from negatives", paper="3.2")
+    self_positive: Literal["batch", "memory"] = setting(
+        "batch", "positive of L'_vi: this step's feature or its memory row"
+    )
+    exclude_self: bool = setting(True, "a positive is another picture of the cluster where there is one")
+    refresh: Literal["none", "noise", "all"] = setting(
+        "noise", "memory rows renewed before each clustering: none, those of unclustered pictures, or all"
+    )
+    batchnorm_update: Literal["real", "all"] = setting("real", "pictures that move the encoder's running statistics")
+    contrast_steps: int = setting(0, "steps of L_vi alone after each joint step", ge=0)
+    augment: Literal["none", "classic"] = setting(
+        "none", "flip, shift, jitter and erasing of real pictures", option=True
+    )
+    brightness: float = setting(0.2, "classic augmentation: largest relative change of brightness", ge=0, lt=1)
+    contrast: float = setting(0.15, "classic augmentation: largest relative change of contrast", ge=0, lt=1)
+    saturation: float = setting(0.1, "classic augmentation: largest relative change of saturation", ge=0, lt=1)
+    identity_rate: float = setting(3.5e-4, "SGD rate of the identity encoder", paper="4.2", option=True, gt=0)
+    identity_momentum: float = setting(0.9, "Nesterov momentum of the identity encoder", ge=0, lt=1)
+    identity_weight_decay: float = setting(5e-4, "weight decay of the identity encoder", ge=0)
+    decay_at: tuple[float, ...] = setting((0.5,), "shares of the run after which the identity rate falls", paper="4.2")
+    decay: float = setting(0.1, "factor of each fall", gt=0, le=1)

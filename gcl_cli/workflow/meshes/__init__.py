@@ -1,0 +1,1 @@
+"""The mesh artifact: bodies estimated or taken from elsewhere, read, exported."""

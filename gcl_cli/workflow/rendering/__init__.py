@@ -1,0 +1,1 @@
+"""Views of bodies: drawn, taken from elsewhere, read as training input."""

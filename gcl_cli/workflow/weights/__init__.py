@@ -1,0 +1,1 @@
+"""Networks: new ones, those that artifacts hold, and weights made elsewhere."""
