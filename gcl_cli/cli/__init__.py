@@ -2,10 +2,10 @@
 
 # isort: off
 from gcl_cli.cli.app import app
-from gcl_cli.cli import chain, measuring
+from gcl_cli.cli import chain, measuring, using
 
 # isort: on
-__all__ = ["app", "chain", "main", "measuring"]
+__all__ = ["app", "chain", "main", "measuring", "using"]
 
 
 def main() -> None:

@@ -1,0 +1,1 @@
+"""Commands around the steps: run them, watch them, use what they made."""
