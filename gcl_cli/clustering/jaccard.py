@@ -8,6 +8,7 @@ import torch
 from scipy.sparse import csc_array, csr_array
 from torch import Tensor
 
+from gcl_cli.clustering.kernels import compiled_loops
 from gcl_cli.clustering.neighbours import nearest_neighbours
 
 ROWS_AT_ONCE = 128  # rows of pair sums that exist at a time
@@ -40,7 +41,11 @@ def jaccard_distance(features: Tensor, *, k1: int, k2: int) -> SparseDistance:
     Both are capped at N. Never holds an N x N matrix; memory grows with N x (shared neighbours).
     """
     # Paper: lists of the k1 nearest others (Zhong et al.). Here: k1 items with the picture itself, as in GCL's code.
-    nearest = nearest_neighbours(features, k=min(k1, len(features)))  # [N, k1]
+    return jaccard_of_neighbours(features, nearest_neighbours(features, k=min(k1, len(features))), k2=k2)
+
+
+def jaccard_of_neighbours(features: Tensor, nearest: np.ndarray, *, k2: int) -> SparseDistance:
+    """The same from neighbour lists that were found otherwise; nearest: [N, k1], itself first."""
     weights = neighbour_weights(features, expanded_neighbours(nearest))
     return distance_of_overlaps(query_expansion(weights, nearest[:, :k2]))
 
@@ -118,18 +123,33 @@ def distance_of_overlaps(weights: csr_array) -> SparseDistance:
     """
     places = np.arange(weights.nnz)
     columns = csr_array((places, weights.indices, weights.indptr), shape=weights.shape).tocsc()  # rows ascend in each
-    place = np.empty_like(places)
-    place[columns.data] = places  # where an entry of V lies in `columns`
+    below = np.empty_like(places)
+    below[columns.data] = places + 1  # where the entries under an entry of V begin in `columns`
     columns.data = weights.data[columns.data]
-    blocks = [_overlaps(weights, columns, place, start) for start in range(0, weights.shape[0], ROWS_AT_ONCE)]
-    counts, partners, overlaps = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
+    counts, partners, overlaps = _all_overlaps(weights, columns, below)
     values = np.maximum(1 - overlaps / (2 - overlaps), 0).astype(weights.dtype)
     indptr = np.concatenate(([0], np.cumsum(counts)))
     return SparseDistance(size=weights.shape[0], indptr=indptr, indices=partners, values=values)
 
 
+def _all_overlaps(
+    weights: csr_array, columns: csc_array, below: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The sums of minima of all pairs: partners of each row [N], the partners [P] and the sums [P]."""
+    size, loops = weights.shape[0], compiled_loops(weights.shape[0])
+    if loops is None:
+        blocks = [_overlaps(weights, columns, below, start) for start in range(0, size, ROWS_AT_ONCE)]
+        counts, partners, overlaps = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
+        return counts, partners, overlaps
+    found: tuple[np.ndarray, np.ndarray, np.ndarray] = loops.sums_of_minima(
+        0, size, weights.indptr, weights.indices, weights.data, below,
+        columns.indptr, columns.indices, columns.data, np.zeros(size),
+    )  # fmt: skip
+    return found
+
+
 def _overlaps(
-    weights: csr_array, columns: csc_array, place: np.ndarray, start: int
+    weights: csr_array, columns: csc_array, below: np.ndarray, start: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Sums of minima between the rows from `start` on, ROWS_AT_ONCE of them, and every later row.
 
@@ -139,10 +159,10 @@ def _overlaps(
     stop = min(start + ROWS_AT_ONCE, weights.shape[0])
     width = weights.shape[0] - start
     first, last = weights.indptr[start], weights.indptr[stop]
-    below = place[first:last] + 1
-    lengths = columns.indptr[weights.indices[first:last] + 1] - below
+    begins = below[first:last]
+    lengths = columns.indptr[weights.indices[first:last] + 1] - begins
     ends = np.cumsum(lengths)
-    met = np.arange(ends[-1]) + np.repeat(below - (ends - lengths), lengths)  # places in `columns`
+    met = np.arange(ends[-1]) + np.repeat(begins - (ends - lengths), lengths)  # places in `columns`
     row_offset = np.repeat(np.arange(stop - start) * width - start, np.diff(weights.indptr[start : stop + 1]))
     cells = np.repeat(row_offset, lengths) + columns.indices[met]
     shared = np.minimum(np.repeat(weights.data[first:last], lengths), columns.data[met])

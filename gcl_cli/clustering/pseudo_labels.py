@@ -7,9 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gcl_cli.clustering.approximate import approximate_neighbours
 from gcl_cli.clustering.cameras import centre_per_camera
 from gcl_cli.clustering.density import components, core_distances, dbscan, hdbscan, number_by_first_member
-from gcl_cli.clustering.jaccard import SparseDistance, jaccard_distance
+from gcl_cli.clustering.jaccard import SparseDistance, jaccard_of_neighbours
 from gcl_cli.clustering.neighbours import nearest_neighbours
 from gcl_cli.clustering.radius import IDENTICAL, percentile_radius
 from gcl_cli.errors import GclError
@@ -32,6 +33,10 @@ class ClusterSettings(Protocol):
     @property
     def k2(self) -> int:
         """Pictures in the local query expansion, the picture itself included."""
+
+    @property
+    def neighbours(self) -> str:
+        """How neighbours are searched: exact or faiss."""
 
     @property
     def radius(self) -> float | None:
@@ -63,7 +68,14 @@ def cluster_features(features: Tensor, cameras: Tensor | None, *, settings: Clus
     can be told apart.
     """
     features = comparable_features(features, cameras, camera_aware=settings.camera_aware)
-    return cluster_distance(jaccard_distance(features, k1=settings.k1, k2=settings.k2), features, settings=settings)
+    return cluster_distance(asked_distance(features, settings=settings), features, settings=settings)
+
+
+def asked_distance(features: Tensor, *, settings: ClusterSettings) -> SparseDistance:
+    """The k-reciprocal Jaccard distance of comparable features [N, D], by the neighbour search that is asked for."""
+    search = approximate_neighbours if settings.neighbours == "faiss" else nearest_neighbours
+    nearest = search(features, k=min(settings.k1, len(features)))  # [N, k1]
+    return jaccard_of_neighbours(features, nearest, k2=settings.k2)
 
 
 def comparable_features(features: Tensor, cameras: Tensor | None, *, camera_aware: bool) -> Tensor:

@@ -20,6 +20,18 @@ class ClusterSettings(Settings):
     camera_aware: bool = setting(
         True, "remove each camera's mean feature before clustering, where cameras are known", option=True
     )
+    neighbours: Literal["exact", "faiss"] = setting(
+        "exact",
+        "search for neighbours; faiss: approximate, for hundreds of thousands of pictures (pip install faiss-cpu)",
+    )
+
+
+class CorrectedSettings(ClusterSettings):
+    """Pseudo labels that obey corrections by hand."""
+
+    corrections: str | None = setting(
+        None, "CSV file (kind,first,second) of pictures that must-link or cannot-link share a cluster"
+    )
 
 
 class TrainSettings(Settings):
@@ -40,5 +52,5 @@ class AugmentSettings(Settings):
     erase_aspect: tuple[float, float] = setting((0.3, 3.33), "its height over width, from and to")
 
 
-class ContrastSettings(ClusterSettings, AugmentSettings, TrainSettings):
+class ContrastSettings(CorrectedSettings, AugmentSettings, TrainSettings):
     """Joins the groups above for the stages that cluster while they train."""

@@ -24,6 +24,7 @@ class Asked:
     min_samples: int = 4
     min_cluster_size: int = 4
     camera_aware: bool = False
+    neighbours: str = "exact"
 
 
 FEATURES = clustered_features(120, people=8, seed=0, spread=0.5).float()

@@ -1,0 +1,108 @@
+"""The file in which a person says which pictures belong together and which do not."""
+
+import csv
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from gcl_cli.artifacts.files import sha256
+from gcl_cli.errors import GclError
+from gcl_cli.records import Corrections
+
+COLUMNS = ("kind", "first", "second")
+MUST, CANNOT = "must-link", "cannot-link"
+SHOWN = 10  # names in a message
+
+
+@dataclass(frozen=True)
+class _Row:
+    line: int  # in the file, the header being line 1
+    kind: str
+    first: str
+    second: str
+
+
+def corrections_digest(path: str | None) -> dict[str, str]:
+    """The corrections as an input of a run: none, or their file's digest; GclError where there is no such file."""
+    if path is None:
+        return {}
+    if not Path(path).is_file():
+        raise GclError(f"There is no file {path} with corrections.", f"Write it, with the columns {','.join(COLUMNS)}")
+    return {"corrections": sha256(Path(path))}
+
+
+def read_corrections(path: str | None, names: Sequence[str]) -> Corrections | None:
+    """The corrections of a CSV file with the columns kind, first, second; None without a file.
+
+    kind: must-link or cannot-link; first, second: names of training pictures, as in `names` and labels.csv. Raises
+    GclError for other columns or kinds, for names that are not among the pictures, for a picture linked with itself,
+    and for a cannot-link between pictures that must-links join; it names the rows.
+    """
+    if path is None:
+        return None
+    rows = _rows(path)
+    place = {name: row for row, name in enumerate(names)}
+    unknown = [f"{name} (line {row.line})" for row in rows for name in (row.first, row.second) if name not in place]
+    if unknown:
+        more = f" and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else ""
+        raise GclError(
+            f"{path} names pictures that are not in the training set: {', '.join(unknown[:SHOWN])}{more}.",
+            f"Write names as labels.csv has them, such as {names[0]}",
+        )
+    _refuse_contradictions(path, rows)
+    pairs = {
+        kind: np.array([(place[r.first], place[r.second]) for r in rows if r.kind == kind], dtype=np.int64)
+        for kind in (MUST, CANNOT)
+    }
+    return Corrections(pairs[MUST].reshape(-1, 2), pairs[CANNOT].reshape(-1, 2))
+
+
+def _rows(path: str) -> list[_Row]:
+    """The rows of the file, their form checked."""
+    with Path(path).open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file)
+        if tuple(reader.fieldnames or ()) != COLUMNS:
+            found = ",".join(reader.fieldnames or ()) or "nothing"
+            raise GclError(f"The first line of {path} is {found}.", f"Make it {','.join(COLUMNS)}")
+        rows = [_Row(reader.line_num, *((row[column] or "").strip() for column in COLUMNS)) for row in reader]
+    for row in rows:
+        if row.kind not in (MUST, CANNOT):
+            raise GclError(f"Line {row.line} of {path} is of the kind {row.kind!r}.", f"Write {MUST} or {CANNOT}")
+        if row.first == row.second:
+            raise GclError(f"Line {row.line} of {path} links {row.first} with itself.", "Name two pictures.")
+    return rows
+
+
+def _refuse_contradictions(path: str, rows: Sequence[_Row]) -> None:
+    """Raise GclError where must-links join two pictures that a cannot-link keeps apart."""
+    links: dict[str, list[tuple[str, int]]] = {}
+    for row in rows:
+        if row.kind == MUST:
+            links.setdefault(row.first, []).append((row.second, row.line))
+            links.setdefault(row.second, []).append((row.first, row.line))
+    for row in rows:
+        if row.kind == CANNOT and (chain := _chain(links, row.first, row.second)):
+            lines = ", ".join(map(str, sorted(chain)))
+            raise GclError(
+                f"{path} contradicts itself: line {row.line} keeps {row.first} and {row.second} apart, and the "
+                f"must-links of line {lines} join them.",
+                f"Remove line {row.line}, or one of: {lines}",
+            )
+
+
+def _chain(links: dict[str, list[tuple[str, int]]], start: str, goal: str) -> list[int]:
+    """The lines of the shortest chain of must-links from start to goal; empty where there is none."""
+    chains: dict[str, list[int]] = {start: []}
+    waiting = deque([start])
+    while waiting:
+        here = waiting.popleft()
+        if here == goal:
+            return chains[here]
+        for there, line in links.get(here, ()):
+            if there not in chains:
+                chains[there] = [*chains[here], line]
+                waiting.append(there)
+    return []
