@@ -1,75 +1,101 @@
-"""`gcl evaluate`: an encoder, query and gallery -> CMC, mAP, mINP."""
+"""`gcl evaluate`: an encoder, query and gallery -> CMC, mAP, mINP, their intervals, and ranked lists to look at."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from gcl_cli import console
+from gcl_cli.artifacts.embedding_files import drop_embeddings
 from gcl_cli.artifacts.files import write_json
-from gcl_cli.artifacts.formats import write_embeddings
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.run import Run
-from gcl_cli.clustering.blocks import feature_distance
-from gcl_cli.clustering.percentile import cluster_slots, percentile_dbscan
-from gcl_cli.clustering.temporal import joint_distance_blocks, time_distribution
-from gcl_cli.config import Architecture, EvaluateSettings
+from gcl_cli.config import EvaluateSettings
 from gcl_cli.datasets.catalogue import resolve
-from gcl_cli.datasets.dataset import camera_numbers, person_numbers, require_split
-from gcl_cli.datasets.decoding import read_pictures
-from gcl_cli.metrics.ranking import Ranking, rank_blocks, rank_features
+from gcl_cli.datasets.dataset import require_split
+from gcl_cli.errors import GclError
+from gcl_cli.metrics.query_expansion import expand_queries
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.presets import settings_for
 from gcl_cli.records import RunOptions
 from gcl_cli.training.devices import choose_device, set_threads
-from gcl_cli.training.features import embed
 from gcl_cli.workflow.data import Times, WorkData, open_data, open_other, times_of
+from gcl_cli.workflow.evaluating.distances import (
+    Distances,
+    distances_by_looks,
+    distances_reranked,
+    distances_with_times,
+)
+from gcl_cli.workflow.evaluating.features import embed_split, embedder
+from gcl_cli.workflow.evaluating.figures import figures, labels_of, ranked
+from gcl_cli.workflow.evaluating.memory import plan_memory
+from gcl_cli.workflow.evaluating.ranked_lists import draw_ranked_lists
+from gcl_cli.workflow.evaluating.views import ViewSource, load_view_networks, open_view_source, view_embedder
 from gcl_cli.workflow.following import complete_already
-from gcl_cli.workflow.sharing import cores
+from gcl_cli.workflow.weights.selected import at_selected_epoch
 from gcl_cli.workflow.weights.starting_weights import OpenedEncoder, open_encoder
 
-RANKS = (1, 5, 10, 20)
-CHUNK = 4096  # pictures decoded at a time: galleries need not fit in memory
+ADDED = ("temporal", "rerank", "views", "expansion")  # settings that stand in the name of what was measured
+SHEET = "ranked.png"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is measured, and with what."""
+
+    source: OpenedEncoder
+    data: WorkData
+    settings: EvaluateSettings
+    seen: Times | None  # for --temporal
+    views: ViewSource | None  # for --views
 
 
 def run(
-    options: RunOptions, dataset: str | None, encoder: str | None, chosen: dict[str, Any], *, init: str | None = None
-) -> dict[str, Any]:
-    """Rank the gallery for every query; returns the figures. init: an encoder's weights from elsewhere.
+    options: RunOptions, dataset: str | None, encoder: str | None, chosen: dict[str, Any],
+    *, init: str | None = None, generator: str | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Rank the gallery for every query; returns the figures.
 
-    `--name main` (the default) stands for a name that says what was measured: `<stage>-<name>[-<data set>]`.
+    init: an encoder's weights from elsewhere; generator: what makes the views of `--views`.
+    `--name main` (the default) stands for a name that says what was measured: `<stage>-<name>[-<data set>][-rerank]`.
     """
     work = WorkFolder(Path(options.work))
     source = open_encoder(work, encoder=encoder, init=init, stages=("joint", "warmup"))
     settings = settings_for(EvaluateSettings, "evaluate", source.preset, chosen)
-    data = _data(options, dataset)
-    require_split(data.dataset, "query")
-    require_split(data.dataset, "gallery")
-    seen = times_of(data) if settings.temporal else None
-    inputs = {"dataset": data.digest, **source.inputs}
-    config = {"encoder": source.reference, "dataset": data.dataset.name, **settings.model_dump()}
-    name = _name(options.name, source, dataset and data.dataset.name, settings)
-    job = Run(work, "evaluate", name, config, inputs)
+    source = at_selected_epoch(work, source) if settings.epoch == "selected" else source
+    subject = _subject(work, source, settings, _data(options, dataset), generator)
+    inputs = {"dataset": subject.data.digest, **source.inputs, **(subject.views.inputs if subject.views else {})}
+    config = {
+        "encoder": source.reference, "dataset": subject.data.dataset.name, **settings.model_dump(exclude={"memory"})
+    }  # fmt: skip
+    if subject.views:
+        config["generator"] = subject.views.generator.reference
+    job = Run(work, "evaluate", _name(options.name, subject, dataset), config, inputs)
     if result := complete_already(job, restart=options.restart):
         return result
     set_threads(options.threads)
-    network = source.load(choose_device(options.device))
+    network, labels = source.load(choose_device(options.device)), labels_of(subject.data)
+    at_once = plan_memory(*labels.sizes, network.embedding_size, source.architecture, settings)
     with job.begin(restart=options.restart):
-        query, gallery = (_embed(network, data, split, source.architecture, options) for split in ("query", "gallery"))
-        if settings.save_embeddings:
-            for split, rows in (("query", query), ("gallery", gallery)):
-                write_embeddings(job.folder, split, [sample.name for sample in data.split(split)], rows)
-        if seen is None:
-            ranking = _rank(data, query, gallery, settings)
-        else:
-            training = _embed(network, data, "train", source.architecture, options)
-            ranking = _rank_temporal(data, query, gallery, training, seen, settings)
-        result = {**config, **_figures(ranking)}
-        for unshown in ("save_embeddings",) if settings.temporal else ("save_embeddings", "temporal", "temporal_rho"):
-            del result[unshown]
+        distances = _distances(job, subject, network, options)
+        ranking, pairs = ranked(labels, distances, settings, at_once=at_once)
+        result = {**_shown(config, settings), **figures(subject.data, ranking, pairs, settings)}
         write_json(job.folder / "result.json", result)
-        return job.publish(result).manifest.result
+        if settings.ranked:
+            draw_ranked_lists(job.folder / SHEET, subject.data, labels, ranking, distances, settings.ranked)
+            result["sheet"] = str(job.final / SHEET)
+        return job.publish(result, seed=settings.seed).manifest.result
+
+
+def _subject(
+    work: WorkFolder, source: OpenedEncoder, settings: EvaluateSettings, data: WorkData, generator: str | None
+) -> Subject:
+    require_split(data.dataset, "query")
+    require_split(data.dataset, "gallery")
+    if generator is not None and not settings.views:
+        raise GclError(f"--generator {generator}: nothing is generated here.", "Add --views, or leave it out.")
+    views = open_view_source(work, data, generator, source.architecture, settings) if settings.views else None
+    return Subject(source, data, settings, times_of(data) if settings.temporal else None, views)
 
 
 def _data(options: RunOptions, dataset: str | None) -> WorkData:
@@ -78,64 +104,53 @@ def _data(options: RunOptions, dataset: str | None) -> WorkData:
     return open_other(resolve(dataset, Path(options.data_root)), allow_subset=options.allow_subset)
 
 
-def _name(asked: str, source: OpenedEncoder, dataset: str | None, settings: EvaluateSettings) -> str:
+def _name(asked: str, subject: Subject, dataset: str | None) -> str:
     if asked != "main":
         return asked
-    return source.label + (f"-{dataset}" if dataset else "") + ("-temporal" if settings.temporal else "")
+    own = [subject.data.dataset.name] if dataset else []
+    return "-".join([subject.source.label, *own, *(word for word in ADDED if getattr(subject.settings, word))])
 
 
-def _embed(
-    network: IdentityEncoder, data: WorkData, split: str, architecture: Architecture, options: RunOptions
-) -> Tensor:
-    """Unit embeddings [N, D] of a split."""
-    names = [sample.name for sample in data.split(split)]
-    rows = []
-    for start in range(0, len(names), CHUNK):
-        pictures = read_pictures(
-            data.root, names[start : start + CHUNK],
-            height=architecture.height, width=architecture.width, threads=options.threads or cores(),
-        )  # fmt: skip
-        rows.append(embed(network, pictures, precision="fp32").cpu())
-    return torch.cat(rows)
+def _distances(job: Run, subject: Subject, network: IdentityEncoder, options: RunOptions) -> Distances:
+    """From pictures to distances."""
+    settings = subject.settings
+    rows = _embeddings(job, subject, network, options)
+    query, gallery = rows["query"], rows["gallery"]
+    if settings.expansion:
+        query = expand_queries(query, gallery, pictures=settings.expansion, alpha=settings.expansion_alpha)
+    if subject.seen:
+        return distances_with_times(query, gallery, rows["train"], subject.seen, rho=settings.temporal_rho)
+    if settings.rerank:
+        return distances_reranked(query, gallery, settings)
+    return distances_by_looks(query, gallery)
 
 
-def _rank(data: WorkData, query: Tensor, gallery: Tensor, settings: EvaluateSettings) -> Ranking:
-    asked, searched = data.split("query"), data.split("gallery")
-    return rank_features(
-        query, gallery,
-        query_persons=person_numbers(asked), gallery_persons=person_numbers(searched),
-        query_cameras=camera_numbers(asked), gallery_cameras=camera_numbers(searched),
-        max_rank=max(RANKS), average_precision=settings.average_precision,
-    )  # fmt: skip
+def _embeddings(job: Run, subject: Subject, network: IdentityEncoder, options: RunOptions) -> dict[str, Tensor]:
+    """Unit embeddings [N, D] by split; their files stay in the job's folder where that is asked for."""
+    features = dict.fromkeys(("query", "gallery"), embedder(network))
+    if subject.views:
+        networks = load_view_networks(job.work, subject.views, choose_device(options.device))
+        for split, drawn in subject.views.stores.items():
+            features[split] = view_embedder(network, networks, drawn, subject.views.turns)
+    if subject.seen:
+        features["train"] = embedder(network)
+    rows = {
+        split: embed_split(
+            job.folder, subject.data, split, of, subject.source.architecture, options, width=network.embedding_size
+        )
+        for split, of in features.items()
+    }
+    for split in rows:
+        if split == "train" or not subject.settings.save_embeddings:
+            drop_embeddings(job.folder, split)  # the mapped rows stay
+    return rows
 
 
-def _rank_temporal(
-    data: WorkData, query: Tensor, gallery: Tensor, training: Tensor, seen: Times, settings: EvaluateSettings
-) -> Ranking:
-    """JVTC+: rank by the joint distance, with times between cameras as the clusters of the training pictures say."""
-    # Paper: training features are means over camera-styled pictures. Here: those of the pictures themselves.
-    found = cluster_slots(
-        seen.train.slots,
-        lambda rows, rho: percentile_dbscan(feature_distance(training[rows]), rho=rho, factor=1.0, min_samples=1),
-        size=len(training), rho=settings.temporal_rho,
-    )  # fmt: skip
-    if found.fallback:
-        console.warn(found.fallback)
-    distribution = time_distribution(found.labels, seen.train)
-    asked, searched = data.split("query"), data.split("gallery")
-    return rank_blocks(
-        joint_distance_blocks(query, gallery, seen.query, seen.gallery, distribution),
-        query_persons=person_numbers(asked), gallery_persons=person_numbers(searched),
-        query_cameras=camera_numbers(asked), gallery_cameras=camera_numbers(searched),
-        max_rank=max(RANKS), average_precision=settings.average_precision,
-    )  # fmt: skip
-
-
-def _figures(ranking: Ranking) -> dict[str, Any]:
-    """The figures, as shares in percent."""
-    cmc = {f"rank_{k}": 100 * float(ranking.cmc[min(k, len(ranking.cmc)) - 1]) for k in RANKS}
-    return {
-        "mAP": 100 * float(ranking.mean_average_precision), **cmc,
-        "mINP": 100 * float(ranking.mean_inverse_negative_penalty),
-        "queries": ranking.valid_queries, "skipped_queries": ranking.skipped_queries,
-    }  # fmt: skip
+def _shown(config: dict[str, Any], settings: EvaluateSettings) -> dict[str, Any]:
+    """What of the settings had a say in the figures."""
+    own = {"temporal": ("temporal",), "rerank": ("rerank",), "views": ("views", "angles"), "expansion": ("expansion",)}
+    hidden = {"save_embeddings", "ranked", "camera_pairs"}
+    for name, beginnings in own.items():
+        if not getattr(settings, name):
+            hidden |= {key for key in config if key.startswith(beginnings)}
+    return {key: value for key, value in config.items() if key not in hidden}

@@ -62,3 +62,27 @@ def test_statistics_are_those_of_numpy():
 def test_one_picture_has_no_covariance():
     with pytest.raises(GclError, match="found 1"):
         statistics(torch.zeros(1, 4))
+
+
+@pytest.mark.parametrize("rows", [200, 20])
+def test_equals_the_function_of_pytorch_fid(rows):
+    """That function in full, but for the argument of sqrtm that SciPy 1.18 no longer has; 20 rows: singular."""
+    first, second = (statistics(draw(rows, 40, seed)) for seed in (8, 9))
+    (mean1, covariance1), (mean2, covariance2) = ([part.numpy() for part in one] for one in (first, second))
+    offset = np.eye(40) * (1e-6 if rows < 40 else 0)  # its way out of singular products
+    root = scipy.linalg.sqrtm((covariance1 + offset) @ (covariance2 + offset)).real
+    expected = (mean1 - mean2) @ (mean1 - mean2) + np.trace(covariance1) + np.trace(covariance2) - 2 * np.trace(root)
+    # pytorch-fid's offset itself moves the value of singular sets
+    assert frechet_distance(*first, *second) == pytest.approx(expected, rel=1e-9 if rows > 40 else 1e-3)
+
+
+def test_singular_and_regular_roots_meet():
+    """A covariance that a Cholesky decomposition takes, and almost the same one that it refuses."""
+    mean, covariance = statistics(draw(60, 8, 10))
+    other = statistics(draw(60, 8, 11))
+    flat = covariance.clone()
+    flat[0], flat[:, 0] = 0, 0
+    barely = flat.clone()
+    barely[0, 0] = 1e-12
+    flat[0, 0] = -1e-18  # as rounding leaves it
+    assert frechet_distance(mean, flat, *other) == pytest.approx(frechet_distance(mean, barely, *other), rel=1e-6)

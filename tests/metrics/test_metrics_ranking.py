@@ -179,7 +179,54 @@ def test_ranking_by_features_in_blocks_equals_ranking_by_distances(monkeypatch):
     unit = torch.nn.functional.normalize
     distances = torch.cdist(unit(query.double()), unit(gallery.double())).numpy()
     expected = rank(distances, *labels, max_rank=10, average_precision="open-reid")
-    monkeypatch.setattr(ranking, "_BLOCK_DISTANCES", 7 * 80)
+    monkeypatch.setattr(ranking, "BLOCK_DISTANCES", 7 * 80)
+    monkeypatch.setattr(ranking, "BLOCK_QUERIES", 1)
     result = rank_features(3 * query, gallery, *labels, max_rank=10, average_precision="open-reid")
     np.testing.assert_allclose(result.average_precision, expected.average_precision)
     np.testing.assert_allclose(result.cmc, expected.cmc)
+
+
+@settings(max_examples=100, deadline=None)
+@given(problems(), st.booleans())
+def test_sorting_a_row_of_many_matches_equals_counting(problem, market):
+    convention = "market" if market else "open-reid"
+    with pytest.MonkeyPatch.context() as patch:
+        try:
+            counted = ranked(*problem, average_precision=convention)
+        except GclError:
+            return
+        patch.setattr(ranking, "COUNTED", 0)
+        by_sort = ranked(*problem, average_precision=convention)
+    np.testing.assert_array_equal(by_sort.average_precision, counted.average_precision)
+    np.testing.assert_array_equal(by_sort.first_rank, counted.first_rank)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_the_order_of_the_gallery_does_not_matter_without_ties(seed):
+    rng = np.random.default_rng(seed)
+    distances = rng.permutation(5 * 30).reshape(5, 30).astype(np.float32)
+    query = np.stack([rng.integers(1, 3, 5), rng.integers(0, 3, 5)], axis=1)
+    gallery = np.stack([rng.integers(-1, 3, 30), rng.integers(0, 3, 30)], axis=1)
+    order = rng.permutation(30)
+    try:
+        before = ranked(distances, query, gallery)
+    except GclError:
+        return
+    after = ranked(distances[:, order], query, gallery[order])
+    np.testing.assert_array_equal(before.average_precision, after.average_precision)
+    np.testing.assert_array_equal(before.first_rank, after.first_rank)
+    np.testing.assert_array_equal(before.inverse_negative_penalty, after.inverse_negative_penalty)
+
+
+def test_both_conventions_are_told_whichever_is_chosen():
+    # hand-worked above: 1/2 and 1 against 1/3 and 1
+    for convention in ("open-reid", "market"):
+        result = ranked(**EXAMPLE, average_precision=convention)
+        assert result.mean_by_convention == pytest.approx({"open-reid": 0.75, "market": 2 / 3})
+        assert result.mean_average_precision == pytest.approx(result.mean_by_convention[convention])
+
+
+def test_the_inverse_negative_penalty_of_each_query_is_told():
+    result = ranked([[0.1, 0.2, 0.3], [0.3, 0.2, 0.1]], [(1, 1), (4, 1)], [(1, 2), (5, 2), (1, 3)])
+    np.testing.assert_array_equal(result.inverse_negative_penalty, [2 / 3, np.nan])

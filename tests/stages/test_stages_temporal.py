@@ -126,12 +126,13 @@ def test_temporal_evaluation_stands_beside_the_plain_one(trained):
 def test_where_looks_say_nothing_times_find_the_person(trained, people, monkeypatch):
     """Features that are nearly the same for all: what remains is who was seen when."""
 
-    def features(network, data, split, architecture, options):
+    def features(folder, data, split, *_, **__):
         samples = data.split(split)
         own = torch.eye(20)[[sample.person for sample in samples]]
         return torch.nn.functional.normalize(own + (0.0 if split == "train" else 1e6), dim=1)
 
-    monkeypatch.setattr(evaluate, "_embed", features)
+    monkeypatch.setattr(evaluate, "embed_split", features)
+    monkeypatch.setattr(evaluate, "drop_embeddings", lambda folder, split: None)
     found = evaluate.run(options(trained, name="blind"), None, None, {"temporal": True, "temporal_rho": 0.05})
     plain = evaluate.run(options(trained, name="blind-plain"), None, None, {})
     assert found["rank_1"] == 100 and plain["rank_1"] < 50

@@ -1,0 +1,37 @@
+"""Embeddings that are written some rows at a time, for sets that need not fit in memory."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from gcl_cli.artifacts.formats import write_names
+
+_ALIGNMENT = 8  # of the header's length: readers map the numbers as they lie
+
+
+def embeddings_file(folder: Path, split: str) -> Path:
+    """Where an artifact keeps the embeddings of a split."""
+    return folder / f"{split}.embeddings.safetensors"
+
+
+def new_embeddings(folder: Path, split: str, names: Sequence[str], width: int) -> np.memmap:
+    """`<split>.embeddings.safetensors` and the names; the rows [N, width] float32 are to be filled in.
+
+    The array is the file: what is written into it lies on the disk.
+    """
+    write_names(folder, split, names)
+    shape = (len(names), width)
+    tensor = {"dtype": "F32", "shape": shape, "data_offsets": (0, 4 * len(names) * width)}
+    header = json.dumps({"embeddings": tensor}).encode()
+    header += b" " * (-len(header) % _ALIGNMENT)
+    path = embeddings_file(folder, split)
+    path.write_bytes(len(header).to_bytes(8, "little") + header)
+    return np.memmap(path, dtype="<f4", mode="r+", offset=8 + len(header), shape=shape)
+
+
+def drop_embeddings(folder: Path, split: str) -> None:
+    """Delete the embeddings of a split; arrays that are open stay whole."""
+    for path in (embeddings_file(folder, split), folder / f"{split}.names.json"):
+        path.unlink()

@@ -1,0 +1,1 @@
+"""What `gcl evaluate` is made of: embeddings on disk, distances, memory, ranked lists."""
