@@ -1,58 +1,55 @@
-"""`gcl gen-metrics`: a generator -> how real its pictures look, how varied they are, and whether identity is kept."""
+"""`gcl gen-metrics`: a generator -> how real its pictures are, how varied, and whether person and pose are kept."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gcl_cli import console
+from gcl_cli.artifacts.dataset_record import fingerprint
 from gcl_cli.artifacts.files import write_json
 from gcl_cli.artifacts.layout import WorkFolder
-from gcl_cli.artifacts.manifest import Artifact
 from gcl_cli.artifacts.run import Run
 from gcl_cli.config import GenMetricsSettings
-from gcl_cli.metrics.frechet import frechet_distance, statistics
-from gcl_cli.metrics.identity import identity_kept
-from gcl_cli.metrics.structural_similarity import dissimilarity, identity_pairs
+from gcl_cli.errors import GclError
 from gcl_cli.presets import settings_for
-from gcl_cli.records import RunOptions, StructurePictures
+from gcl_cli.records import RunOptions
 from gcl_cli.training.devices import choose_device, set_threads
 from gcl_cli.training.features import embed
-from gcl_cli.training.generation import generate
 from gcl_cli.training.structures import angle_indices, draw_angles
-from gcl_cli.workflow.data import WorkData, open_data, training_set
+from gcl_cli.workflow.data import open_data
 from gcl_cli.workflow.following import complete_already
-from gcl_cli.workflow.rendering.views import open_views
-from gcl_cli.workflow.weights.inception import load_inception, to_fid_size
-from gcl_cli.workflow.weights.networks import latest, load_encoder, load_gan, read_encoder, read_generator
+from gcl_cli.workflow.generated.comparison import Comparison, PosedRows
+from gcl_cli.workflow.generated.diversity import diversity_figures
+from gcl_cli.workflow.generated.folders import compare_folders, open_folder
+from gcl_cli.workflow.generated.poses import read_asked
+from gcl_cli.workflow.generated.protocols import protocol_of
+from gcl_cli.workflow.generated.real_sides import Sides, known_yaws
+from gcl_cli.workflow.generated.spaces import ENCODER, INCEPTION, features_in
+from gcl_cli.workflow.generated.subject import Subject, open_subject
+from gcl_cli.workflow.sharing import cores
+from gcl_cli.workflow.weights.inception import load_inception, to_fid_size, weights_are_there
+from gcl_cli.workflow.weights.networks import latest, read_generator
+from gcl_cli.workflow.weights.starting_weights import OpenedEncoder, open_encoder
 
-PROTOCOL = (
-    "real: the training pictures; generated: one picture of each from a random turn ('mixed') and from every turn "
-    "alone; FID: pytorch-fid's Inception on pictures resized to 256x128 (bicubic); encoder: Frechet distance of unit "
-    "embeddings; DSSIM = (1 - SSIM) / 2 in Lab between pictures of one person; identity kept: the nearest real picture "
-    "other than the source is of the same person"
-)
-
-PAIRS = 256  # compared at a time
+OF_FOLDERS = ("fid", "kid", "encoder", "dssim", "identity")  # what needs no generator
 
 
-@dataclass
-class Subject:
-    """What is measured, and in which feature spaces."""
+@dataclass(frozen=True)
+class Folders:
+    """What `--real`, `--generated` and `--encoder` say."""
 
-    networks: dict[str, nn.Module]
-    pictures: Tensor  # [N, 3, H, W] uint8
-    structures: StructurePictures
-    rows: Tensor  # [M] that are measured
-    people: Tensor  # [M] int64, -1 = unknown
-    spaces: dict[str, Callable[[Tensor], Tensor]] = field(default_factory=dict)  # name -> features of pictures
+    real: str | None
+    generated: str | None
+    encoder: str | None
 
 
 def run(options: RunOptions, generator: str | None, chosen: dict[str, Any]) -> dict[str, Any]:
-    """Measure a generator on the training pictures; returns the figures, mixed and per angle."""
+    """Measure a generator on the training pictures; returns the figures, mixed, per angle, and of real pictures."""
     work = WorkFolder(Path(options.work))
     gan = read_generator(work, generator or latest(work, ("joint", "gan-warmup")))
     settings = settings_for(GenMetricsSettings, "gen-metrics", gan.config["preset"], chosen)
@@ -65,87 +62,141 @@ def run(options: RunOptions, generator: str | None, chosen: dict[str, Any]) -> d
         return result
     set_threads(options.threads)
     device = choose_device(options.device)
-    inception = load_inception(device) if "fid" in settings.measures else None
+    inception = _inception(settings, device)
     with job.begin(restart=options.restart):
-        subject = _subject(options, opened, gan, settings, device)
-        if inception:
-            subject.spaces["fid"] = inception
-        result = {"generator": gan.reference, "protocol": PROTOCOL, **_measure(subject, settings)}
+        subject = open_subject(options, opened, gan, settings, device)
+        subject.spaces = inception | subject.spaces
+        comparison = _comparison(work, subject, settings, str(device), explicit="measures" in chosen)
+        result = {"generator": gan.reference, **_measure(comparison)}
+        result["protocol"] = protocol_of({"pictures", "references", *settings.measures})
         write_json(job.folder / "result.json", result)
         return job.publish(result, seed=settings.seed).manifest.result
 
 
-def _subject(
-    options: RunOptions, opened: WorkData, gan: Artifact, settings: GenMetricsSettings, device: torch.device
-) -> Subject:
-    work = WorkFolder(Path(options.work))
-    source, architecture = read_encoder(work, gan.config.get("encoder", gan.reference))
-    encoder = load_encoder(source, architecture, device)
-    _, structures = open_views(work, opened, architecture)
-    everything = training_set(opened, architecture, options).pictures
-    chance = torch.Generator().manual_seed(settings.seed)
-    rows = torch.randperm(len(everything), generator=chance)[: settings.pictures or len(everything)].sort().values
-    people = torch.tensor([-1 if sample.person is None else sample.person for sample in opened.split("train")])[rows]
-    if bool((people < 0).all()):
+def run_folders(options: RunOptions, folders: Folders, generator: str | None, chosen: dict[str, Any]) -> dict[str, Any]:
+    """Compare a folder of generated pictures with one of real pictures; returns the figures.
+
+    They are written to `gen-metrics/REAL-GENERATED` of the work folder, unless `--name` says otherwise.
+    """
+    if folders.real is None or folders.generated is None or generator is not None:
+        raise GclError(
+            "--real, --generated and --encoder compare two folders, without a generator.",
+            "Give both folders: --real DIR --generated DIR; or --generator alone.",
+        )
+    settings = _folder_settings(chosen, has_encoder=folders.encoder is not None)
+    work, threads = WorkFolder(Path(options.work)), options.threads or cores()
+    real = open_folder(Path(folders.real), "--real", settings=settings, threads=threads)
+    generated = open_folder(Path(folders.generated), "--generated", settings=settings, threads=threads)
+    encoder = open_encoder(work, encoder=folders.encoder, init=None, stages=()) if folders.encoder else None
+    config = {"encoder": encoder and encoder.reference, **settings.model_dump()}
+    inputs = {
+        name: fingerprint(folder.root, {name: list(folder.names)})
+        for name, folder in (("real", real), ("generated", generated))
+    } | (encoder.inputs if encoder else {})
+    name = f"{real.root.resolve().name}-{generated.root.resolve().name}" if options.name == "main" else options.name
+    job = Run(work, "gen-metrics", name, config, inputs)
+    if result := complete_already(job, restart=options.restart):
+        return result
+    set_threads(options.threads)
+    device = choose_device(options.device)
+    spaces = _inception(settings, device) | _encoder_space(encoder, device)
+    if "kid" in settings.measures and not spaces:
+        console.warn("KID is left out: Inception's weights are not there, and no --encoder is named.")
+    with job.begin(restart=options.restart):
+        figures = compare_folders(real, generated, spaces, encoder.architecture if encoder else None, settings)
+        result = {"real": folders.real, "generated": folders.generated, "encoder": config["encoder"], **figures}
+        result["protocol"] = protocol_of({"references", "pairs", *settings.measures})
+        write_json(job.folder / "result.json", result)
+        return job.publish(result, seed=settings.seed).manifest.result
+
+
+def _folder_settings(chosen: dict[str, Any], *, has_encoder: bool) -> GenMetricsSettings:
+    """The settings with the measures that two folders have; GclError where another one is asked for by name."""
+    possible = tuple(name for name in OF_FOLDERS if has_encoder or name not in ("encoder", "identity"))
+    impossible = [name for name in chosen.get("measures", ()) if name not in possible]
+    if impossible:
+        fix = "Name one: --encoder STAGE" if impossible[0] in OF_FOLDERS else f"Choose from {', '.join(OF_FOLDERS)}."
+        raise GclError(f"--measures {impossible[0]} of two folders needs more than their pictures.", fix)
+    return settings_for(GenMetricsSettings, "gen-metrics", "paper", {"measures": possible} | chosen)
+
+
+def _inception(settings: GenMetricsSettings, device: torch.device) -> dict[str, Callable[[Tensor], Tensor]]:
+    """FID's space, where FID is asked for; for KID alone where the weights happen to be there."""
+    if "fid" in settings.measures or ("kid" in settings.measures and weights_are_there()):
+        return {INCEPTION: load_inception(device)}
+    return {}
+
+
+def _encoder_space(encoder: OpenedEncoder | None, device: torch.device) -> dict[str, Callable[[Tensor], Tensor]]:
+    if encoder is None:
+        return {}
+    network = encoder.load(device)
+    return {ENCODER: lambda pictures: embed(network, pictures, precision="fp32").cpu()}
+
+
+def _comparison(
+    work: WorkFolder, subject: Subject, settings: GenMetricsSettings, device: str, *, explicit: bool
+) -> Comparison:
+    """What generated pictures are compared with; what cannot be known is a GclError if it was asked for by name."""
+    if bool((subject.people < 0).all()):
         console.warn("The pictures have no person labels: DSSIM and the share of kept identities cannot be measured.")
-    networks: dict[str, nn.Module] = {"identity_encoder": encoder, **load_gan(gan, architecture, device)}
-    subject = Subject(networks, everything, structures, rows, people)
-    if {"encoder", "identity"} & set(settings.measures):
-        subject.spaces["encoder"] = lambda pictures: embed(encoder, pictures, precision="fp32").cpu()
-    return subject
+    real = features_in(subject.spaces, subject.photographs)
+    samples = subject.data.split("train")
+    yaws, posed, sides = None, None, None
+    try:
+        yaws = known_yaws(subject.data.root, [samples[row] for row in subject.rows.tolist()], settings.front_frame)
+    except GclError as unknown:
+        if "real_side" in settings.measures:
+            _refuse_or_warn(unknown, explicit=explicit)
+    if yaws is not None and "real_side" in settings.measures:
+        sides = Sides(subject.photographs, real[ENCODER], subject.people, subject.cameras, yaws, settings.seed)
+    if "pose" in settings.measures:
+        chance = torch.Generator().manual_seed(settings.seed)
+        rows = torch.randperm(len(subject.rows), generator=chance)[: settings.pose_pictures].sort().values
+        try:
+            asked = read_asked(work, subject.render, subject.data, subject.rows[rows].tolist(), device)
+            posed = PosedRows(rows, asked, None if yaws is None else yaws[rows.numpy()])
+        except GclError as unknown:
+            _refuse_or_warn(unknown, explicit=explicit)
+    return Comparison(subject, settings, real, posed, sides)
 
 
-def _measure(subject: Subject, settings: GenMetricsSettings) -> dict[str, Any]:
-    """The figures of the mixed set and of every angle."""
-    photographs = subject.pictures[subject.rows]
-    real = {space: features(photographs) for space, features in subject.spaces.items()}
-    chance = torch.Generator().manual_seed(settings.seed)
+def _refuse_or_warn(problem: GclError, *, explicit: bool) -> None:
+    if explicit:
+        raise problem
+    console.warn(f"{problem.problem} It is left out.")
+
+
+def _measure(comparison: Comparison) -> dict[str, Any]:
+    """The figures of the mixed set, of every angle, and of real pictures."""
+    subject, settings = comparison.subject, comparison.settings
+    photographs = subject.photographs
     turns = angle_indices(subject.structures, settings.angles)
-    drawn = draw_angles(turns, len(photographs), chance)
-    mixed = torch.empty_like(photographs)
-    table = []
-    with console.meter("gen-metrics", len(turns)) as meter:
-        for angle, turn in zip(settings.angles, turns, strict=True):
-            every = turn.expand(len(photographs))
-            views = generate(subject.networks, subject.pictures, subject.structures, subject.rows, every)
-            mixed[drawn == turn] = views[drawn == turn]
-            table.append({"angle": angle, **_compare(subject, settings, real, views)})
+    drawn = draw_angles(turns, len(photographs), torch.Generator().manual_seed(settings.seed))
+    degrees = np.array(subject.structures.angles)[drawn.numpy()]
+    mixed, table = torch.empty_like(photographs), []
+    with console.meter("gen-metrics", len(turns) + 1) as meter:
+        for angle, views in subject.turned(settings.angles):
+            here = torch.from_numpy(degrees == angle)
+            mixed[here] = views[here]
+            table.append({"angle": angle, **comparison.figures(views, np.full(len(views), angle))})
             meter.advance()
-    figures: dict[str, Any] = {"pictures": len(photographs), **_compare(subject, settings, real, mixed)}
-    if "dssim" in settings.measures:
-        for name, pictures in (("dssim", mixed), ("dssim_real", photographs)):
-            figures[name] = _diversity(pictures, subject.people, settings)
-            figures[f"{name}_at_256x128"] = _diversity(to_fid_size(pictures), subject.people, settings)
-    return figures | {"per_angle": table}
+        figures: dict[str, Any] = {"pictures": len(photographs), **comparison.figures(mixed, degrees)}
+        if "dssim" in settings.measures:
+            figures |= _varieties(subject, mixed, settings)
+        references = comparison.references(degrees)
+        meter.advance()
+    return figures | {"per_angle": table, "references": references}
 
 
-def _compare(
-    subject: Subject, settings: GenMetricsSettings, real: dict[str, Tensor], views: Tensor
-) -> dict[str, float | None]:
-    """Frechet distances and identity kept of generated pictures [M, 3, H, W] against the real features."""
-    figures: dict[str, float | None] = {}
-    for space, features in subject.spaces.items():
-        made = features(views)
-        if space == "fid":
-            figures["fid"] = frechet_distance(*statistics(real[space]), *statistics(made))
-            continue
-        if "encoder" in settings.measures:
-            figures["encoder_frechet"] = frechet_distance(*statistics(real[space]), *statistics(made))
-        if "identity" in settings.measures:
-            kept = identity_kept(made, real[space], subject.people, torch.arange(len(views)))
-            figures["identity_kept"] = 100 * kept.share if kept.judged else None
-            figures["cosine_to_source"] = kept.mean_cosine
-    return figures
-
-
-def _diversity(pictures: Tensor, people: Tensor, settings: GenMetricsSettings) -> float | None:
-    """Mean DSSIM over random pairs within a person; None where nobody has two pictures."""
-    chance = torch.Generator().manual_seed(settings.seed)
-    drawn = [
-        identity_pairs(people, pairs_per_identity=settings.pairs, generator=chance) for _ in range(settings.repeats)
-    ]
-    pairs = torch.cat(drawn)  # [P, 2]
-    if not len(pairs):
-        return None
-    found = [dissimilarity(pictures[one[:, 0]], pictures[one[:, 1]]) for one in pairs.split(PAIRS)]
-    return float(torch.cat(found).mean())
+def _varieties(subject: Subject, mixed: Tensor, settings: GenMetricsSettings) -> dict[str, float | None]:
+    """DSSIM and SSIM within a person: at the networks' size, at that of the files, and at one size."""
+    photographs, native = subject.photographs, subject.native()
+    sets = {
+        "dssim": mixed, "dssim_at_256x128": to_fid_size(mixed),
+        "dssim_real": photographs, "dssim_real_at_256x128": to_fid_size(photographs),
+    }  # fmt: skip
+    found = diversity_figures(sets, subject.people, settings)
+    if native is None:
+        return found | {"dssim_real_native": None, "ssim_real_native": None}
+    return found | diversity_figures({"dssim_real_native": native}, subject.people, settings)
