@@ -1,0 +1,92 @@
+"""A work folder as a graph of artifacts: which are fresh, and what changed under the others."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from gcl_cli.artifacts.dataset_record import recall
+from gcl_cli.artifacts.folders import FoundFolder, found_folders, is_running, size_of, work_done
+from gcl_cli.artifacts.layout import WorkFolder
+
+State = Literal["fresh", "stale", "damaged", "interrupted", "running"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An artifact or a partial folder, and what has become of it."""
+
+    found: FoundFolder
+    state: State
+    reason: str  # why it is not fresh
+    size: int  # bytes
+    done: dict[str, int]  # what an interrupted run has done
+
+    @property
+    def reference(self) -> str:
+        """How it is called on the command line."""
+        return self.found.reference
+
+
+@dataclass(frozen=True)
+class Survey:
+    """A work folder at one moment."""
+
+    work: WorkFolder
+    dataset: dict[str, Any] | None  # the record in dataset.json
+    entries: tuple[Entry, ...]
+
+    def finished(self, reference: str) -> Entry | None:
+        """The finished artifact of that name."""
+        return self._entry(reference, partial=False)
+
+    def begun(self, reference: str) -> Entry | None:
+        """The partial folder of that name."""
+        return self._entry(reference, partial=True)
+
+    def fresh(self, reference: str) -> bool:
+        """Whether that artifact is there and its inputs are what they were."""
+        entry = self.finished(reference)
+        return entry is not None and entry.state == "fresh"
+
+    def _entry(self, reference: str, *, partial: bool) -> Entry | None:
+        matching = (e for e in self.entries if e.reference == reference and e.found.partial is partial)
+        return next(matching, None)
+
+
+def survey(work: WorkFolder) -> Survey:
+    """Look at everything in a work folder, by its manifests alone."""
+    folders = found_folders(work)
+    finished = {found.reference: found for found in folders if not found.partial}
+    dataset = recall(work) if work.dataset_file.exists() else None
+    return Survey(work, dataset, tuple(_entry(found, finished, dataset) for found in folders))
+
+
+def _entry(found: FoundFolder, finished: Mapping[str, FoundFolder], dataset: dict[str, Any] | None) -> Entry:
+    size, done = size_of(found.folder), work_done(found.folder) if found.partial else {}
+    if found.partial and is_running(found.folder):
+        return Entry(found, "running", "", size, done)
+    if found.damage:
+        return Entry(found, "damaged", found.damage, size, done)
+    if reason := _changed_under(found, finished, dataset, seen=()):
+        return Entry(found, "stale", reason, size, done)
+    return Entry(found, "interrupted" if found.partial else "fresh", "", size, done)
+
+
+def _changed_under(
+    found: FoundFolder, finished: Mapping[str, FoundFolder], dataset: dict[str, Any] | None, seen: tuple[str, ...]
+) -> str:
+    """What changed since `found` read it, at any remove; empty when nothing did.
+
+    The same rule as `read_artifact`: an input that is gone leaves what was made of it usable.
+    """
+    if dataset and found.stage != "evaluate" and found.inputs.get("dataset", dataset["digest"]) != dataset["digest"]:
+        return "the data set is another one"  # evaluate may have been given another set on purpose
+    for source, recorded in found.inputs.items():
+        other = finished.get(source)
+        if other is None or other.damage or source in seen:
+            continue
+        if other.digest != recorded:
+            return f"{source} was made anew since"
+        if _changed_under(other, finished, dataset, (*seen, source)):
+            return f"{source} is stale"
+    return ""
