@@ -1,0 +1,68 @@
+"""Using what was trained: views of a person, search, weights for other programs."""
+
+from typing import Any, Literal
+
+from pydantic import field_validator
+
+from gcl_cli.config.pictures import TURNED_ANGLES
+from gcl_cli.config.setting import Settings, setting
+from gcl_cli.errors import GclError
+
+BEHIND = 180  # degrees
+
+
+class ViewsSettings(Settings):
+    """Generated pictures of the people on any photographs."""
+
+    angles: tuple[int, ...] = setting(TURNED_ANGLES, "degrees to turn by, any from 0 to 359", option=True)
+
+    @field_validator("angles")
+    @classmethod
+    def _within_a_turn(cls, angles: tuple[int, ...]) -> tuple[int, ...]:
+        if not all(0 <= angle < 360 for angle in angles):
+            raise ValueError("an angle is from 0 to 359 degrees")
+        return angles
+
+
+class SearchSettings(Settings):
+    """Which pictures of a folder show the person of another picture."""
+
+    top: int = setting(20, "pictures to list for each query", option=True, ge=1)
+    angle: int | None = setting(
+        None, "search by a generated view, the query turned by these degrees; none: as it is", option=True,
+        ge=1, le=359,
+    )  # fmt: skip
+
+
+class ReportSettings(Settings):
+    """The page that shows a work folder."""
+
+    people: int = setting(4, "people to show generated views of; 0: none", option=True, ge=0, le=50)
+    queries: int = setting(6, "ranked lists of each kind, wrong and right; 0: none", option=True, ge=0, le=200)
+    clusters: int = setting(12, "clusters to show, half of them the most doubtful; 0: none", option=True, ge=0, le=500)
+    members: int = setting(12, "pictures of a cluster", ge=2, le=100)
+    pictures: int = setting(
+        400, "training pictures to embed, for the map and the nearest real pictures; 0: none", option=True,
+        ge=0, le=5000,
+    )  # fmt: skip
+    map: Literal["tsne", "pca"] = setting("tsne", "how the embedding is laid flat", option=True)
+    embed_at_most: int = setting(4000, "query and gallery pictures to embed when no evaluation kept theirs", ge=0)
+    blur_faces: bool = setting(False, "blur the heads on all pictures", option=True)
+    full_pictures: bool = setting(False, "keep pictures at their full size in the page", option=True)
+    thumbnail: int = setting(128, "height of a picture on the page in pixels", ge=32, le=512)
+    seed: int = setting(0, "seed of the choice of pictures and of the map", ge=0)
+
+
+class ExportSettings(Settings):
+    """An identity encoder for other programs."""
+
+    format: Literal["onnx", "safetensors"] = setting(
+        "onnx", "onnx: a network that takes pictures as they are; safetensors: its weights", option=True
+    )
+
+
+def with_view_from_behind(chosen: dict[str, Any]) -> dict[str, Any]:
+    """What the user of `gcl search` chose, with the angle that `--from-behind` stands for."""
+    if chosen.get("angle", BEHIND) != BEHIND:
+        raise GclError(f"--from-behind is --angle {BEHIND}, not {chosen['angle']}.", "Give one of the two.")
+    return {**chosen, "angle": BEHIND}
