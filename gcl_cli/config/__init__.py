@@ -8,9 +8,17 @@ from gcl_cli.config.architecture import Architecture
 from gcl_cli.config.generating import GanSettings, GanWarmupSettings
 from gcl_cli.config.joint import JointSettings
 from gcl_cli.config.measuring import EvaluateSettings, GenMetricsSettings
+from gcl_cli.config.parity import parity_settings
 from gcl_cli.config.pictures import TURNED_ANGLES, MeshSettings, RenderSettings, SynthSettings
 from gcl_cli.config.setting import Settings, setting
-from gcl_cli.config.training import AugmentSettings, ClusterSettings, ContrastSettings, TrainSettings
+from gcl_cli.config.training import (
+    AugmentSettings,
+    ClusterSettings,
+    ContrastSettings,
+    CorrectedSettings,
+    TrainSettings,
+)
+from gcl_cli.config.using import ExportSettings, ReportSettings, SearchSettings, ViewsSettings, with_view_from_behind
 from gcl_cli.config.warmups import (
     WARMUP_METHODS,
     ActSettings,
@@ -32,7 +40,9 @@ __all__ = [
     "ClusterContrastSettings",
     "ClusterSettings",
     "ContrastSettings",
+    "CorrectedSettings",
     "EvaluateSettings",
+    "ExportSettings",
     "GanSettings",
     "GanWarmupSettings",
     "GenMetricsSettings",
@@ -42,11 +52,16 @@ __all__ = [
     "MmclSettings",
     "PeopleSettings",
     "RenderSettings",
+    "ReportSettings",
+    "SearchSettings",
     "Settings",
     "StyleSettings",
     "SupervisedSettings",
     "SynthSettings",
     "TrainSettings",
+    "ViewsSettings",
     "WarmupSettings",
+    "parity_settings",
     "setting",
+    "with_view_from_behind",
 ]

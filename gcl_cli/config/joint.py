@@ -14,13 +14,16 @@ class JointSettings(GanSettings, ContrastSettings):
 
     @model_validator(mode="after")
     def _synthetic_terms_need_a_generator(self) -> "JointSettings":
-        if "gan" not in self.losses and {"vi_syn", "vi_mem"} & set(self.losses):
-            raise ValueError("losses vi_syn and vi_mem need generated views: add gan")
+        if "gan" not in self.losses and {"vi_syn", "vi_mem", "mixup"} & set(self.losses):
+            raise ValueError("losses vi_syn, vi_mem and mixup need generated views: add gan")
         return self
 
     epochs: int = setting(20, "epochs", paper="4.2", option=True, ge=1)
-    losses: tuple[Literal["gan", "vi", "vi_syn", "vi_mem"], ...] = setting(
-        ("gan", "vi", "vi_syn", "vi_mem"), "terms of Eq. 9: L_gan, L_vi, L'_vi, L''_vi", paper="Eq. 9", option=True
+    losses: tuple[Literal["gan", "vi", "vi_syn", "vi_mem", "mixup", "prototype"], ...] = setting(
+        ("gan", "vi", "vi_syn", "vi_mem"),
+        "terms of Eq. 9: L_gan, L_vi, L'_vi, L''_vi; with mixup and prototype: those of GCL+",
+        paper="Eq. 9",
+        option=True,
     )
     temperature: float = setting(0.04, "temperature of the view-invariant losses", paper="4.2, tau", gt=0)
     memory_momentum: float = setting(0.2, "weight of the old row of the memory bank", paper="4.2, alpha", ge=0, lt=1)
@@ -34,7 +37,15 @@ class JointSettings(GanSettings, ContrastSettings):
         "noise", "memory rows renewed before each clustering: none, those of unclustered pictures, or all"
     )
     batchnorm_update: Literal["real", "all"] = setting("real", "pictures that move the encoder's running statistics")
-    contrast_steps: int = setting(0, "steps of L_vi alone after each joint step", ge=0)
+    memory_update: Literal["step", "epoch"] = setting(
+        "step", "when memory rows move: at the step that sees the picture, or all before each clustering (Eq. 5)"
+    )
+    mixup_concentration: float = setting(
+        0.6, "mixup: both parameters of the Beta distribution of a batch's share", ge=0.1, le=2
+    )
+    prototype_weight: float = setting(1.0, "weight of the prototype contrast", ge=0)
+    prototype_temperature: float = setting(0.04, "temperature of the prototype contrast", gt=0)
+    contrast_steps: int = setting(0, "steps without generation, of L_vi (and prototype), after each joint step", ge=0)
     augment: Literal["none", "classic"] = setting(
         "none", "flip, shift, jitter and erasing of real pictures", option=True
     )
@@ -46,3 +57,6 @@ class JointSettings(GanSettings, ContrastSettings):
     identity_weight_decay: float = setting(5e-4, "weight decay of the identity encoder", ge=0)
     decay_at: tuple[float, ...] = setting((0.5,), "shares of the run after which the identity rate falls", paper="4.2")
     decay: float = setting(0.1, "factor of each fall", gt=0, le=1)
+    gan_decay_at: tuple[float, ...] = setting(
+        (), "shares of the run after which the rates of generator and discriminator fall", paper="4.2"
+    )

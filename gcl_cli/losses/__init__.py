@@ -22,6 +22,7 @@ from gcl_cli.losses.contrast import (
 from gcl_cli.losses.generation import feature_reconstruction, gan_objective, image_reconstruction
 from gcl_cli.losses.identity import batch_hard_triplets, smoothed_cross_entropy
 from gcl_cli.losses.multi_label import multi_label, predict_labels
+from gcl_cli.losses.prototypes import mixed_cluster_contrast
 
 __all__ = [
     "ViewContrast",
@@ -37,6 +38,7 @@ __all__ = [
     "gradient_penalty",
     "image_reconstruction",
     "local_consistency",
+    "mixed_cluster_contrast",
     "multi_label",
     "negative_logsumexp",
     "predict_labels",

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gcl_cli.networks.normalisation import at_least_float32
+
 
 class MemoryBank:
     """One unit feature per training picture, the keys of the contrast (Eq. 5); never part of a graph."""
@@ -15,7 +17,7 @@ class MemoryBank:
     @classmethod
     def from_features(cls, features: Tensor) -> "MemoryBank":
         """A bank of the features [N, D] of the whole training set, in its order and on their device."""
-        return cls(F.normalize(features.detach().float(), dim=1))
+        return cls(F.normalize(at_least_float32(features.detach()), dim=1))
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -27,8 +29,13 @@ class MemoryBank:
         momentum: alpha in [0, 1], the weight of the OLD value. A picture that is twice in the batch moves twice,
         in the order of the batch. Rows that are not in the batch stay as they are.
         """
-        # Paper: once per epoch, without renormalising. Here: every iteration, renormalised (as the published code).
+        # Paper: once per epoch, without renormalising. Here: every step (or memory_update = epoch), renormalised.
         _blend_in_order(self.rows, indices, features, momentum)
+
+    @torch.no_grad()
+    def update_all(self, features: Tensor, *, momentum: float) -> None:
+        """Move every row towards the unit `features` [N, D] of all pictures, as `update` does."""
+        self.rows.copy_(F.normalize(momentum * self.rows + (1 - momentum) * features.to(self.rows), dim=1))
 
     @torch.no_grad()
     def refresh(self, indices: Tensor, features: Tensor) -> None:
@@ -48,9 +55,10 @@ class ClusterMemory:
         """Centroids of the features [N, D] under the pseudo labels [N] (-1 = noise, which has no centroid)."""
         labels = labels.to(features.device)
         clustered = labels >= 0
-        sums = features.new_zeros(int(labels.max()) + 1, features.shape[1], dtype=torch.float32)  # [K, D]
+        values = at_least_float32(features.detach())
+        sums = values.new_zeros(int(labels.max()) + 1, values.shape[1])  # [K, D]
         # The mean and the sum point the same way, and only the direction is kept.
-        return cls(F.normalize(sums.index_add_(0, labels[clustered], features[clustered].detach().float()), dim=1))
+        return cls(F.normalize(sums.index_add_(0, labels[clustered], values[clustered]), dim=1))
 
     @torch.no_grad()
     def update(self, features: Tensor, labels: Tensor, *, momentum: float, hard: bool) -> None:

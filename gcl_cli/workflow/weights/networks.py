@@ -72,13 +72,23 @@ def new_gan(architecture: Architecture, seed: int, device: torch.device) -> dict
 
 
 def load_gan(artifact: Artifact, architecture: Architecture, device: torch.device) -> dict[str, nn.Module]:
-    """Structure encoder, generator and discriminator of an artifact."""
+    """Structure encoder, generator and discriminator of an artifact, in its own part layout.
+
+    architecture: of the encoder that they were trained with.
+    """
     networks: dict[str, nn.Module] = {}
+    architecture = with_own_layout(artifact, architecture)
     for name, kind in GAN.items():
         network = kind(architecture)
         network.load_state_dict(read_weights(weight_file(artifact, name)))
         networks[name] = place(network, device)
     return networks
+
+
+def with_own_layout(artifact: Artifact, architecture: Architecture) -> Architecture:
+    """`architecture` with the part layout of an artifact's generator, which gan-warmup may have chosen."""
+    layout = read_architecture(weight_file(artifact, "generator")).part_layout
+    return architecture.model_copy(update={"part_layout": layout})
 
 
 def save_networks(folder: Path, networks: dict[str, nn.Module], architecture: Architecture) -> None:

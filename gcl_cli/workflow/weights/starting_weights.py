@@ -1,7 +1,7 @@
 """Where an identity encoder starts: chance, ImageNet, an artifact, or a weight file made here or elsewhere."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,7 +27,7 @@ from gcl_cli.networks.foreign_names import (
 from gcl_cli.networks.identity_encoder import IdentityEncoder, load_imagenet
 from gcl_cli.networks.initialisation import initialise
 from gcl_cli.presets import PRESETS
-from gcl_cli.workflow.weights.networks import latest, load_encoder, place, read_encoder, weight_file
+from gcl_cli.workflow.weights.networks import latest, load_encoder, place, read_encoder, weight_file, with_own_layout
 
 IMAGENET = {"imagenet": "IMAGENET1K_V1", "imagenet-v2": "IMAGENET1K_V2"}
 HEAD_SEED = 0  # of a head that the weights lack, where no settings have a seed for it
@@ -84,9 +84,13 @@ def open_encoder(work: WorkFolder, *, encoder: str | None, init: str | None, sta
 
 
 def open_encoder_of(work: WorkFolder, gan: Artifact, *, init: str | None) -> OpenedEncoder:
-    """The encoder that a generator was trained with; what `--init` names in its place, where it is given."""
+    """The encoder that a generator was trained with; what `--init` names in its place, where it is given.
+
+    The architecture has the generator's part layout.
+    """
     if init is None:
-        return open_encoder(work, encoder=gan.config.get("encoder", gan.reference), init=None, stages=())
+        opened = open_encoder(work, encoder=gan.config.get("encoder", gan.reference), init=None, stages=())
+        return replace(opened, architecture=with_own_layout(gan, opened.architecture))
     return _opened(read_start(work, init), read_architecture(weight_file(gan, "generator")), gan.config["preset"])
 
 
