@@ -1,10 +1,12 @@
 """Training state on disk: tensors in safetensors, the rest in JSON; no pickle."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from gcl_cli.artifacts.files import flush, read_json, write_json
@@ -34,14 +36,29 @@ def save_checkpoint(folder: Path, number: int, state: dict[str, Any]) -> None:
         shutil.rmtree(old)
 
 
-def load_checkpoint(folder: Path) -> dict[str, Any] | None:
-    """The newest state in `folder`, or None."""
+def load_checkpoint(folder: Path, *, passed_over: Callable[[Path], None] | None = None) -> dict[str, Any] | None:
+    """The newest state in `folder`, or None.
+
+    passed_over: is told of newer ones whose files are cut short or gone (a full disk, a machine that lost power);
+    without it they are an error.
+    """
+    for path in reversed(_finished(folder)):
+        try:
+            tensors = load_file(path / "tensors.safetensors")
+            state: dict[str, Any] = _join(read_json(path / "tree.json"), tensors)
+        except (OSError, ValueError, KeyError, SafetensorError):  # ValueError: half a JSON file
+            if passed_over is None:
+                raise
+            passed_over(path)
+        else:
+            return state
+    return None
+
+
+def newest_checkpoint(folder: Path) -> int | None:
+    """The number of the newest state in `folder`, or None."""
     finished = _finished(folder)
-    if not finished:
-        return None
-    tensors = load_file(finished[-1] / "tensors.safetensors")
-    state: dict[str, Any] = _join(read_json(finished[-1] / "tree.json"), tensors)
-    return state
+    return int(finished[-1].name) if finished else None
 
 
 def _finished(folder: Path) -> list[Path]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from safetensors import safe_open
@@ -73,12 +73,15 @@ def write_embeddings(folder: Path, split: str, names: Sequence[str], embeddings:
     write_names(folder, split, names)
 
 
-def write_labels(path: Path, names: Sequence[str], labels: np.ndarray) -> None:
-    """`labels.csv`: name, label (-1 = noise)."""
+def write_labels(path: Path, names: Sequence[str], labels: np.ndarray, doubt: np.ndarray | None = None) -> None:
+    """`labels.csv`: name, label (-1 = noise), and the doubt about it where that is known (empty for noise)."""
+    columns: list[Sequence[Any]] = [names, labels.tolist()]
+    if doubt is not None:
+        columns.append(["" if np.isnan(one) else f"{one:.4f}" for one in doubt.tolist()])
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(("name", "label"))
-        writer.writerows(zip(names, labels.tolist(), strict=True))
+        writer.writerow(("name", "label", "doubt")[: len(columns)])
+        writer.writerows(zip(*columns, strict=True))
 
 
 def read_labels(path: Path) -> tuple[list[str], Tensor]:

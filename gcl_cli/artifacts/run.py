@@ -44,6 +44,7 @@ class Run:
             return None
         manifest = Manifest.model_validate(read_json(self.final / MANIFEST))
         self._refuse_difference({"config": manifest.config, "inputs": manifest.inputs}, "was made")
+        self._clear_scratch()  # of a process that ended right after the renaming
         return read_artifact(self.work, reference(self.stage, self.name))
 
     def begin(self, *, restart: bool) -> Self:
@@ -98,14 +99,15 @@ class Run:
         """
         self.record({"result": result})
         started = read_json(self.folder / RUN)["started"]
-        files = sorted(p for p in self.folder.iterdir() if p.name not in (MANIFEST, *_FILES, *_FOLDERS))
-        outputs = {p.name: sha256(p) for p in files if p.name != METRICS}
+        kept = sorted(p for p in self.folder.iterdir() if p.name not in (MANIFEST, *_FILES, *_FOLDERS))
+        files = [file for path in kept for file in (sorted(path.rglob("*")) if path.is_dir() else [path])]
+        outputs = {p.relative_to(self.folder).as_posix(): sha256(p) for p in files if p.is_file() and p.name != METRICS}
         manifest = Manifest(
             stage=self.stage, name=self.name, config=self.config, inputs=self.inputs, outputs=outputs,
             result=_plain(result), seed=seed, versions=versions(), started=started, finished=now(),
         )  # fmt: skip
         write_json(self.folder / MANIFEST, manifest.model_dump())
-        for path in (*files, self.folder):
+        for path in (*files, *(path for path in kept if path.is_dir()), self.folder):
             flush(path)
         self._replace_final()
         return Artifact(reference(self.stage, self.name), self.final, manifest)
@@ -117,6 +119,9 @@ class Run:
             self.final.rename(self.folder / REPLACED)
         self.folder.rename(self.final)
         flush(self.final.parent)
+        self._clear_scratch()
+
+    def _clear_scratch(self) -> None:
         for scratch in _FOLDERS:
             shutil.rmtree(self.final / scratch, ignore_errors=True)
         for file in _FILES:

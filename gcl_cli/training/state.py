@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from gcl_cli.records import Event
+from gcl_cli.training.divergence import History, refuse_divergence
+from gcl_cli.training.stopwatch import Stopwatch
 
 Values = dict[str, float | int | str | None]
 
@@ -19,7 +21,8 @@ class TrainingState:
 
     tensors: named tables such as the memory bank and this epoch's `batches` [steps, B];
     epoch_values: what the beginning of the epoch found (clusters and so on); sums: for each value of this epoch's
-    steps, its running sum and the number of steps that had it.
+    steps, its running sum and the number of steps that had it; next_clusters: those that an epoch found at its end for
+    the next one; history: what steps and epochs before this one were like. The stopwatch alone is not kept.
     """
 
     networks: dict[str, nn.Module]
@@ -31,6 +34,9 @@ class TrainingState:
     steps_done: int = 0
     epoch_values: Values = field(default_factory=dict)
     sums: dict[str, list[float]] = field(default_factory=dict)
+    next_clusters: dict[str, Any] = field(default_factory=dict)
+    history: History = field(default_factory=dict)
+    stopwatch: Stopwatch = field(default_factory=Stopwatch)
 
     def snapshot(self) -> dict[str, Any]:
         """Nested dicts of tensors and plain values; `restore` takes them back bit for bit.
@@ -45,6 +51,8 @@ class TrainingState:
             "position": {"epoch": self.epoch, "step": self.step, "steps_done": self.steps_done},
             "epoch_values": self.epoch_values,
             "sums": self.sums,
+            "next_clusters": self.next_clusters,
+            "history": self.history,
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
@@ -61,6 +69,8 @@ class TrainingState:
         self.tensors = {name: tensor.to(device, copy=True) for name, tensor in snapshot["tensors"].items()}
         self.epoch, self.step, self.steps_done = (snapshot["position"][k] for k in ("epoch", "step", "steps_done"))
         self.epoch_values, self.sums = snapshot["epoch_values"], dict(snapshot["sums"])
+        self.next_clusters = dict(snapshot.get("next_clusters", {}))
+        self.history = {name: list(values) for name, values in snapshot.get("history", {}).items()}
 
 
 def _own_moments(optimizer: Optimizer) -> None:
@@ -73,20 +83,30 @@ def _own_moments(optimizer: Optimizer) -> None:
 
 
 def run_epochs(
-    state: TrainingState, *, epochs: int, begin: Callable[[], tuple[Tensor, Values]], step: Callable[[Tensor], Values]
+    state: TrainingState,
+    *,
+    epochs: int,
+    begin: Callable[[], tuple[Tensor, Values]],
+    step: Callable[[Tensor], Values],
+    end: Callable[[], Values] = dict,
 ) -> Iterator[Event]:
     """Run from where the state stands to `epochs`; yields after every step and at the end of every epoch.
 
-    begin: plans an epoch: batches [steps, B] of row numbers, and what it found; step: does one step on a batch [B].
-    Between two events the state is whole: a snapshot taken there resumes exactly.
+    begin: plans an epoch: batches [steps, B] of row numbers, and what it found; step: does one step on a batch [B];
+    end: looks back on an epoch. Between two events the state is whole: a snapshot taken there resumes exactly.
+    Raises DivergenceError, and does not count the step, where training on would spoil the networks.
     """
+    timing = state.stopwatch.timing
     while state.epoch < epochs:
         if state.step == 0:
-            state.tensors["batches"], state.epoch_values = begin()
+            with timing("planning"):
+                state.tensors["batches"], state.epoch_values = begin()
             state.sums = {}
         batches = state.tensors["batches"]
         while state.step < len(batches):
-            values = step(batches[state.step])
+            with timing("training"):
+                values = step(batches[state.step])
+            refuse_divergence(state.history, values)
             for name, value in values.items():
                 if isinstance(value, int | float):
                     total, count = state.sums.get(name, [0.0, 0])
@@ -95,6 +115,8 @@ def run_epochs(
             state.steps_done += 1
             yield Event("step", state.epoch, state.step, len(batches), values)
         means: Values = {name: total / count for name, (total, count) in state.sums.items()}
-        done = Event("epoch", state.epoch, state.step, len(batches), state.epoch_values | means)
+        with timing("planning"):
+            looked_back = end()
+        done = Event("epoch", state.epoch, state.step, len(batches), state.epoch_values | means | looked_back)
         state.epoch, state.step = state.epoch + 1, 0
         yield done

@@ -1,14 +1,20 @@
 """Follow a training loop: show it, record it, and keep it safe."""
 
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from gcl_cli import console
 from gcl_cli.artifacts.checkpoints import load_checkpoint, save_checkpoint
 from gcl_cli.artifacts.run import CHECKPOINTS, Run
 from gcl_cli.records import Event
+from gcl_cli.training.divergence import DivergenceError, refuse_spoiled
 from gcl_cli.training.state import TrainingState
+from gcl_cli.training.team import ALONE, Team
+from gcl_cli.workflow.advice import diverged
+from gcl_cli.workflow.observing import Observer
 
 LOW_SHARE = 0.2  # of clusters that span cameras: learning runs rise from .4 to .97, failing ones stay at .1
 PATIENCE = 3  # epochs
@@ -24,45 +30,111 @@ def complete_already(run: Run, *, restart: bool) -> dict[str, Any] | None:
 
 
 def last_epoch(epochs: list[dict[str, Any]]) -> dict[str, Any]:
-    """The figures of the last epoch, for a result; none where there was no epoch."""
+    """The figures of the last epoch, for a result; none where there was no epoch.
+
+    Learning rates and where the time went stay in the metrics.
+    """
     if not epochs:
         return {}
-    return {key: value for key, value in epochs[-1].items() if key not in ("time", "steps")}
+    left_out = {name for name in epochs[-1] if name.startswith(("rate_", "seconds_"))} - {"seconds_per_step"}
+    return {name: value for name, value in epochs[-1].items() if name not in {"time", "steps", *left_out}}
 
 
-def resume(run: Run, state: TrainingState) -> None:
-    """Put the state of the last checkpoint, if there is one, into `state`."""
-    checkpoint = load_checkpoint(run.folder / CHECKPOINTS)
+def resume(run: Run, state: TrainingState, team: Team = ALONE) -> None:
+    """Put the state of the last checkpoint, if there is one, into `state`, in every process of the team."""
+    checkpoint = load_checkpoint(
+        run.folder / CHECKPOINTS,
+        passed_over=lambda path: console.warn(f"{path} is damaged: an earlier checkpoint takes its place."),
+    )
+    if team.leads:
+        run.forget_after(checkpoint["lines"] if checkpoint else 0)
     if checkpoint is None:
-        run.forget_after(0)
         return
     state.restore(checkpoint["state"])
-    run.forget_after(checkpoint["lines"])
     console.say(f"Resuming {run.stage}/{run.name} at epoch {state.epoch + 1}, step {state.step}.")
 
 
 def follow(
-    run: Run, state: TrainingState, events: Iterator[Event], *, epochs: int, checkpoint_every: int
+    run: Run,
+    state: TrainingState,
+    events: Iterator[Event],
+    *,
+    epochs: int,
+    checkpoint_every: int,
+    observers: Sequence[Observer] = (),
+    team: Team = ALONE,
 ) -> list[dict[str, Any]]:
     """Run the loop to its end; returns the recorded epochs.
 
-    Every epoch becomes a line of metrics.jsonl; a checkpoint is written every `checkpoint_every` steps.
+    Every epoch becomes a line of metrics.jsonl, with what the observers see; a checkpoint is written every
+    `checkpoint_every` steps. GclError where the training diverges: that step is not recorded. Of a team, only the
+    leading process writes; the others return nothing.
     """
-    begun, first = time.monotonic(), state.steps_done
+    if not team.leads:
+        deque(_sound(run, state, events, checkpoint_every), maxlen=0)
+        return []
+    pace = _Pace(state)
     with console.meter(run.stage, total=1, done=state.steps_done) as meter:
-        for event in events:
+        for event in _sound(run, state, events, checkpoint_every):
             if event.kind == "step":
                 meter.total = state.steps_done - event.step + event.steps * (epochs - event.epoch)
                 meter.advance(note=_note(event))
+                pace.count()
                 if state.steps_done % checkpoint_every == 0:
-                    save_checkpoint(run.folder / CHECKPOINTS, state.steps_done, _saved(run, state))
+                    with state.stopwatch.timing("checkpoints"):
+                        save_checkpoint(run.folder / CHECKPOINTS, state.steps_done, _saved(run, state))
                 continue
-            seconds = (time.monotonic() - begun) / max(state.steps_done - first, 1)
-            run.record({"epoch": event.epoch + 1, "steps": event.steps, **event.values, "seconds_per_step": seconds})
+            with state.stopwatch.timing("observing"):
+                observed = {name: value for observe in observers for name, value in observe(event).items()}
+            event = replace(event, values=event.values | observed)
+            about = {"epoch": event.epoch + 1, "steps": event.steps}
+            run.record(about | event.values | learning_rates(state) | pace.of_epoch())
             meter.tell(_line(event, epochs))
             warn_of(event)
             warn_of_camera_clusters([line.get("share_cross_camera") for line in run.recorded()])
     return run.recorded()
+
+
+def learning_rates(state: TrainingState) -> dict[str, float]:
+    """`rate_<optimizer>` as it stands, without the factors of layers that learn faster."""
+    first = {name: optimizer.param_groups[0] for name, optimizer in state.optimizers.items()}
+    return {f"rate_{name}": float(group["lr"]) / float(group.get("factor", 1.0)) for name, group in first.items()}
+
+
+class _Pace:
+    """How fast a training is, and what it spends its time on.
+
+    An epoch that was interrupted is measured from where it was resumed.
+    """
+
+    def __init__(self, state: TrainingState) -> None:
+        self.state = state
+        self._begun, self._first, self._pictures = time.monotonic(), state.steps_done, 0
+
+    def count(self) -> None:
+        """One more step is done."""
+        self._pictures += self.state.tensors["batches"][0].numel()
+
+    def of_epoch(self) -> dict[str, float]:
+        """Pictures a second of training, seconds by kind of work, and seconds a step of the whole run."""
+        spent, pictures, self._pictures = self.state.stopwatch.take(), self._pictures, 0
+        steps = spent.get("training", 0.0) + spent.get("data", 0.0)
+        return {
+            **({"pictures_per_second": pictures / steps} if steps > 0 else {}),
+            **{f"seconds_{kind}": seconds for kind, seconds in sorted(spent.items())},
+            "seconds_per_step": (time.monotonic() - self._begun) / max(self.state.steps_done - self._first, 1),
+        }
+
+
+def _sound(run: Run, state: TrainingState, events: Iterator[Event], checkpoint_every: int) -> Iterator[Event]:
+    """The events of a training for as long as it is worth going on; whatever is written down has finite weights."""
+    try:
+        for event in events:
+            if event.kind == "epoch" or state.steps_done % checkpoint_every == 0:
+                refuse_spoiled(state.networks)
+            yield event
+    except DivergenceError as error:
+        raise diverged(run, state, error) from error
 
 
 def warn_of(event: Event) -> None:

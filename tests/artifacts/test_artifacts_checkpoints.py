@@ -1,14 +1,19 @@
 import ast
+import itertools
 import math
+import os
+import signal
 from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors import SafetensorError
 
 import gcl_cli
-from gcl_cli.artifacts.checkpoints import KEPT, load_checkpoint, save_checkpoint
+from gcl_cli.artifacts import checkpoints
+from gcl_cli.artifacts.checkpoints import KEPT, load_checkpoint, newest_checkpoint, save_checkpoint
 
 STATE = {
     "networks": {"encoder": {"conv.weight": torch.randn(2, 3, generator=torch.Generator().manual_seed(0))}},
@@ -93,6 +98,82 @@ def test_a_half_written_checkpoint_is_passed_over(tmp_path, monkeypatch, step):
     save_checkpoint(tmp_path, 2, {"number": 2})
     assert load_checkpoint(tmp_path) == {"number": 2}
     assert not list(tmp_path.glob("*.tmp"))
+
+
+CALLS = ("save_file", "write_json", "flush", "shutil.rmtree", "Path.mkdir", "Path.rename")
+
+
+def killed_while_saving(folder: Path, number: int, *, at: int) -> bool:
+    """Save in a process that kills itself at the given call, a file half written; False when it came through."""
+    child = os.fork()
+    if child:
+        return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+    calls = itertools.count()
+
+    def counted(original):
+        def call(*arguments, **named):
+            if next(calls) == at:
+                if original is checkpoints.save_file:
+                    original(*arguments, **named)
+                    os.truncate(arguments[1], 40)
+                os.kill(os.getpid(), signal.SIGKILL)
+            return original(*arguments, **named)
+
+        return call
+
+    for name in CALLS:
+        place, _, attribute = name.rpartition(".")
+        owner = getattr(checkpoints, place) if place else checkpoints
+        setattr(owner, attribute, counted(getattr(owner, attribute)))
+    save_checkpoint(folder, number, {"number": number, "table": torch.full((50,), float(number))})
+    os._exit(0)
+
+
+def test_a_kill_at_any_moment_of_saving_leaves_the_last_checkpoint_whole(tmp_path):
+    at, killed = 0, True
+    while killed:
+        folder = tmp_path / str(at)
+        for number in (1, 2):
+            save_checkpoint(folder, number, {"number": number})
+        killed = killed_while_saving(folder, 3, at=at)
+        found = load_checkpoint(folder)
+        assert found is not None and found["number"] in (2, 3)
+        if found["number"] == 3:
+            assert found["table"].tolist() == [3.0] * 50
+        save_checkpoint(folder, 3, {"number": 3})  # the step is done again
+        assert sorted(path.name for path in folder.iterdir()) == ["000000002", "000000003"]
+        at += 1
+    assert at > 8, "the kills were not simulated"
+
+
+@pytest.mark.parametrize("damage", ["tensors cut", "tree cut", "tensors gone", "tree empty"])
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path, damage):
+    for number in (1, 2):
+        save_checkpoint(tmp_path, number, {"number": number, "table": torch.arange(100.0)})
+    newest = tmp_path / "000000002"
+    path = newest / ("tree.json" if damage.startswith("tree") else "tensors.safetensors")
+    if damage.endswith("gone"):
+        path.unlink()
+    else:
+        os.truncate(path, 0 if damage.endswith("empty") else path.stat().st_size - 9)
+    told = []
+    assert load_checkpoint(tmp_path, passed_over=told.append)["number"] == 1
+    assert told == [newest]
+    with pytest.raises((SafetensorError, ValueError, OSError)):
+        load_checkpoint(tmp_path)
+
+
+def test_where_all_checkpoints_are_damaged_there_is_none(tmp_path):
+    save_checkpoint(tmp_path, 1, {"number": 1})
+    (tmp_path / "000000001" / "tree.json").unlink()
+    told = []
+    assert load_checkpoint(tmp_path, passed_over=told.append) is None and len(told) == 1
+
+
+def test_the_newest_number_is_known_without_reading(tmp_path):
+    assert newest_checkpoint(tmp_path) is None
+    save_checkpoint(tmp_path, 40, {})
+    assert newest_checkpoint(tmp_path) == 40
 
 
 def test_the_same_state_gives_the_same_bytes(tmp_path):

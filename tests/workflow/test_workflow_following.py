@@ -6,6 +6,7 @@ from torch import nn
 
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.run import CHECKPOINTS, METRICS, Run
+from gcl_cli.errors import GclError
 from gcl_cli.records import Event
 from gcl_cli.training.state import TrainingState, run_epochs
 from gcl_cli.workflow.following import complete_already, follow, last_epoch, resume, warn_of, warn_of_camera_clusters
@@ -54,7 +55,11 @@ def train(work: WorkFolder, *, every: int, cut_after: int | None = None):
 
 
 def figures(epochs) -> list[dict]:
-    return [{k: v for k, v in epoch.items() if k not in ("time", "seconds_per_step")} for epoch in epochs]
+    """What the epochs found, without times."""
+    return [
+        {k: v for k, v in epoch.items() if k not in ("time", "pictures_per_second") and not k.startswith("seconds_")}
+        for epoch in epochs
+    ]
 
 
 @pytest.mark.parametrize("every", [1, 3, 4, 100])
@@ -69,6 +74,83 @@ def test_a_run_that_was_cut_off_anywhere_ends_as_an_unbroken_one(tmp_path, every
     again, weights_again = train(broken, every=every)
     assert figures(again) == figures(epochs)
     assert all(torch.equal(weights[name], weights_again[name]) for name in weights)
+
+
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before_and_said_so(tmp_path, capsys):
+    epochs, weights = train(WorkFolder(tmp_path / "unbroken"), every=3)
+    broken = WorkFolder(tmp_path / "broken")
+    with pytest.raises(PowerCut):
+        train(broken, every=3, cut_after=8)
+    newest = broken.artifact("warmup/main.partial") / CHECKPOINTS / "000000006" / "tensors.safetensors"
+    newest.write_bytes(newest.read_bytes()[:-100])
+    capsys.readouterr()
+    again, weights_again = train(broken, every=3)
+    said = capsys.readouterr().err
+    assert "000000006 is damaged: an earlier checkpoint takes its place" in said and "at epoch 1, step 3" in said
+    assert figures(again) == figures(epochs)
+    assert all(torch.equal(weights[name], weights_again[name]) for name in weights)
+
+
+def diverging(work: WorkFolder, spoil, config=None):
+    """A training of which `spoil` changes the value of every step's loss, or the weights."""
+    state = fresh_state()
+
+    def step(batch):
+        loss = float(batch[0]) / 10
+        return {"loss": spoil(state, loss)}
+
+    loop = run_epochs(state, epochs=EPOCHS, begin=lambda: (torch.arange(STEPS)[:, None], {}), step=step)
+    with Run(work, "joint", "main", config or {}, {}).begin(restart=False) as run:
+        resume(run, state)
+        follow(run, state, loop, epochs=EPOCHS, checkpoint_every=2)
+
+
+def test_divergence_stops_before_its_step_is_recorded_and_says_what_to_change(tmp_path):
+    rates = {"identity_rate": 3e-3, "precision": "bf16", "decay": 0.1}
+
+    def spoil(state, loss):
+        return float("nan") if state.steps_done == 6 else loss
+
+    for _ in range(2):  # the same command goes the same way
+        with pytest.raises(GclError) as caught:
+            diverging(WorkFolder(tmp_path), spoil, rates)
+        assert "joint/main diverged in epoch 2, at step 3 (the 7th of the run): the loss 'loss' is nan" in str(
+            caught.value
+        )
+        assert "the checkpoint of step 6 is whole" in caught.value.problem
+        assert "--restart --precision fp32 --set identity_rate=0.001 " in caught.value.fix
+        assert "would go the same way" in caught.value.fix
+    assert not (tmp_path / "joint" / "main").exists()
+
+
+def test_weights_that_are_not_finite_are_never_written_down(tmp_path):
+    def spoil(state, loss):
+        if state.steps_done == 3:
+            torch.nn.init.constant_(state.networks["layer"].bias, float("inf"))
+        return loss
+
+    with pytest.raises(GclError, match=r"weights of the layer are no longer finite.* checkpoint of step 2 is whole"):
+        diverging(WorkFolder(tmp_path), spoil)
+    folder = tmp_path / "joint" / "main.partial" / CHECKPOINTS
+    assert [path.name for path in folder.iterdir()] == ["000000002"]
+
+
+def test_a_line_says_the_rates_the_pace_and_where_the_time_went(tmp_path):
+    epochs, _ = train(WorkFolder(tmp_path), every=3)
+    for epoch in epochs:
+        assert epoch["rate_layer"] == 0.1 and epoch["pictures_per_second"] > 0
+        assert {"seconds_planning", "seconds_training", "seconds_checkpoints", "seconds_per_step"} <= epoch.keys()
+    assert {"rate_layer", "seconds_training"} & last_epoch(epochs).keys() == set()
+
+
+def test_what_observers_see_is_recorded(tmp_path):
+    state = fresh_state()
+    with Run(WorkFolder(tmp_path), "warmup", "main", {}, {}).begin(restart=False) as run:
+        epochs = follow(
+            run, state, events(state, None), epochs=EPOCHS, checkpoint_every=9,
+            observers=[lambda event: {"seen": 10 * event.epoch}],
+        )  # fmt: skip
+    assert [epoch["seen"] for epoch in epochs] == [0, 10, 20]
 
 
 def test_every_epoch_is_one_line_of_the_metrics(tmp_path):

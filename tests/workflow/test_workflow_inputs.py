@@ -11,11 +11,10 @@ from gcl_cli.artifacts.formats import write_names
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.run import Run
 from gcl_cli.artifacts.view_store import compress, write_views
-from gcl_cli.config import Architecture, GenMetricsSettings
+from gcl_cli.config import Architecture
 from gcl_cli.errors import GclError
 from gcl_cli.presets import PRESETS
 from gcl_cli.records import RunOptions
-from gcl_cli.stages.gen_metrics import _diversity
 from gcl_cli.workflow.data import open_data, open_other, training_set
 from gcl_cli.workflow.rendering.views import draw_generated, open_views
 from gcl_cli.workflow.weights import inception
@@ -175,12 +174,12 @@ def test_views_of_other_pictures_are_refused(options, crops):
     assert "gcl render --restart" in caught.value.fix
 
 
-def test_the_sheet_of_generated_views_shows_every_angle_beside_the_photograph(options, crops, tmp_path):
+def test_the_sheet_of_generated_views_shows_every_angle_beside_photograph_and_mesh(options, crops, tmp_path):
     work, data = WorkFolder(Path(options.work)), open_data(options, "crops")
     render(work, NAMES)
     _, store = open_views(work, data, TINY)
     draw_generated(tmp_path / "views.png", networks(), training_set(data, TINY, options).pictures, store)
-    height, width = 2 * (128 + 4) + 4 + 14, 3 * (64 + 4) + 4
+    height, width = 2 * (128 + 4) + 4 + 14, 4 * (64 + 4) + 4
     assert Image.open(tmp_path / "views.png").size == (width, height)
 
 
@@ -214,10 +213,3 @@ def test_pictures_for_fid_have_its_size_and_those_that_do_stay_as_they_are():
     assert inception.to_fid_size(small).shape == (2, 3, 256, 128) and inception.to_fid_size(small).dtype == torch.uint8
     right = torch.randint(0, 256, (1, 3, 256, 128), dtype=torch.uint8)
     assert torch.equal(inception.to_fid_size(right), right)
-
-
-@pytest.mark.parametrize(("people", "measured"), [([-1] * 4, False), ([1, 2, 3, 4], False), ([1, 1, 2, 3], True)])
-def test_diversity_within_a_person_is_none_where_nobody_has_two_pictures(people, measured):
-    photographs = torch.randint(0, 256, (4, 3, 32, 16), dtype=torch.uint8)
-    found = _diversity(photographs, torch.tensor(people), GenMetricsSettings())
-    assert (found is not None) == measured

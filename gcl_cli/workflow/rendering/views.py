@@ -1,6 +1,7 @@
 """Rendered views as training input, and sheets of generated ones."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,10 +14,12 @@ from gcl_cli.artifacts.sheets import write_sheet
 from gcl_cli.artifacts.view_store import ViewStore
 from gcl_cli.config import Architecture
 from gcl_cli.errors import GclError
-from gcl_cli.records import StructurePictures
+from gcl_cli.records import Event, StructurePictures
 from gcl_cli.training.generation import generate
+from gcl_cli.training.structures import OWN
 from gcl_cli.workflow.data import WorkData
 from gcl_cli.workflow.meshes.bodies import STATUS, read_status
+from gcl_cli.workflow.observing import Observer
 
 SHEET_PEOPLE = 8
 WORST = {"ok": 0, "low": 1, "all": 2}  # --mesh-quality -> the worst status that is still generated from
@@ -62,18 +65,44 @@ def well_meshed(work: WorkFolder, render: Artifact, quality: str, *, batch_size:
 
 
 def draw_generated(path: Path, networks: dict[str, nn.Module], pictures: Tensor, structures: StructurePictures) -> None:
-    """A sheet: for some people the photograph and the generated picture at every rendered angle."""
+    """A sheet, always of the same people: photograph, mesh, reconstruction and the novel views at all other angles.
+
+    The networks' modes are put back, so that a training goes on as if nothing had been drawn.
+    """
     rows = torch.linspace(0, len(pictures) - 1, min(SHEET_PEOPLE, len(pictures))).round().long()
     angles = len(structures.angles)
+    modes = {module: module.training for network in networks.values() for module in network.modules()}
     made = generate(
         networks, pictures, structures, rows.repeat_interleave(angles), torch.arange(angles).repeat(len(rows))
     )
+    for module, mode in modes.items():
+        module.training = mode
+    meshes = structures(rows, torch.full_like(rows, OWN))
     sheet = [
-        [_as_image(pictures[row]), *(_as_image(made[i * angles + a]) for a in range(angles))]
+        [_as_image(pictures[row]), _as_image(meshes[i]), *(_as_image(made[i * angles + a]) for a in range(angles))]
         for i, row in enumerate(rows.tolist())
     ]
-    write_sheet(path, sheet, captions=("photo", *(str(angle) for angle in structures.angles)))
+    turned = [str(angle) for a, angle in enumerate(structures.angles) if a != OWN]
+    write_sheet(path, sheet, captions=("photo", "mesh", "own view", *turned))
+
+
+def sheets_of_epochs(
+    folder: Path, networks: dict[str, nn.Module], pictures: Tensor, structures: StructurePictures, *, every: int
+) -> tuple[Observer, ...]:
+    """Draws `views/epoch_003.png` and so on, every few epochs, so that one can watch generation improve; 0: none."""
+    if every == 0:
+        return ()
+
+    def observe(event: Event) -> dict[str, Any]:
+        if (event.epoch + 1) % every == 0:
+            (folder / "views").mkdir(exist_ok=True)
+            path = folder / "views" / f"epoch_{event.epoch + 1:03d}.png"
+            draw_generated(path, networks, pictures, structures)
+        return {}
+
+    return (observe,)
 
 
 def _as_image(picture: Tensor) -> np.ndarray:
-    return picture.permute(1, 2, 0).numpy()
+    """[h, w, 3] of a picture [3, h, w], [h, w] of a grey one [1, h, w]."""
+    return picture.permute(1, 2, 0).squeeze(2).numpy()

@@ -1,0 +1,37 @@
+"""What to type when a training has diverged."""
+
+from gcl_cli.artifacts.checkpoints import newest_checkpoint
+from gcl_cli.artifacts.run import CHECKPOINTS, Run
+from gcl_cli.errors import GclError
+from gcl_cli.training.divergence import DivergenceError
+from gcl_cli.training.state import TrainingState
+
+CALMER = 1 / 3  # times the rates that led there
+
+
+def diverged(run: Run, state: TrainingState, error: DivergenceError) -> GclError:
+    """What happened, what is safe, and which settings to change, with values for this very run."""
+    newest = newest_checkpoint(run.folder / CHECKPOINTS)
+    safe = "there was no checkpoint yet" if newest is None else f"the checkpoint of step {newest} is whole"
+    problem = (
+        f"{run.stage}/{run.name} diverged in epoch {state.epoch + 1}, at step {state.step + 1} (the "
+        f"{state.steps_done + 1}th of the run): {error}. That step was not recorded; {safe}."
+    )
+    return GclError(
+        problem,
+        "The same command would go the same way. Begin anew with calmer settings: --restart "
+        f"{' '.join(_changes(run, error))} (or keep this run and add --name NAME).",
+    )
+
+
+def _changes(run: Run, error: DivergenceError) -> list[str]:
+    """Options that make a run of these settings calmer."""
+    rates = {name: value for name, value in run.config.items() if name.endswith("_rate") and isinstance(value, float)}
+    if error.of_clusters:
+        changes = ["--set refresh=all"] if run.config.get("refresh", "all") != "all" else []
+        if run.config.get("radius") is not None:
+            changes.append("--radius none")
+        rates = {name: rate for name, rate in rates.items() if name in ("identity_rate", "learning_rate")}
+    else:
+        changes = ["--precision fp32"] if run.config.get("precision", "fp32") != "fp32" else []
+    return changes + [f"--set {name}={CALMER * rate:.2g}" for name, rate in rates.items()]
