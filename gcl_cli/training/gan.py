@@ -1,26 +1,32 @@
 """L_gan: one forward pass through generator and encoder, and the steps of both sides (Eq. 1-4)."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import NamedTuple, cast
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Adam
+from torch.utils.checkpoint import checkpoint
 
 from gcl_cli.config import GanSettings
-from gcl_cli.losses.adversarial import discriminator_adversarial, generator_adversarial, gradient_penalty
+from gcl_cli.losses.adversarial import (
+    discriminator_adversarial,
+    discriminator_logistic,
+    generator_adversarial,
+    generator_logistic,
+    gradient_penalty,
+)
 from gcl_cli.losses.generation import feature_reconstruction, gan_objective, image_reconstruction
 from gcl_cli.networks.discriminator import Discriminator
 from gcl_cli.networks.generator import Generator
 from gcl_cli.networks.identity_encoder import IdentityCode, IdentityEncoder
 from gcl_cli.networks.structure_encoder import StructureEncoder
 from gcl_cli.training.devices import arithmetic
+from gcl_cli.training.mixup import Mixup
 from gcl_cli.training.schedules import every_nth
 from gcl_cli.training.state import TrainingState, Values
-
-FAKES = 3  # reconstruction, novel view, cycle: the real pictures count once against each
 
 
 class Views(NamedTuple):
@@ -33,6 +39,13 @@ class Views(NamedTuple):
     code_reconstructed: IdentityCode
     code_novel: IdentityCode
     code_cycled: IdentityCode
+    mixed: Tensor | None = None  # x_mix of GCL+, where identities are mixed
+    code_mixed: IdentityCode | None = None
+
+    def fakes(self) -> list[Tensor]:
+        """The kinds of generated pictures [B, 3, H, W]; the real ones count once against each."""
+        made = [self.reconstructed, self.novel, self.cycled]
+        return made if self.mixed is None else [*made, self.mixed]
 
 
 class ViewGan:
@@ -53,51 +66,70 @@ class ViewGan:
     def reconstruct(self, real: Tensor, own_structure: Tensor) -> Tensor:
         """x'_ori [B, 3, H, W] from pictures [B, 3, H, W] and their own structure pictures [B, 1, H, W]."""
         with arithmetic(self.settings.precision, self.device):
-            modulation = self.generator.modulation(self.identity_encoder(real).parts)
-            return self.generator(self.structure_encoder(own_structure), modulation).float()
+            modulation = self.generator.modulation(self._through(self.identity_encoder, real).parts)
+            return self._through(self.generator, self.structure_encoder(own_structure), modulation)
 
-    def views(self, seen: Tensor, own_structure: Tensor, new_structure: Tensor, *, freeze_statistics: bool) -> Views:
+    def views(
+        self,
+        seen: Tensor,
+        own_structure: Tensor,
+        new_structure: Tensor,
+        *,
+        freeze_statistics: bool,
+        mixup: Mixup | None = None,
+    ) -> Views:
         """Encode `seen` [B, 3, H, W], generate the own, the novel and the cycled view, and encode them.
 
         freeze_statistics: generated pictures do not move the encoder's running BatchNorm statistics.
+        mixup: also generate, in their own structure, people between two of the batch (GCL+).
         """
         with arithmetic(self.settings.precision, self.device):
-            code = self.identity_encoder(seen)
+            code = self._through(self.identity_encoder, seen)
             modulation = self.generator.modulation(code.parts)
             own, new = self.structure_encoder(torch.cat([own_structure, new_structure])).chunk(2)
-            reconstructed, novel = self.generator(own, modulation), self.generator(new, modulation)
+            reconstructed, novel = (self._through(self.generator, structure, modulation) for structure in (own, new))
             # Paper: does not say; the published code lets generated pictures move the encoder's running statistics.
             # Here: real pictures alone do (batchnorm_update = real).
             with frozen_statistics(self.identity_encoder, freeze_statistics):
-                code_reconstructed = self.identity_encoder(reconstructed)
-                code_novel = self.identity_encoder(novel)
-                cycled = self.generator(own, self.generator.modulation(code_novel.parts))
-                code_cycled = self.identity_encoder(cycled)
-        pictures = (reconstructed.float(), novel.float(), cycled.float())
-        return Views(code, *pictures, code_reconstructed, code_novel, code_cycled)
+                code_reconstructed = self._through(self.identity_encoder, reconstructed)
+                code_novel = self._through(self.identity_encoder, novel)
+                cycled = self._through(self.generator, own, self.generator.modulation(code_novel.parts))
+                code_cycled = self._through(self.identity_encoder, cycled)
+                views = Views(code, reconstructed, novel, cycled, code_reconstructed, code_novel, code_cycled)
+                if mixup is not None:
+                    mixed = self._through(self.generator, own, self.generator.modulation(mixup.of(code.parts)))
+                    views = views._replace(mixed=mixed, code_mixed=self._through(self.identity_encoder, mixed))
+        return views
 
-    def discriminator_step(self, real: Tensor, views: Views) -> Values:
-        """One Adam step of the discriminator on real and (detached) generated pictures."""
+    def _through(self, network: nn.Module, *inputs: Any) -> Any:
+        """What `network` makes of `inputs`; where memory is short, its inside is computed anew for the gradient."""
+        if not self.settings.checkpoint_activations:
+            return network(*inputs)
+
+        def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+            return nullcontext(), frozen_statistics(network, True)  # the second time must not move BatchNorm again
+
+        return checkpoint(network, *inputs, use_reentrant=False, preserve_rng_state=False, context_fn=contexts)
+
+    def discriminator_loss(self, real: Tensor, views: Views) -> tuple[Tensor, Values]:
+        """Eq. 3 for the discriminator, on real and (detached) generated pictures, with its penalty."""
         s = self.settings
         self.discriminator.requires_grad_(True)
         weight = every_nth(s.penalty_weight, step=self._discriminator_steps(), every=s.penalty_every)
-        fakes = torch.cat([views.reconstructed, views.novel, views.cycled]).detach()
+        fakes = views.fakes()
         with arithmetic(s.precision, self.device):
-            maps_fake = self.discriminator(fakes)
+            maps_fake = self.discriminator(torch.cat(fakes).detach())
         if weight > 0:  # the penalty differentiates twice: it stays in fp32
             seen = real.detach().requires_grad_(True)
             maps_real = self.discriminator(seen)
-            penalty = FAKES * weight * gradient_penalty(maps_real, seen)
+            penalty = len(fakes) * weight * gradient_penalty(maps_real, seen)
         else:
             with arithmetic(s.precision, self.device):
                 maps_real = self.discriminator(real)
             penalty = real.new_zeros(())
-        loss = discriminator_adversarial(maps_real, by_kind(maps_fake)) + penalty
-        optimizer = self.state.optimizers["discriminator"]
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        return {"discriminator": loss.item()}
+        adversarial = discriminator_logistic if s.adversarial == "logistic" else discriminator_adversarial
+        loss = adversarial(maps_real, by_kind(maps_fake, len(fakes))) + penalty
+        return loss, {"discriminator": loss.item()}
 
     def _discriminator_steps(self) -> int:
         """How many steps the discriminator has done; steps of other kinds in between must not shift the penalty."""
@@ -111,8 +143,8 @@ class ViewGan:
         image = image_reconstruction(real, views.reconstructed, views.cycled)
         feature = feature_reconstruction(views.code.parts, views.code_reconstructed.parts, views.code_cycled.parts)
         with arithmetic(s.precision, self.device):
-            maps = self.discriminator(torch.cat([views.reconstructed, views.novel, views.cycled]))
-        adversarial = generator_adversarial(by_kind(maps))
+            maps = by_kind(self.discriminator(torch.cat(views.fakes())), len(views.fakes()))
+        adversarial = generator_logistic(maps) if s.adversarial == "logistic" else generator_adversarial(maps)
         total = gan_objective(
             image, feature, s.adversarial_weight * adversarial,
             image_weight=s.image_weight, feature_weight=s.feature_weight,
@@ -121,15 +153,16 @@ class ViewGan:
         return total, values
 
 
-def by_kind(maps: list[Tensor]) -> list[list[Tensor]]:
-    """Patch maps of reconstruction, novel view and cycle apart, from maps of the three end to end [3B, 1, h, w]."""
-    return [list(kind) for kind in zip(*(scale.chunk(FAKES) for scale in maps), strict=True)]
+def by_kind(maps: list[Tensor], kinds: int) -> list[list[Tensor]]:
+    """Patch maps of each kind of generated pictures apart, from maps of all end to end [kinds * B, 1, h, w]."""
+    return [list(kind) for kind in zip(*(scale.chunk(kinds) for scale in maps), strict=True)]
 
 
 def gan_optimizers(networks: dict[str, nn.Module], settings: GanSettings) -> dict[str, Adam]:
     """Adam for the generator's side (structure encoder, decoder, AdaIN networks) and for the discriminator."""
     side = [*networks["structure_encoder"].parameters(), *networks["generator"].parameters()]
-    # Paper: Adam's rates fall tenfold in the joint stage. Here: they stay (at 1e-5, as the published code's in effect).
+    # Paper: Adam's rates fall tenfold in the joint stage. Here: they stay at 1e-5, as the published code's in effect
+    # (gan_decay_at lets them fall).
     betas, decay = (settings.beta1, settings.beta2), settings.gan_weight_decay
     return {
         "generator": Adam(side, lr=settings.generator_rate, betas=betas, weight_decay=decay),
