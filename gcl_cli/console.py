@@ -1,26 +1,33 @@
 """What a person reads: progress and remarks on stderr, the result on stdout."""
 
 import json
+import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # rich is imported where it is used: `gcl --help` must answer at once
-    from rich.console import Console
+    from rich.console import Console, Group
     from rich.progress import Progress
     from rich.table import Table
 
 QUIET_SECONDS = 15.0
 
 
+def _rank() -> str:
+    """The number of this process among those that torchrun started; "0" for the leading one, and when alone."""
+    return os.environ.get("RANK", "0")
+
+
 @cache
 def _talk() -> "Console":
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False, emoji=False)
+    return Console(stderr=True, highlight=False, emoji=False, quiet=_rank() != "0")
 
 
 def say(text: str) -> None:
@@ -35,9 +42,13 @@ def warn(text: str) -> None:
 
 def complain(problem: str, fix: str) -> None:
     """The two lines of a GclError, on stderr; what a library reported in several lines is joined."""
+    from rich.console import Console
+
     problem, fix = (" ".join(map(str.strip, text.splitlines())) for text in (problem, fix))
-    _talk().print(f"Error: {problem}", markup=False, soft_wrap=True, style="red")
-    _talk().print(fix, markup=False, soft_wrap=True)
+    speaker = "" if _rank() == "0" else f" (process {_rank()})"
+    screen = _talk() if not speaker else Console(stderr=True, highlight=False, emoji=False)
+    screen.print(f"Error{speaker}: {problem}", markup=False, soft_wrap=True, style="red")
+    screen.print(fix, markup=False, soft_wrap=True)
 
 
 class Meter:
@@ -79,12 +90,136 @@ def meter(title: str, total: int, done: int = 0) -> Iterator[Meter]:
         SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"), TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
     )  # fmt: skip
+    if (board := Board.shown) is not None:  # one live display at a time: the bar becomes a part of it
+        board.bar = Progress(*columns, console=_talk())
+        try:
+            yield Meter(title, total, done, board.bar)
+        finally:
+            board.bar = None
+        return
     with Progress(*columns, console=_talk()) as bar:
         yield Meter(title, total, done, bar)
 
 
+class Board:
+    """The steps of a long job: a live list on a terminal, a line at each change elsewhere."""
+
+    shown: "Board | None" = None  # the one on the terminal
+    _STYLES: Mapping[str, str] = {"running": "bold", "made": "green", "kept": "green", "left": "dim", "stopped": "red"}
+
+    def __init__(self, titles: Sequence[str]) -> None:
+        self.states = dict.fromkeys(titles, "left")
+        self.seconds: dict[str, float] = {}
+        self.bar: Progress | None = None
+        self._begun = self._step_begun = time.monotonic()
+
+    def begin(self, title: str) -> None:
+        """A step is at work now."""
+        self._step_begun = time.monotonic()
+        self._turn(title, "running")
+
+    def end(self, title: str, state: str) -> None:
+        """A step is over: `made` now, `kept` as it was, or `stopped`."""
+        self.seconds[title] = time.monotonic() - self._step_begun
+        self._turn(title, state)
+
+    def _turn(self, title: str, state: str) -> None:
+        self.states[title] = state
+        if Board.shown is None:
+            number, took = list(self.states).index(title) + 1, self.seconds.get(title)
+            say(f"[{number}/{len(self.states)}] {title}: {state}" + (f" in {duration_text(took)}" if took else ""))
+
+    def __rich__(self) -> "Group":
+        from rich.console import Group
+        from rich.table import Table
+
+        table, clock = Table.grid(padding=(0, 2)), time.monotonic()
+        for title, state in self.states.items():
+            seconds = clock - self._step_begun if state == "running" else self.seconds.get(title)
+            took = "" if seconds is None or state == "kept" else duration_text(seconds)
+            table.add_row(title, state, took, style=self._STYLES.get(state))
+        left = sum(state == "left" for state in self.states.values())
+        table.add_row("", f"{left} left", duration_text(clock - self._begun))
+        return Group(table, *([self.bar.get_renderable()] if self.bar else []))
+
+
+@contextmanager
+def board(titles: Sequence[str]) -> Iterator[Board]:
+    """Show how a job of several steps goes; meters used inside appear below the list."""
+    made = Board(titles)
+    if not _talk().is_terminal:
+        yield made
+        return
+    from rich.live import Live
+
+    Board.shown = made
+    try:
+        with Live(made, console=_talk(), refresh_per_second=4):
+            yield made
+    finally:
+        Board.shown = None
+
+
+def duration_text(seconds: float) -> str:
+    """`12 s`, `3 min 05 s`, `2 h 10 min`, `5 days`."""
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min" if whole < 172_800 else f"{whole // 86_400} days"
+
+
+def size_text(size: int) -> str:
+    """`512 B`, `1.2 MB`: bytes in powers of 1,000."""
+    number, unit = float(size), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if number < 999.5:
+            break
+        number, unit = number / 1000, larger
+    return f"{number:.0f} {unit}" if unit == "B" or number >= 99.5 else f"{number:.1f} {unit}"
+
+
+def show_tree(title: str, branches: Mapping[str, Sequence[tuple[str, str]]]) -> None:
+    """A tree of one level of branches on stdout; a leaf is a line and the style it is written in."""
+    from rich.console import Console
+    from rich.text import Text
+    from rich.tree import Tree
+
+    tree = Tree(Text(title))
+    for branch, leaves in branches.items():
+        below = tree.add(Text(branch))
+        for line, style in leaves:
+            below.add(Text(line, style=style))
+    Console(highlight=False, markup=False, emoji=False).print(tree)
+
+
+_keeper: ContextVar[list[dict[str, Any]] | None] = ContextVar("_keeper", default=None)
+
+
+@contextmanager
+def kept() -> Iterator[list[dict[str, Any]]]:
+    """Results that are shown inside are kept in this list instead: Python called the command, not a person."""
+    results: list[dict[str, Any]] = []
+    before = _keeper.set(results)
+    try:
+        yield results
+    finally:
+        _keeper.reset(before)
+
+
+def keeps() -> bool:
+    """Whether results are kept for Python at the moment."""
+    return _keeper.get() is not None
+
+
 def show(result: dict[str, Any], *, as_json: bool) -> None:
     """The result on stdout: a table on a terminal, JSON when piped or asked for."""
+    if (results := _keeper.get()) is not None:
+        results.append(result)
+        return
+    if _rank() != "0":
+        return
     if as_json or not sys.stdout.isatty():
         sys.stdout.write(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
     else:

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import os
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -13,6 +14,7 @@ from pydantic.fields import FieldInfo
 
 from gcl_cli import console
 from gcl_cli.config import Settings
+from gcl_cli.config.stages import STAGE_SETTINGS
 from gcl_cli.errors import GclError
 from gcl_cli.presets import PRESETS
 
@@ -32,7 +34,13 @@ Method = Annotated[
     Literal["cluster-contrast", "jvtc", "mmcl", "act", "supervised"],
     typer.Option(help="how the encoder learns; options show cluster-contrast's defaults"),
 ]
+Parity = Annotated[
+    Literal["none", "reference"], typer.Option(help="settings that reproduce where GCL's published code left its paper")
+]
 Source = Annotated[str | None, typer.Option(metavar="DATA", help="labelled data set to learn from first")]
+Validation = Annotated[
+    str | None, typer.Option(metavar="DATA", help="labelled pictures of other people, which then select the epoch")
+]
 CamStyle = Annotated[
     str | None, typer.Option(metavar="DIR", help="camera-styled pictures, for jvtc, mmcl [default: augmented copies]")
 ]
@@ -54,6 +62,7 @@ _RUN: dict[str, Any] = {
     "threads": (Annotated[int | None, typer.Option(min=1, help="CPU threads or processes [default: all cores]")], None),
 }
 RUN_NAMES = tuple(_RUN)
+_FOR_TEAMS = ("warmup", "gan-warmup", "joint")  # commands that torchrun may start several times
 
 
 def with_settings(
@@ -83,27 +92,52 @@ def with_settings(
             run = {name: values.pop(name) for name in shared}
             more = values.pop("set_more") or []
             checked = methods[values["method"]] if methods else model
-            with_errors(lambda: command(**values, chosen=validated(stage, checked, chosen, more), run=run))
+            with_errors(lambda: command(**values, chosen=validated(stage, checked, chosen, more), run=run), stage=stage)
 
         own = [p for p in inspect.signature(command).parameters.values() if p.name not in ("chosen", "run")]
         options = [_parameter(name, _annotation(stage, name, info), None) for name, info in fields.items()]
         options += [_parameter("set_more", SetMore, None)]
         options += [_parameter(name, annotation, default) for name, (annotation, default) in shared.items()]
         wrapper.__signature__ = inspect.Signature([*own, *options])  # type: ignore[attr-defined]
+        wrapper.settings = fields  # type: ignore[attr-defined]
         return wrapper
 
     return decorate
 
 
-def with_errors(job: Callable[[], None]) -> None:
-    """Run a command; what a user can mend is told in two lines, an interruption in one."""
+def with_shared(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command that has no settings of its own some of the shared options, as `run`; errors as above."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def wrapper(**values: Any) -> None:
+            run = {name: values.pop(name) for name in names}
+            with_errors(lambda: command(**values, run=run), stage=command.__name__)
+
+        own = [p for p in inspect.signature(command).parameters.values() if p.name != "run"]
+        options = [_parameter(name, *_RUN[name]) for name in names]
+        wrapper.__signature__ = inspect.Signature([*own, *options])  # type: ignore[attr-defined]
+        return wrapper
+
+    return decorate
+
+
+def with_errors(
+    job: Callable[[], None], *, stage: str, interrupted: str = "The same command goes on from the last checkpoint."
+) -> None:
+    """Run a command; what a user can mend is told in two lines, an interruption in one that says how to go on."""
+    if console.keeps():  # Python sees them as they are
+        job()
+        return
     try:
+        if os.environ.get("WORLD_SIZE", "1") != "1" and stage not in _FOR_TEAMS:
+            raise GclError(f"gcl {stage} is not shared among processes by torchrun.", "Start it without torchrun.")
         job()
     except GclError as error:
         console.complain(error.problem, error.fix)
         raise typer.Exit(2) from error
     except KeyboardInterrupt as error:
-        console.say("Interrupted. The same command goes on from the last checkpoint.")
+        console.say(f"Interrupted. {interrupted}")
         raise typer.Exit(INTERRUPTED) from error
 
 
@@ -131,6 +165,19 @@ def validated(stage: str, model: type[Settings], chosen: dict[str, Any], more: l
             f"{option}{first['msg'].removeprefix('Value error, ')}{found}.", f"See gcl {stage} --help"
         ) from error
     return {name: getattr(settings, name) for name in chosen}
+
+
+def validated_by_stage(pairs: list[str], stages: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    """What `--set STAGE.KEY=VALUE` chooses for each stage; GclError for an unknown stage or name, or a bad value."""
+    by_stage: dict[str, list[str]] = {}
+    for pair in pairs:
+        stage, dot, setting = pair.partition(".")
+        if not dot or stage not in stages:
+            raise GclError(
+                f"--set {pair}: the stage is missing.", f"Write STAGE.KEY=VALUE; stages: {', '.join(stages)}"
+            )
+        by_stage.setdefault(stage, []).append(setting)
+    return {stage: validated(stage, STAGE_SETTINGS[stage], {}, settings) for stage, settings in by_stage.items()}
 
 
 def _extra(info: FieldInfo) -> dict[str, Any]:

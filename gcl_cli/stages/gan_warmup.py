@@ -8,17 +8,19 @@ from typing import Any
 import torch
 from torch import nn
 
+from gcl_cli import console
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.run import Run
 from gcl_cli.config import Architecture, GanWarmupSettings
 from gcl_cli.errors import GclError
 from gcl_cli.presets import settings_for
 from gcl_cli.records import RunOptions
-from gcl_cli.training.devices import choose_device, set_threads
 from gcl_cli.training.gan_warmup import GanWarmup, gan_warmup_state
+from gcl_cli.training.memory_estimate import gan_memory
 from gcl_cli.workflow.data import open_data, training_set
 from gcl_cli.workflow.following import complete_already, follow, last_epoch, resume
-from gcl_cli.workflow.rendering.views import draw_generated, open_views, well_meshed
+from gcl_cli.workflow.rendering.views import draw_generated, open_views, sheets_of_epochs, well_meshed
+from gcl_cli.workflow.teaming import begun_together
 from gcl_cli.workflow.weights.networks import GAN, new_gan, save_networks
 from gcl_cli.workflow.weights.starting_gan import gan_digests, load_gan_files, with_layout_of
 from gcl_cli.workflow.weights.starting_weights import OpenedEncoder, open_encoder, refuse_itself
@@ -37,8 +39,8 @@ def run(
     opened = open_data(options, None)
     source = open_encoder(work, encoder=encoder, init=init, stages=("warmup",))
     refuse_itself(f"gan-warmup/{options.name}", source.inputs)
-    architecture = with_layout_of(init_gan, source.architecture)
     settings = settings_for(GanWarmupSettings, "gan-warmup", source.preset, chosen)
+    architecture = _laid_out(source.architecture, settings, init_gan)
     _require_work(settings, init_gan)
     render, structures = open_views(work, opened, architecture)
     inputs = {"dataset": opened.digest, render.reference: render.manifest.digest}
@@ -48,17 +50,13 @@ def run(
     if result := complete_already(job, restart=options.restart):
         return result
     usable = well_meshed(work, render, settings.mesh_quality, batch_size=settings.batch_size)
-    set_threads(options.threads)
-    device = choose_device(options.device)
-    with job.begin(restart=options.restart):
+    with begun_together(job, options) as (team, device):
         pictures = replace(training_set(opened, architecture, options), well_meshed=usable)
         networks = _networks(source, architecture, init_gan, settings.seed, device)
         state = gan_warmup_state(networks, settings)
-        resume(job, state)
-        training = GanWarmup(state, pictures, structures, settings)
-        epochs = follow(
-            job, state, training.epochs(), epochs=training.total, checkpoint_every=settings.checkpoint_every
-        )
+        epochs = _train(job, GanWarmup(state, pictures, structures, settings, team=team))
+        if not team.leads:
+            return {}
         written = GAN if "encoder" in config else networks
         save_networks(job.folder, {name: networks[name] for name in written}, architecture)
         draw_generated(job.folder / "views.png", networks, pictures.pictures, structures)
@@ -68,9 +66,34 @@ def run(
         return job.publish(result, seed=settings.seed).manifest.result
 
 
+def _train(job: Run, training: GanWarmup) -> list[dict[str, Any]]:
+    """Train from the last checkpoint to the end; returns the recorded epochs."""
+    state, settings = training.state, training.settings
+    resume(job, state, training.team)
+    console.say(gan_memory(training.gan, training.data.pictures).sentence())
+    sheets = sheets_of_epochs(
+        job.folder, state.networks, training.data.pictures, training.structures, every=settings.sheet_every
+    )
+    return follow(
+        job, state, training.epochs(), epochs=training.total, checkpoint_every=settings.checkpoint_every,
+        observers=sheets, team=training.team,
+    )  # fmt: skip
+
+
 def _require_work(settings: GanWarmupSettings, init_gan: Files) -> None:
     if settings.epochs + settings.reconstruction_epochs == 0 and not init_gan:
         raise GclError("There are no epochs to train.", "Give at least 1 of --epochs or of --reconstruction-epochs.")
+
+
+def _laid_out(architecture: Architecture, settings: GanWarmupSettings, init_gan: Files) -> Architecture:
+    """`architecture` with the part layout that was chosen, or that the weights of `--init-gan` have."""
+    found, wanted = with_layout_of(init_gan, architecture), settings.part_layout
+    if init_gan and wanted not in (None, found.part_layout):
+        raise GclError(
+            f"The generator of --init-gan was trained with part_layout {found.part_layout}, not {wanted}.",
+            "Leave the choice to its weights: --set part_layout=none",
+        )
+    return found if wanted is None else found.model_copy(update={"part_layout": wanted})
 
 
 def _origin(source: OpenedEncoder, init_gan: Files) -> dict[str, Any]:

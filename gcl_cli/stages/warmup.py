@@ -24,7 +24,8 @@ from gcl_cli.errors import GclError
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.presets import settings_for
 from gcl_cli.records import RunOptions, StyleVersions, TrainingSet
-from gcl_cli.training.devices import choose_device, set_threads
+from gcl_cli.training.memory_estimate import encoder_memory
+from gcl_cli.training.team import Team
 from gcl_cli.training.warmups.act import Act, act_state
 from gcl_cli.training.warmups.cluster_contrast import ClusterContrast, cluster_contrast_state
 from gcl_cli.training.warmups.jvtc import Jvtc, jvtc_state
@@ -32,7 +33,9 @@ from gcl_cli.training.warmups.mmcl import Mmcl, mmcl_state
 from gcl_cli.training.warmups.supervised import Supervised, supervised_state
 from gcl_cli.workflow.data import WorkData, labelled_set, open_data, open_other, require_people, training_set
 from gcl_cli.workflow.following import complete_already, follow, last_epoch, resume
+from gcl_cli.workflow.observing import true_agreement
 from gcl_cli.workflow.styles import camera_styles, styles_digest
+from gcl_cli.workflow.teaming import begun_together
 from gcl_cli.workflow.weights.networks import save_networks
 from gcl_cli.workflow.weights.starting_weights import Start, new_encoder, read_start, refuse_itself, with_head_of
 
@@ -80,15 +83,21 @@ def run(options: RunOptions, data: str | None, job: Warmup) -> dict[str, Any]:
     record = Run(work, "warmup", options.name, config, inputs)
     if result := complete_already(record, restart=options.restart):
         return result
-    set_threads(options.threads)
     architecture = Architecture(**settings.model_dump(include=set(Architecture.model_fields)))
-    encoder = new_encoder(start, architecture, seed=settings.seed, device=choose_device(options.device))
-    with record.begin(restart=options.restart):
-        loop = _loop(encoder, settings, start.init, opened, source, job.camstyle, options)
-        resume(record, loop.state)
+    with begun_together(record, options) as (team, device):
+        encoder = new_encoder(start, architecture, seed=settings.seed, device=device)
+        loop = _loop(encoder, settings, start.init, opened, source, job.camstyle, options, team)
+        resume(record, loop.state, team)
+        if isinstance(loop, ClusterContrast | Supervised):
+            batch = loop.settings.people * loop.settings.pictures
+            memory = encoder_memory(loop.state, loop.data.pictures, batch_size=batch, precision=settings.precision)
+            console.say(memory.sentence())
         epochs = follow(
-            record, loop.state, loop.epochs(), epochs=settings.epochs, checkpoint_every=settings.checkpoint_every
-        )
+            record, loop.state, loop.epochs(), epochs=settings.epochs, checkpoint_every=settings.checkpoint_every,
+            observers=true_agreement(opened, loop.state), team=team,
+        )  # fmt: skip
+        if not team.leads:
+            return {}
         save_networks(record.folder, {"identity_encoder": encoder}, architecture)
         result = {"method": job.method, "steps": loop.state.steps_done, **last_epoch(epochs)}
         return record.publish(result, seed=settings.seed).manifest.result
@@ -151,8 +160,11 @@ def _loop(
     source: WorkData | None,
     camstyle: str | None,
     options: RunOptions,
+    team: Team,
 ) -> Loop:
     """The training that the method's settings belong to, before its first step."""
+    if team.size > 1 and not isinstance(settings, ClusterContrastSettings):
+        raise GclError("Only --method cluster-contrast is shared among processes.", "Start it without torchrun.")
     architecture = Architecture(**settings.model_dump(include=set(Architecture.model_fields)))
     learns_labels = isinstance(settings, SupervisedSettings | JvtcSettings | ActSettings)
     known = labelled_set(source, architecture, options) if source is not None and learns_labels else None
@@ -164,7 +176,7 @@ def _loop(
     match settings:
         case ClusterContrastSettings():
             return ClusterContrast(
-                cluster_contrast_state(encoder, settings), pictures, settings, colour_start=init == "none"
+                cluster_contrast_state(encoder, settings), pictures, settings, colour_start=init == "none", team=team
             )
         case JvtcSettings():
             return Jvtc(

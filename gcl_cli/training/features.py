@@ -5,22 +5,30 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gcl_cli.networks.identity_encoder import IdentityEncoder
+from gcl_cli.networks.normalisation import at_least_float32
 from gcl_cli.training.augmentation import normalise
 from gcl_cli.training.devices import arithmetic
+from gcl_cli.training.team import ALONE, Team
 
 BATCH = 256
 
 
 @torch.no_grad()
-def embed(encoder: IdentityEncoder, pictures: Tensor, *, precision: str, batch: int = BATCH) -> Tensor:
-    """Unit embeddings [N, D] of pictures [N, 3, H, W] uint8, in evaluation mode; the mode is put back."""
+def embed(
+    encoder: IdentityEncoder, pictures: Tensor, *, precision: str, batch: int = BATCH, team: Team = ALONE
+) -> Tensor:
+    """Unit embeddings [N, D] of pictures [N, 3, H, W] uint8, in evaluation mode; the mode is put back.
+
+    team: the processes that share the work; each gets the features of all pictures.
+    """
     device = next(encoder.parameters()).device
     was_training = encoder.training
     encoder.eval()
     rows = []
-    for chunk in pictures.split(batch):
+    for chunk in team.own(pictures).split(batch):
         with arithmetic(precision, device):
             embedding = encoder(normalise(chunk.to(device))).embedding
-        rows.append(F.normalize(embedding.float(), dim=1))
+        rows.append(F.normalize(at_least_float32(embedding), dim=1))
     encoder.train(was_training)
-    return torch.cat(rows) if rows else torch.empty(0, encoder.embedding_size, device=device)
+    own = torch.cat(rows) if rows else torch.empty(0, encoder.embedding_size, device=device)
+    return team.gather_uneven(own) if team.size > 1 else own

@@ -7,11 +7,14 @@ from torch import Tensor, nn
 
 from gcl_cli.config import GanWarmupSettings
 from gcl_cli.records import Event, StructurePictures, TrainingSet
+from gcl_cli.training.alternating import alternate
 from gcl_cli.training.augmentation import normalise
 from gcl_cli.training.gan import ViewGan, gan_optimizers
+from gcl_cli.training.parts import Part, cut, descend_in_parts
 from gcl_cli.training.samplers import epoch_batches
 from gcl_cli.training.state import TrainingState, Values, run_epochs
 from gcl_cli.training.structures import OWN, angle_indices, draw_angles, own_and_new, to_signal
+from gcl_cli.training.team import ALONE, Team
 
 
 def gan_warmup_state(networks: dict[str, nn.Module], settings: GanWarmupSettings) -> TrainingState:
@@ -22,12 +25,19 @@ def gan_warmup_state(networks: dict[str, nn.Module], settings: GanWarmupSettings
 
 
 class GanWarmup:
-    """One warm-up of the generator over one data set."""
+    """One warm-up of the generator over one data set, by one process or a team of them."""
 
     def __init__(
-        self, state: TrainingState, data: TrainingSet, structures: StructurePictures, settings: GanWarmupSettings
+        self,
+        state: TrainingState,
+        data: TrainingSet,
+        structures: StructurePictures,
+        settings: GanWarmupSettings,
+        *,
+        team: Team = ALONE,
     ) -> None:
-        self.state, self.data, self.structures, self.settings = state, data, structures, settings
+        team.check(settings.batchnorm_groups)
+        self.state, self.data, self.structures, self.settings, self.team = state, data, structures, settings, team
         self.gan = ViewGan(state, settings)
         self.turns = angle_indices(structures, settings.angles)
         self.total = settings.reconstruction_epochs + settings.epochs
@@ -49,25 +59,24 @@ class GanWarmup:
         return batches, {"objective": "reconstruction" if first else "full"}
 
     def _step(self, batch: Tensor) -> Values:
-        real = normalise(self.data.pictures[batch.cpu()].to(self.gan.device))
-        if self.state.epoch < self.settings.reconstruction_epochs:
-            return self._reconstruct(real, batch.cpu())
-        turn = draw_angles(self.turns, len(batch), self.state.chance)
-        own, new = own_and_new(self.structures, batch.cpu(), turn, self.gan.device)
-        views = self.gan.views(real, own, new, freeze_statistics=True)
-        values = self.gan.discriminator_step(real, views)
-        loss, more = self.gan.generator_loss(real, views)
-        self._descend(loss)
-        return values | more
+        s, team = self.settings, self.team
+        rows, parts = team.own(batch.cpu()), s.batchnorm_groups // team.size
+        with self.state.stopwatch.timing("data"):
+            real = normalise(self.data.pictures[rows].to(self.gan.device))
+        if self.state.epoch < s.reconstruction_epochs:
+            with self.state.stopwatch.timing("data"):
+                own = to_signal(self.structures(rows, torch.full_like(rows, OWN)), self.gan.device)
+            losses = (self._reconstruct(part) for part in cut(Part(rows, real, real, own), parts))
+            return descend_in_parts(losses, self.state.optimizers, ("generator",), parts=parts, team=team)
+        turn = team.own(draw_angles(self.turns, len(batch), self.state.chance))
+        with self.state.stopwatch.timing("data"):
+            whole = Part(rows, real, real, *own_and_new(self.structures, rows, turn, self.gan.device))
+        return alternate(
+            self.gan, cut(whole, parts), lambda part, views: self.gan.generator_loss(part.target, views),
+            ("generator",), freeze_statistics=True, team=team,
+        )  # fmt: skip
 
-    def _reconstruct(self, real: Tensor, rows: Tensor) -> Values:
-        own = to_signal(self.structures(rows, torch.full_like(rows, OWN)), self.gan.device)
-        image = (self.gan.reconstruct(real, own) - real).abs().mean()
-        self._descend(self.settings.image_weight * image)
-        return {"image": image.item()}
-
-    def _descend(self, loss: Tensor) -> None:
-        optimizer = self.state.optimizers["generator"]
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
+    def _reconstruct(self, part: Part) -> tuple[Tensor, Values]:
+        assert part.own is not None
+        image = (self.gan.reconstruct(part.seen, part.own) - part.target).abs().mean()
+        return self.settings.image_weight * image, {"image": image.item()}

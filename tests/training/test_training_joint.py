@@ -18,7 +18,7 @@ from training_world import (
 from gcl_cli.config import JointSettings
 from gcl_cli.errors import GclError
 from gcl_cli.records import PseudoLabels
-from gcl_cli.training import joint
+from gcl_cli.training import alternating, joint, pseudo_people
 from gcl_cli.training.augmentation import normalise
 from gcl_cli.training.features import embed
 from gcl_cli.training.joint import Joint, joint_state
@@ -41,7 +41,7 @@ def known_clusters(monkeypatch):
         seen.append(features.clone())
         return PseudoLabels(LABELS.numpy().copy(), 0.5)
 
-    monkeypatch.setattr(joint, "cluster_features", find)
+    monkeypatch.setattr(pseudo_people, "cluster_features", find)
     return seen
 
 
@@ -162,10 +162,10 @@ def test_memory_rows_of_the_batch_move_to_the_features_and_no_others(known_clust
 def test_noise_rows_are_renewed_at_each_epoch_and_only_they(known_clusters):
     training = new_joint(chosen(epochs=2))
     loop = training.epochs()
-    next(loop), next(loop)
+    next(loop)
     left = training.state.tensors["memory"].clone()
     fresh = embed(training.gan.identity_encoder, training_set().pictures, precision="fp32")
-    next(loop)
+    next(loop)  # the epoch ends, and looks at what the next one will learn from
     clustered = (LABELS >= 0).nonzero().flatten()
     assert torch.allclose(known_clusters[1][NOISE], fresh[NOISE], atol=1e-6)
     assert not torch.allclose(left[NOISE], fresh[NOISE], atol=1e-3)
@@ -189,7 +189,7 @@ def test_all_rows_can_be_renewed_before_each_clustering(known_clusters):
 
 def test_nothing_to_renew_where_every_picture_is_clustered(monkeypatch):
     labels = torch.arange(32).numpy() // 4
-    monkeypatch.setattr(joint, "cluster_features", lambda *_, **__: PseudoLabels(labels, 0.5))
+    monkeypatch.setattr(pseudo_people, "cluster_features", lambda *_, **__: PseudoLabels(labels, 0.5))
     training = new_joint(chosen(epochs=2))
     assert len(list(training.epochs())) == 4
 
@@ -226,12 +226,18 @@ def test_turns_that_were_not_rendered_are_refused():
     [("gan",), ("gan", "vi"), ("gan", "vi", "vi_syn"), ("gan", "vi_mem"), ("gan", "vi", "vi_syn", "vi_mem")],
 )
 def test_what_descends_is_the_sum_of_the_chosen_losses(known_clusters, monkeypatch, losses):
-    training = new_joint(chosen(losses=losses))
-    calls = spied(monkeypatch, training, "_descend")
+    training, calls, original = new_joint(chosen(losses=losses)), [], alternating.descend_in_parts
+
+    def spy(losses, optimizers, sides, **named):
+        found = list(losses)  # a single part: its loss
+        calls.append((found[0][0], sides))
+        return original(found, optimizers, sides, **named)
+
+    monkeypatch.setattr(alternating, "descend_in_parts", spy)
     values = next(training.epochs()).values
     terms = [name for name in losses if name != "gan"]
     assert values.keys() == GAN_VALUES | set(terms)
-    ((loss, sides),) = calls
+    (_, (loss, sides)) = calls
     gan = 5 * values["image"] + 5 * values["feature"] + values["adversarial"]
     assert loss.item() == pytest.approx(gan + sum(values[name] for name in terms), rel=1e-5)
     assert sides == ("generator", "identity")
@@ -293,12 +299,12 @@ def test_without_a_view_negatives_push_the_real_picture(known_clusters, monkeypa
 def test_positive_of_the_novel_view_is_the_batch_with_or_the_memory_without_gradient(known_clusters, self_positive):
     training = new_joint(chosen(losses=("gan", "vi_syn"), self_positive=self_positive))
     next(training.epochs())
-    rows = training.state.tensors["batches"][0]
+    (part,) = training._parts(training.state.tensors["batches"][0], generated=True)
     real, novel = (
         F.normalize(torch.randn(4, training.gan.identity_encoder.embedding_size), dim=1).requires_grad_(True)
         for _ in range(2)
     )
-    loss, values = training._contrast(rows, real, novel)
+    loss, values = training._contrast(part, real, novel)
     assert values.keys() == {"vi_syn"}
     loss.backward()
     assert bool(real.grad is not None and real.grad.any()) == (self_positive == "batch")
@@ -410,7 +416,7 @@ def test_classic_augmentation_flips_structures_with_the_pictures(known_clusters,
 def test_generator_paints_the_target_without_shift_and_erasing(known_clusters, monkeypatch):
     training = new_joint(chosen(augment="classic", flip_probability=0.0, erase_probability=1.0))
     views, losses = spied(monkeypatch, training.gan, "views"), spied(monkeypatch, training.gan, "generator_loss")
-    judged = spied(monkeypatch, training.gan, "discriminator_step")
+    judged = spied(monkeypatch, training.gan, "discriminator_loss")
     next(training.epochs())
     seen, target = views[0][0], losses[0][0]
     assert judged[0][0] is target

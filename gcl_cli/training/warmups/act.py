@@ -23,7 +23,7 @@ from gcl_cli.records import Event, LabelledSet, PseudoLabels, TrainingSet
 from gcl_cli.training.augmentation import warm_up_augmentation
 from gcl_cli.training.devices import arithmetic
 from gcl_cli.training.features import embed
-from gcl_cli.training.pseudo_people import cluster_values
+from gcl_cli.training.pseudo_people import agreement_with, cluster_values
 from gcl_cli.training.samplers import identity_batches
 from gcl_cli.training.schedules import descend, rate_now
 from gcl_cli.training.state import TrainingState, Values, run_epochs
@@ -85,10 +85,11 @@ class Act:
         filled = labels_of_nearest(features, found.labels)
         labels = torch.from_numpy(found.labels)
         outliers = torch.from_numpy(filled).masked_fill_(labels >= 0, -1)
+        agreement = agreement_with(found, self.state.tensors.get("labels"))
         self.state.tensors |= {"labels": labels.to(self.device), "outlier_labels": outliers.to(self.device)}
         if not math.isnan(found.radius):
             self.state.tensors.setdefault("radius", torch.tensor(found.radius, dtype=torch.float64))
-        return {**cluster_values(found, self.data.cameras), "share_kept": self._share_kept()}
+        return {**cluster_values(found, self.data.cameras), **agreement, "share_kept": self._share_kept()}
 
     def _clusters(self) -> tuple[PseudoLabels, Tensor]:
         """Clusters by the Jaccard distance and the distance to the source, and the features [N, D] they came from."""

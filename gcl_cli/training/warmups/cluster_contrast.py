@@ -7,20 +7,22 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.optim import Adam, AdamW
 
-from gcl_cli.clustering.pseudo_labels import cluster_features
 from gcl_cli.config import AugmentSettings, ClusterContrastSettings
 from gcl_cli.losses.contrast import cluster_contrast
 from gcl_cli.networks.identity_encoder import IdentityEncoder
+from gcl_cli.networks.normalisation import at_least_float32
 from gcl_cli.records import Event, TrainingSet
 from gcl_cli.training.augmentation import warm_up_augmentation
 from gcl_cli.training.colours import colour_features
 from gcl_cli.training.devices import arithmetic
 from gcl_cli.training.features import embed
 from gcl_cli.training.memory import ClusterMemory
-from gcl_cli.training.pseudo_people import cluster_values
+from gcl_cli.training.parts import descend_in_parts
+from gcl_cli.training.pseudo_people import agreement_with, cluster_together, cluster_values
 from gcl_cli.training.samplers import person_batches
-from gcl_cli.training.schedules import descend, rate_now
+from gcl_cli.training.schedules import rate_now, set_learning_rate
 from gcl_cli.training.state import TrainingState, Values, run_epochs
+from gcl_cli.training.team import ALONE, Team, statistics
 
 AUGMENTATION = {*AugmentSettings.model_fields, "colour_jitter"}
 
@@ -44,9 +46,16 @@ class ClusterContrast:
     """
 
     def __init__(
-        self, state: TrainingState, data: TrainingSet, settings: ClusterContrastSettings, *, colour_start: bool
+        self,
+        state: TrainingState,
+        data: TrainingSet,
+        settings: ClusterContrastSettings,
+        *,
+        colour_start: bool,
+        team: Team = ALONE,
     ) -> None:
-        self.state, self.data, self.settings = state, data, settings
+        team.check(settings.batchnorm_groups)
+        self.state, self.data, self.settings, self.team = state, data, settings, team
         encoder = state.networks["identity_encoder"]
         assert isinstance(encoder, IdentityEncoder)
         self.encoder = encoder
@@ -60,10 +69,14 @@ class ClusterContrast:
     def _begin_epoch(self) -> tuple[Tensor, Values]:
         """Cluster, set up the memory of centroids, and plan the batches."""
         s = self.settings
-        features = embed(self.encoder, self.data.pictures, precision=s.precision)
+        timing = self.state.stopwatch.timing
+        with timing("embedding"):
+            features = embed(self.encoder, self.data.pictures, precision=s.precision, team=self.team)
         first = self.state.epoch < self.colour_epochs
         clustered = colour_features(self.data.pictures, self.data.cameras).to(self.device) if first else features
-        found = cluster_features(clustered, self.data.cameras, settings=s)
+        with timing("clustering"):
+            found = cluster_together(clustered, self.data.cameras, settings=s, team=self.team)
+        agreement = agreement_with(found, self.state.tensors.get("labels"))
         labels = torch.from_numpy(found.labels).to(self.device)
         self.state.tensors |= {"labels": labels, "centroids": ClusterMemory.from_features(features, labels).centroids}
         steps = s.iterations or max(1, len(self.data) // (s.people * s.pictures))
@@ -71,24 +84,32 @@ class ClusterContrast:
             labels.cpu(), self.data.cameras, people=s.people, pictures=s.pictures, batches=steps,
             generator=self.state.chance,
         )  # fmt: skip
-        return batches, cluster_values(found, self.data.cameras)
+        return batches, cluster_values(found, self.data.cameras) | agreement
 
     def _step(self, batch: Tensor) -> Values:
         s, state = self.settings, self.state
-        rows = batch.cpu()
         pictures = warm_up_augmentation(
-            self.data.pictures[rows].to(self.device), **s.model_dump(include=AUGMENTATION), generator=state.chance
-        )
-        labels = state.tensors["labels"][batch]
+            self.data.pictures[batch.cpu()].to(self.device), **s.model_dump(include=AUGMENTATION),
+            generator=state.chance,
+        )  # fmt: skip
+        labels, before = state.tensors["labels"][batch], statistics(self.encoder)
+        features, loss = self._contrast(self.team.own(pictures), self.team.own(labels))
+        set_learning_rate(state.optimizers["identity"], rate_now(state, s))
+        said: Values = {"loss": loss.item()}
+        values = descend_in_parts([(loss, said)], state.optimizers, ("identity",), parts=1, team=self.team)
+        self.team.share_statistics(before)
+        memory = ClusterMemory(state.tensors["centroids"])
+        memory.update(self.team.gather(features.detach()), labels, momentum=s.memory_momentum, hard=s.hard)
+        state.tensors["centroids"] = memory.centroids
+        return values
+
+    def _contrast(self, pictures: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Unit features [b, D] of this process's pictures, and their loss."""
+        s = self.settings
         self.encoder.train()
         with arithmetic(s.precision, self.device):
             # Single-device trap: BatchNorm must see groups of whole people, as the published runs on several GPUs did.
-            chunks = pictures.chunk(s.batchnorm_groups)
-            embeddings = torch.cat([self.encoder(chunk).embedding for chunk in chunks])  # [B, D]
-        features = F.normalize(embeddings.float(), dim=1)
-        loss = cluster_contrast(features, state.tensors["centroids"], labels, temperature=s.temperature)
-        descend(state.optimizers["identity"], loss, rate=rate_now(state, s))
-        memory = ClusterMemory(state.tensors["centroids"])
-        memory.update(features.detach(), labels, momentum=s.memory_momentum, hard=s.hard)
-        state.tensors["centroids"] = memory.centroids
-        return {"loss": loss.item()}
+            chunks = pictures.chunk(s.batchnorm_groups // self.team.size)
+            embeddings = torch.cat([self.encoder(chunk).embedding for chunk in chunks])  # [b, D]
+        features = F.normalize(at_least_float32(embeddings), dim=1)
+        return features, cluster_contrast(features, self.state.tensors["centroids"], labels, temperature=s.temperature)

@@ -23,7 +23,7 @@ from gcl_cli.training.colours import colour_features
 from gcl_cli.training.devices import arithmetic
 from gcl_cli.training.features import embed
 from gcl_cli.training.memory import MemoryBank
-from gcl_cli.training.pseudo_people import cluster_values
+from gcl_cli.training.pseudo_people import agreement_with, cluster_values
 from gcl_cli.training.samplers import epoch_batches
 from gcl_cli.training.schedules import descend, rate_now
 from gcl_cli.training.state import TrainingState, Values, run_epochs
@@ -117,8 +117,9 @@ class Jvtc:
             found, distance = self._joint(features, self.seen, found), "visual-temporal"
         if found.clusters < 2:
             found = PseudoLabels(np.full(len(features), -1), found.radius, USELESS.format(found.radius, found.clusters))
+        agreement = agreement_with(found, self.state.tensors.get("labels"))
         self.state.tensors["labels"] = torch.from_numpy(found.labels).to(self.device)
-        values = cluster_values(found, self.data.cameras) | {"distance": distance}
+        values = cluster_values(found, self.data.cameras) | agreement | {"distance": distance}
         if temporal and self.seen is None and epoch < s.temporal_from + s.cluster_every:
             values["fallback"] = NO_TIMES  # said once
         return values
