@@ -31,13 +31,13 @@ _FROM_SCRATCH: dict[str, dict[str, Any]] = {
     },
     "gan-warmup": {
         "epochs": 3, "reconstruction_epochs": 20, "iterations": 45, "generator_rate": 5e-4,
-        "discriminator_rate": 4e-4, "precision": "bf16", "penalty_every": 4,
+        "discriminator_rate": 4e-4, "precision": "bf16", "penalty_every": 4, "sheet_every": 5,
     },
     "joint": {
         "epochs": 20, "iterations": 18, "contrast_steps": 4, "augment": "classic", "identity_rate": 1e-3,
         "refresh": "all",
         "generator_rate": 2e-4, "discriminator_rate": 2e-4, "decay_at": (0.6,), "radius": 0.4, "k1": 20,
-        "precision": "bf16", "penalty_every": 4,
+        "precision": "bf16", "penalty_every": 4, "sheet_every": 5,
     },
     "cluster": {"radius": 0.4, "k1": 20},
 }  # fmt: skip

@@ -30,6 +30,14 @@ class StyleVersions(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Corrections:
+    """What a person says of pairs of pictures, as rows of the training set."""
+
+    must: np.ndarray  # [M, 2] int64, the same person
+    cannot: np.ndarray  # [C, 2] int64, different people; never linked by `must`
+
+
 @dataclass
 class TrainingSet:
     """What the training loops learn from: pictures in memory, and what is known of them; never a true label."""
@@ -40,6 +48,7 @@ class TrainingSet:
     slots: Tensor | None = None  # [N] int64, recordings that share nobody's track (MSMT17); None: all are one
     versions: StyleVersions | None = None  # camera-styled pictures, where the user has them
     well_meshed: Tensor | None = None  # [N] bool, whose mesh is good enough to generate views from; None: all are
+    corrections: Corrections | None = None  # what a person says of pairs of pictures; None: nothing
 
     def __len__(self) -> int:
         return len(self.pictures)

@@ -34,7 +34,7 @@ def test_the_contracts_are_the_ones_that_were_agreed_on():
     layers, stages, mathematics = contracts
     assert layers["type"] == "layers" and layers["exhaustive"] and layers["exhaustive_ignores"] == ["__main__"]
     assert " > ".join(layers["layers"]) == (
-        "cli > options > stages > workflow > training | body | synth | datasets | artifacts | console > "
+        "api > cli > options > chain > stages > workflow > training | body | synth | datasets | artifacts | console > "
         "networks | losses | clustering | metrics > records > presets > config > errors"
     )
     assert (stages["type"], stages["modules"]) == ("independence", ["gcl_cli.stages.*"])

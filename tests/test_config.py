@@ -8,20 +8,23 @@ from gcl_cli.config import (
     ClusterContrastSettings,
     ClusterSettings,
     EvaluateSettings,
+    ExportSettings,
     GanWarmupSettings,
     GenMetricsSettings,
     JointSettings,
     MeshSettings,
     RenderSettings,
+    SearchSettings,
     Settings,
     SynthSettings,
+    ViewsSettings,
 )
 from gcl_cli.presets import PRESETS, settings_for
 
 STAGES = {
     "synth": SynthSettings, "mesh": MeshSettings, "render": RenderSettings, "warmup": ClusterContrastSettings,
     "gan-warmup": GanWarmupSettings, "joint": JointSettings, "cluster": ClusterSettings, "evaluate": EvaluateSettings,
-    "gen-metrics": GenMetricsSettings,
+    "gen-metrics": GenMetricsSettings, "views": ViewsSettings, "search": SearchSettings, "export": ExportSettings,
     **{f"warmup-{name}": model for name, model in WARMUP_METHODS.items() if name != "cluster-contrast"},
 }  # fmt: skip
 MODELS = [m for m in vars(config).values() if isinstance(m, type) and issubclass(m, Settings) and m is not Settings]

@@ -8,12 +8,15 @@ from gcl_cli.config import (
     ClusterContrastSettings,
     ClusterSettings,
     EvaluateSettings,
+    ExportSettings,
     GanWarmupSettings,
     GenMetricsSettings,
     JointSettings,
     MeshSettings,
     RenderSettings,
+    SearchSettings,
     SynthSettings,
+    ViewsSettings,
 )
 from gcl_cli.errors import GclError
 from gcl_cli.options import validated
@@ -21,7 +24,7 @@ from gcl_cli.options import validated
 STAGES = {
     "synth": SynthSettings, "mesh": MeshSettings, "render": RenderSettings, "warmup": ClusterContrastSettings,
     "gan-warmup": GanWarmupSettings, "joint": JointSettings, "cluster": ClusterSettings, "evaluate": EvaluateSettings,
-    "gen-metrics": GenMetricsSettings,
+    "gen-metrics": GenMetricsSettings, "views": ViewsSettings, "search": SearchSettings, "export": ExportSettings,
     **{f"warmup-{name}": model for name, model in WARMUP_METHODS.items() if name != "cluster-contrast"},
 }  # fmt: skip
 SETTINGS = [(stage, name) for stage, model in STAGES.items() for name in model.model_fields]
@@ -89,7 +92,7 @@ def test_a_setting_without_a_value_says_that_the_value_is_missing():
         ("joint", {"epochs": "many"}, [], ["epochs", "integer", "found many"]),
         ("joint", {"batch_size": "1"}, [], ["batch-size", "found 1"]),
         ("joint", {}, ["temperature=-1"], ["temperature", "greater than 0", "found -1"]),
-        ("joint", {"losses": "gan,vii"}, [], ["losses", "'gan', 'vi', 'vi_syn' or 'vi_mem'", "found gan,vii"]),
+        ("joint", {"losses": "gan,vii"}, [], ["losses", "'vi_mem', 'mixup' or 'prototype'", "found gan,vii"]),
         ("joint", {"losses": "vi,vi_mem"}, [], ["losses", "add gan"]),
         ("joint", {"losses": ","}, [], ["losses", "at least one", "found ,"]),
         ("render", {"angles": "45,90"}, [], ["angles", "must be 0", "found 45,90"]),
@@ -130,7 +133,7 @@ def test_help_shows_the_default_and_what_presets_make_of_it(stage):
     [
         ("joint", "epochs", "INTEGER"), ("joint", "identity_rate", "NUMBER"), ("cluster", "radius", "NUMBER|none"),
         ("gan-warmup", "iterations", "INTEGER|none"), ("render", "angles", "INTEGER,..."), ("warmup", "init", "TEXT"),
-        ("joint", "losses", "gan|vi|vi_syn|vi_mem,..."), ("warmup", "precision", "fp32|bf16"),
+        ("joint", "losses", "gan|vi|vi_syn|vi_mem|mixup|prototype,..."), ("warmup", "precision", "fp32|bf16"),
     ],
 )  # fmt: skip
 def test_help_shows_what_may_be_typed(stage, name, metavar):

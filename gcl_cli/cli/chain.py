@@ -17,8 +17,10 @@ from gcl_cli.options import (
     Init,
     InitGan,
     Method,
+    Parity,
     Preset,
     Source,
+    Validation,
     with_settings,
 )
 
@@ -98,8 +100,8 @@ def warmup(
 @app.command("gan-warmup")
 @with_settings("gan-warmup", c.GanWarmupSettings)
 def gan_warmup(
-    encoder: Encoder = None, init: Init = None, init_gan: InitGan = None, as_json: AsJson = False,
-    *, chosen: dict[str, Any], run: dict[str, Any],
+    encoder: Encoder = None, init: Init = None, init_gan: InitGan = None, parity: Parity = "none",
+    as_json: AsJson = False, *, chosen: dict[str, Any], run: dict[str, Any],
 ) -> None:  # fmt: skip
     """Learn to generate every person from new sides, with a frozen encoder (Eq. 1-4).
 
@@ -108,6 +110,7 @@ def gan_warmup(
     from gcl_cli.records import RunOptions
     from gcl_cli.stages import gan_warmup as stage
 
+    chosen = c.parity_settings("gan-warmup", parity) | chosen
     result = stage.run(RunOptions(**run), encoder, chosen, init=init, init_gan=init_gan or ())
     console.show(result, as_json=as_json)
 
@@ -116,7 +119,8 @@ def gan_warmup(
 @with_settings("joint", c.JointSettings)
 def joint(
     generator: Annotated[str, typer.Option(metavar="NAME", help="which gan-warmup to start from")] = "main",
-    init: Init = None, as_json: AsJson = False, *, chosen: dict[str, Any], run: dict[str, Any],
+    init: Init = None, validation: Validation = None, parity: Parity = "none", as_json: AsJson = False,
+    *, chosen: dict[str, Any], run: dict[str, Any],
 ) -> None:  # fmt: skip
     """Train generator and encoder together, with pseudo labels renewed every epoch (Eq. 9).
 
@@ -125,4 +129,6 @@ def joint(
     from gcl_cli.records import RunOptions
     from gcl_cli.stages import joint as stage
 
-    console.show(stage.run(RunOptions(**run), generator, chosen, init=init), as_json=as_json)
+    chosen = c.parity_settings("joint", parity) | chosen
+    result = stage.run(RunOptions(**run), generator, chosen, init=init, validation=validation)
+    console.show(result, as_json=as_json)

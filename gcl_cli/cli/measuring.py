@@ -18,29 +18,37 @@ from gcl_cli.options import (
 
 
 @app.command()
-@with_settings("cluster", c.ClusterSettings)
+@with_settings("cluster", c.CorrectedSettings)
 def cluster(
-    encoder: Encoder = None, init: Init = None, as_json: AsJson = False,
-    *, chosen: dict[str, Any], run: dict[str, Any],
+    encoder: Encoder = None, init: Init = None,
+    corrections: Annotated[
+        str | None, typer.Option(metavar="FILE", help="CSV of pictures that must-link or cannot-link share a cluster")
+    ] = None,
+    previous: Annotated[
+        str | None,
+        typer.Option(metavar="FILE|cluster/NAME", help="labels to compare with [default: those that are replaced]"),
+    ] = None,
+    as_json: AsJson = False, *, chosen: dict[str, Any], run: dict[str, Any],
 ) -> None:  # fmt: skip
     """Group the training pictures into pseudo people.
 
-    Example: gcl cluster --encoder warmup
+    Example: gcl cluster --encoder warmup --corrections wrong.csv --restart
     """
     from gcl_cli.records import RunOptions
     from gcl_cli.stages import cluster as stage
 
-    console.show(stage.run(RunOptions(**run), encoder, chosen, init=init), as_json=as_json)
+    chosen |= {"corrections": corrections} if corrections else {}
+    console.show(stage.run(RunOptions(**run), encoder, chosen, init=init, previous=previous), as_json=as_json)
 
 
 @app.command()
 @with_settings("evaluate", c.EvaluateSettings)
 def evaluate(
     dataset: Annotated[str | None, typer.Option(metavar="DATA", help="another data set than the work folder's")] = None,
-    encoder: Encoder = None, init: Init = None, allow_subset: AllowSubset = False, as_json: AsJson = False,
-    *, chosen: dict[str, Any], run: dict[str, Any],
+    encoder: Encoder = None, init: Init = None, generator: Generator = None, allow_subset: AllowSubset = False,
+    as_json: AsJson = False, *, chosen: dict[str, Any], run: dict[str, Any],
 ) -> None:  # fmt: skip
-    """Measure retrieval: CMC, mAP and mINP on query and gallery.
+    """Measure retrieval: CMC, mAP and mINP on query and gallery, with intervals.
 
     Example: gcl evaluate --dataset duke
     """
@@ -48,20 +56,29 @@ def evaluate(
     from gcl_cli.stages import evaluate as stage
 
     options = RunOptions(**run, allow_subset=allow_subset)
-    console.show(stage.run(options, dataset, encoder, chosen, init=init), as_json=as_json)
+    console.show(stage.run(options, dataset, encoder, chosen, init=init, generator=generator), as_json=as_json)
 
 
 @app.command("gen-metrics")
 @with_settings("gen-metrics", c.GenMetricsSettings)
 def gen_metrics(
     generator: Generator = None,
+    real: Annotated[str | None, typer.Option(metavar="DIR", help="compare folders: real pictures")] = None,
+    generated: Annotated[str | None, typer.Option(metavar="DIR", help="compare folders: generated pictures")] = None,
+    encoder: Annotated[
+        str | None, typer.Option(metavar="STAGE[/NAME]", help="compare folders: in the space of this encoder, too")
+    ] = None,
     as_json: AsJson = False, *, chosen: dict[str, Any], run: dict[str, Any],
 ) -> None:  # fmt: skip
-    """Measure generated views: FID, DSSIM, and whether identity is kept.
+    """Measure generated views: FID, KID, DSSIM, identity kept, pose; with --real and --generated, two folders.
 
     Example: gcl gen-metrics --measures encoder,dssim,identity
     """
     from gcl_cli.records import RunOptions
     from gcl_cli.stages import gen_metrics as stage
 
-    console.show(stage.run(RunOptions(**run), generator, chosen), as_json=as_json)
+    if real is None and generated is None and encoder is None:
+        result = stage.run(RunOptions(**run), generator, chosen)
+    else:
+        result = stage.run_folders(RunOptions(**run), stage.Folders(real, generated, encoder), generator, chosen)
+    console.show(result, as_json=as_json)

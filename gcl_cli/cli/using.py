@@ -1,1 +1,210 @@
 """Commands around the steps: run them, watch them, use what they made."""
+
+import sys
+from typing import Annotated, Any, Literal
+
+import typer
+
+from gcl_cli import config as c
+from gcl_cli import console
+from gcl_cli.cli.app import app
+from gcl_cli.options import (
+    AllowSubset,
+    AsJson,
+    Data,
+    Encoder,
+    Generator,
+    Init,
+    validated_by_stage,
+    with_errors,
+    with_settings,
+    with_shared,
+)
+
+_CHAIN = ("mesh", "render", "warmup", "gan-warmup", "joint", "evaluate", "gen-metrics")
+Part = Literal["mesh", "render", "warmup", "gan-warmup", "joint", "gen-metrics"]
+Images = Annotated[list[str], typer.Argument(metavar="IMAGE...", help="pictures of one person each")]
+
+
+def on_terminal() -> bool:
+    """Whether somebody is there to answer a question."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+@app.command("run")
+@with_shared("work", "data_root", "device", "threads")
+def run_chain(
+    data: Data = None,
+    preset: Annotated[
+        Literal["paper", "small", "tiny"] | None,
+        typer.Option(help="size of networks and schedules [default: that of the warm-up there is, else paper]"),
+    ] = None,
+    until: Annotated[Part, typer.Option(help="the last step; an encoder is measured with its step")] = "gen-metrics",
+    anew_from: Annotated[
+        Part | None, typer.Option("--from", help="make this step and all that follow anew, as this command says")
+    ] = None,
+    set_more: Annotated[
+        list[str] | None, typer.Option("--set", metavar="STAGE.KEY=VALUE", help="a setting of a step (repeatable)")
+    ] = None,
+    allow_subset: AllowSubset = False, as_json: AsJson = False, *, run: dict[str, Any],
+) -> None:  # fmt: skip
+    """Do the whole chain: keep what is fresh, go on with what was interrupted, make the rest.
+
+    Example: gcl run data/market --preset tiny --set joint.epochs=5
+    """
+    from gcl_cli.chain import running
+    from gcl_cli.chain.wishes import Wishes
+    from gcl_cli.records import RunOptions
+
+    wishes = Wishes(preset, until, anew_from, validated_by_stage(set_more or [], _CHAIN))
+    options = RunOptions(**run, allow_subset=allow_subset)
+    with_errors(
+        lambda: console.show(running.run(options, data, wishes), as_json=as_json),
+        stage="run", interrupted=running.go_on(wishes),
+    )  # fmt: skip
+
+
+@app.command("status")
+@with_shared("work")
+def status(as_json: AsJson = False, *, run: dict[str, Any]) -> None:
+    """Show what the work folder holds, what of it is fresh, and what to type next.
+
+    Example: gcl status
+    """
+    from gcl_cli.stages import status as stage
+
+    result = stage.run(run["work"])
+    if as_json or not sys.stdout.isatty():
+        console.show(result, as_json=True)
+    else:
+        stage.show(result)
+
+
+@app.command("clean")
+@with_shared("work")
+def clean(
+    yes: Annotated[bool, typer.Option("--yes", help="remove it without a question")] = False,
+    as_json: AsJson = False, *, run: dict[str, Any],
+) -> None:  # fmt: skip
+    """Show what nothing in the work folder needs, and remove it when told to.
+
+    Example: gcl clean --yes
+    """
+    from gcl_cli.stages import clean as stage
+
+    result = stage.run(run["work"], sure=yes)
+    console.show(result, as_json=as_json)
+    if not result["leftovers"]:
+        console.say(f"Everything in {run['work']} is needed.")
+    if yes or not result["leftovers"]:
+        return
+    if as_json or not on_terminal():
+        console.say("Nothing was removed. To remove it: gcl clean --yes")
+    elif typer.confirm(f"Remove {console.size_text(result['bytes'])}?", err=True):
+        console.say(f"{console.size_text(stage.run(run['work'], sure=True)['bytes_freed'])} freed.")
+
+
+@app.command("doctor")
+@with_shared("work", "data_root")
+def doctor(data: Data = None, as_json: AsJson = False, *, run: dict[str, Any]) -> None:
+    """Find what is wrong with this machine, or with a data set, and what mends it; exit code 1 for a problem.
+
+    Example: gcl doctor data/market
+    """
+    from gcl_cli.stages import doctor as stage
+
+    result = stage.run(run["work"], data, run["data_root"])
+    console.show(result, as_json=as_json)
+    if result["problems"]:
+        raise typer.Exit(1)
+
+
+@app.command("config")
+@with_shared()
+def config(
+    stage: Annotated[str | None, typer.Argument(metavar="STAGE", help="a command, or warmup-METHOD")] = None,
+    as_json: AsJson = False, *, run: dict[str, Any],
+) -> None:  # fmt: skip
+    """List every setting: default, what presets change, range, meaning, place in the paper.
+
+    Example: gcl config joint
+    """
+    from gcl_cli.stages import settings
+
+    console.show(settings.run(stage), as_json=as_json)
+
+
+@app.command()
+@with_settings("views", c.ViewsSettings, without=("name", "restart", "data_root"))
+def views(
+    image: Images,
+    to: Annotated[str, typer.Option(metavar="DIR", help="folder for the pictures and sheet.png")] = "views",
+    generator: Generator = None, as_json: AsJson = False, *, chosen: dict[str, Any], run: dict[str, Any],
+) -> None:  # fmt: skip
+    """Generate the person on a picture from seven sides, as files and as a sheet.
+
+    Example: gcl views photo.jpg --to views
+    """
+    from gcl_cli.records import RunOptions
+    from gcl_cli.stages import views as stage
+
+    console.show(stage.run(RunOptions(**run), image, to, generator, chosen), as_json=as_json)
+
+
+@app.command()
+@with_settings("search", c.SearchSettings, without=("name",))
+def search(
+    gallery: Annotated[str, typer.Argument(metavar="GALLERY", help="folder of person crops to search in")],
+    image: Images,
+    from_behind: Annotated[bool, typer.Option("--from-behind", help="the same as --angle 180")] = False,
+    to: Annotated[str, typer.Option(metavar="DIR", help="folder for search.html, .json and .csv")] = "search",
+    encoder: Encoder = None, generator: Generator = None, as_json: AsJson = False,
+    *, chosen: dict[str, Any], run: dict[str, Any],
+) -> None:  # fmt: skip
+    """Find the person on a picture in any folder of crops, which is indexed once.
+
+    Example: gcl search crops photo.jpg --from-behind
+    """
+    from gcl_cli.records import RunOptions
+    from gcl_cli.stages import search as stage
+
+    chosen = c.with_view_from_behind(chosen) if from_behind else chosen
+    result = stage.run(RunOptions(**run), gallery, image, to, chosen, encoder=encoder, generator=generator)
+    console.show(result, as_json=as_json)
+
+
+@app.command()
+@with_settings("export", c.ExportSettings, without=("name", "restart", "data_root", "device"))
+def export(
+    to: Annotated[str, typer.Option(metavar="DIR", help="folder for the file and its description")] = "export",
+    encoder: Encoder = None, init: Init = None, as_json: AsJson = False,
+    *, chosen: dict[str, Any], run: dict[str, Any],
+) -> None:  # fmt: skip
+    """Write the encoder as a file for other programs: ONNX, checked against torch, or safetensors.
+
+    Example: gcl export --format onnx
+    """
+    from gcl_cli.records import RunOptions
+    from gcl_cli.stages import export as stage
+
+    console.show(stage.run(RunOptions(**run), to, encoder, chosen, init=init), as_json=as_json)
+
+
+@app.command()
+@with_settings("report", c.ReportSettings, without=("name", "restart", "data_root"))
+def report(
+    to: Annotated[
+        str | None, typer.Option(metavar="FILE", help="the page [default: report.html in the work folder]")
+    ] = None,
+    encoder: Encoder = None, generator: Generator = None, as_json: AsJson = False,
+    *, chosen: dict[str, Any], run: dict[str, Any],
+) -> None:  # fmt: skip
+    """Show the whole work folder on one HTML page that needs no network: results, curves, pictures, provenance.
+
+    Example: gcl report --blur-faces --to report.html
+    """
+    from gcl_cli.records import RunOptions
+    from gcl_cli.stages import report as stage
+
+    result = stage.run(RunOptions(**run), to, chosen, encoder=encoder, generator=generator)
+    console.show(result, as_json=as_json)

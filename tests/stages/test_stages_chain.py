@@ -15,6 +15,7 @@ from gcl_cli.errors import GclError
 from gcl_cli.records import RunOptions
 from gcl_cli.stages import cluster, evaluate, gan_warmup, gen_metrics, joint, mesh, render, synth, warmup
 from gcl_cli.stages.warmup import Warmup
+from gcl_cli.workflow import data, validation
 from gcl_cli.workflow.weights import inception
 
 CLUSTERING = {"radius": 0.5, "k1": 8, "k2": 3, "min_samples": 2, "precision": "fp32"}
@@ -289,3 +290,109 @@ def test_without_labels_generation_is_measured_as_far_as_it_can_and_the_rest_is_
     assert result["encoder_frechet"] > 0 and result["cosine_to_source"] <= 1
     assert result["identity_kept"] is None and result["dssim"] is None and result["dssim_real"] is None
     assert any("DSSIM" in line and "kept identities" in line for line in warned)
+
+
+# --- what can be watched, and which epoch is kept ---------------------------------------------------------------------
+
+
+def lines_of(chain: Chain, folder: str) -> list[dict[str, Any]]:
+    *epochs, _ = (json.loads(line) for line in (chain.work / folder / "metrics.jsonl").read_text().splitlines())
+    return epochs
+
+
+def test_every_epoch_shows_losses_rates_clusters_agreement_pace_and_where_the_time_went(finished):
+    chain, _ = finished
+    everywhere = {"pictures_per_second", "seconds_per_step", "seconds_training", "seconds_data", "seconds_observing"}
+    for line in lines_of(chain, "gan-warmup/main"):
+        assert everywhere | {"image", "rate_generator", "rate_discriminator"} <= line.keys()
+    for line in lines_of(chain, "joint/main"):
+        assert everywhere | {"rate_identity", "rate_generator", "image", "feature", "adversarial"} <= line.keys()
+        assert {"vi", "vi_syn", "vi_mem", "discriminator", "clusters", "share_noise", "stability"} <= line.keys()
+        assert {"seconds_embedding", "seconds_clustering"} <= line.keys()
+        assert -1 <= line["true_ari"] <= 1
+    first, second = lines_of(chain, "joint/main")
+    assert first["agreement"] is None
+    assert first["stability"] == pytest.approx(second["agreement"] * second["share_labelled"])
+    warm = lines_of(chain, "warmup/main")
+    assert {"rate_identity", "true_ari", "agreement", "seconds_embedding", "seconds_clustering"} <= warm[-1].keys()
+
+
+def test_true_labels_are_looked_at_only_where_they_are_known(unlabelled):
+    assert all("true_ari" not in line for line in lines_of(unlabelled, "joint/main"))
+
+
+def test_every_epoch_leaves_a_sheet_of_the_same_people_and_the_last_one_is_the_artifacts(finished):
+    chain, _ = finished
+    for stage in ("gan-warmup", "joint"):
+        sheets = sorted((chain.work / stage / "main" / "views").iterdir())
+        assert [sheet.name for sheet in sheets] == ["epoch_001.png", "epoch_002.png"]
+        assert sheets[0].read_bytes() != sheets[1].read_bytes()
+        assert sheets[1].read_bytes() == (chain.work / stage / "main" / "views.png").read_bytes()
+        assert "views/epoch_001.png" in chain.manifest(f"{stage}/main")["outputs"]
+
+
+def test_sheets_change_nothing_that_is_learned(chain):
+    before = chain.manifest("joint/main")["outputs"]
+    joint.run(chain.options(name="unseen"), "main", {"sheet_every": 0})
+    after = chain.manifest("joint/unseen")["outputs"]
+    assert after == {name: digest for name, digest in before.items() if not name.startswith("views/")}
+
+
+def test_the_selected_epoch_is_kept_beside_the_last_and_both_can_be_evaluated(finished):
+    chain, results = finished
+    result, scores = results["joint"], [line["stability"] for line in lines_of(chain, "joint/main")]
+    assert result["selected_by"] == "stability" and result["selected_score"] == max(scores)
+    assert scores[result["selected_epoch"] - 1] == max(scores) and result["epoch"] == 2
+    outputs = chain.manifest("joint/main")["outputs"]
+    same = outputs["selected/identity_encoder.safetensors"] == outputs["identity_encoder.safetensors"]
+    assert same == (result["selected_epoch"] == 2)
+    last = evaluate.run(chain.options(), None, "joint", {})
+    chosen = evaluate.run(chain.options(), None, "joint", {"epoch": "selected"})
+    assert (chain.work / "evaluate" / "joint-main-selected" / "result.json").exists()
+    assert (chosen["mAP"] == last["mAP"]) or not same
+    with pytest.raises(GclError, match="warmup/main has no selected epoch"):
+        evaluate.run(chain.options(), None, "warmup", {"epoch": "selected"})
+
+
+@pytest.fixture(scope="session")
+def others(tmp_path_factory) -> Path:
+    """Labelled pictures of other people."""
+    folder = tmp_path_factory.mktemp("others") / "others"
+    synth.run(str(folder), {"ids": 8, "cameras": 2, "images": 2, "seed": 9}, threads=1, restart=False)
+    return folder
+
+
+def test_validation_data_select_the_epoch_and_the_training_sets_own_test_pictures_are_never_read(
+    chain, others, monkeypatch
+):
+    read = []
+    for module in (data, validation):
+        whole = module.read_pictures
+        monkeypatch.setattr(
+            module,
+            "read_pictures",
+            lambda root, names, whole=whole, **size: read.append((root, names)) or whole(root, names, **size),
+        )
+    result = joint.run(chain.options(name="judged"), "main", {}, validation=str(others))
+    lines = lines_of(chain, "joint/judged")
+    scores = [line["validation_mAP"] for line in lines]
+    assert all(0 < score <= 100 for score in scores) and all(line["seconds_validation"] > 0 for line in lines)
+    assert result["selected_by"] == "validation_mAP" and result["selected_score"] == max(scores)
+    own = [name for root, names in read if root == chain.data for name in names]
+    assert own and all(name.startswith("bounding_box_train/") for name in own)
+    judged, plain = (chain.manifest(f"joint/{name}")["outputs"] for name in ("judged", "main"))
+    assert judged["identity_encoder.safetensors"] == plain["identity_encoder.safetensors"]
+    assert chain.manifest("joint/judged")["inputs"].keys() >= {"validation"}
+
+
+def test_the_training_set_cannot_judge_itself(chain, unlabelled):
+    with pytest.raises(GclError, match="is the data set that is trained on"):
+        joint.run(chain.options(name="judged"), "main", {}, validation=str(chain.data))
+    with pytest.raises(GclError, match="no cameras"):
+        joint.run(chain.options(name="judged"), "main", {}, validation=str(unlabelled.data))
+
+
+def test_labelled_training_pictures_alone_can_judge(chain, others, tmp_path):
+    shutil.copytree(others / "bounding_box_train", tmp_path / "fold" / "bounding_box_train")
+    result = joint.run(chain.options(name="fold"), "main", {"epochs": 1}, validation=str(tmp_path / "fold"))
+    assert 0 < result["validation_mAP"] < 100
