@@ -12,7 +12,7 @@ _FROM_SCRATCH: dict[str, dict[str, Any]] = {
     "warmup": {
         "epochs": 44, "iterations": 40, "people": 12, "pictures": 4, "batchnorm_groups": 1, "optimizer": "adamw",
         "learning_rate": 1e-3, "decay_at": (0.6, 0.85), "radius": 0.4, "k1": 20, "precision": "bf16",
-        "colour_epochs": 3, "colour_jitter": 0.3, "init": "none",
+        "colour_epochs": 10, "colour_jitter": 0.3, "init": "none",
     },
     "warmup-jvtc": {  # times stay out: the frame numbers of synthetic people are drawn at random
         "epochs": 20, "iterations": 25, "batch_size": 32, "versions": 2, "precision": "bf16", "init": "none",

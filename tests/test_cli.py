@@ -24,7 +24,7 @@ from gcl_cli.stages import warmup as warmup_stage
 ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = (
     "synth", "mesh", "render", "warmup", "gan-warmup", "joint", "cluster", "evaluate", "gen-metrics",
-    "run", "status", "clean", "doctor", "config", "views", "search", "export",
+    "run", "status", "clean", "doctor", "config", "views", "search", "export", "report",
 )  # fmt: skip
 HEAVY = ("torch", "torchvision", "numpy", "scipy", "sklearn", "PIL", "trimesh", "safetensors", "ai_edge_litert")
 

@@ -14,6 +14,7 @@ from gcl_cli.config import (
     JointSettings,
     MeshSettings,
     RenderSettings,
+    ReportSettings,
     SearchSettings,
     SynthSettings,
     ViewsSettings,
@@ -25,6 +26,7 @@ STAGES = {
     "synth": SynthSettings, "mesh": MeshSettings, "render": RenderSettings, "warmup": ClusterContrastSettings,
     "gan-warmup": GanWarmupSettings, "joint": JointSettings, "cluster": ClusterSettings, "evaluate": EvaluateSettings,
     "gen-metrics": GenMetricsSettings, "views": ViewsSettings, "search": SearchSettings, "export": ExportSettings,
+    "report": ReportSettings,
     **{f"warmup-{name}": model for name, model in WARMUP_METHODS.items() if name != "cluster-contrast"},
 }  # fmt: skip
 SETTINGS = [(stage, name) for stage, model in STAGES.items() for name in model.model_fields]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from gcl_cli import console
 from gcl_cli.artifacts.layout import WorkFolder
@@ -88,10 +88,7 @@ def run(options: RunOptions, data: str | None, job: Warmup) -> dict[str, Any]:
         encoder = new_encoder(start, architecture, seed=settings.seed, device=device)
         loop = _loop(encoder, settings, start.init, opened, source, job.camstyle, options, team)
         resume(record, loop.state, team)
-        if isinstance(loop, ClusterContrast | Supervised):
-            batch = loop.settings.people * loop.settings.pictures
-            memory = encoder_memory(loop.state, loop.data.pictures, batch_size=batch, precision=settings.precision)
-            console.say(memory.sentence())
+        _tell_memory(loop, settings)
         epochs = follow(
             record, loop.state, loop.epochs(), epochs=settings.epochs, checkpoint_every=settings.checkpoint_every,
             observers=true_agreement(opened, loop.state), team=team,
@@ -101,6 +98,13 @@ def run(options: RunOptions, data: str | None, job: Warmup) -> dict[str, Any]:
         save_networks(record.folder, {"identity_encoder": encoder}, architecture)
         result = {"method": job.method, "steps": loop.state.steps_done, **last_epoch(epochs)}
         return record.publish(result, seed=settings.seed).manifest.result
+
+
+def _tell_memory(loop: Loop, settings: WarmupSettings) -> None:
+    """Say what training will need, where the method is one pass through one encoder."""
+    if isinstance(settings, ClusterContrastSettings):
+        pictures, batch = cast(ClusterContrast, loop).data.pictures, settings.people * settings.pictures
+        console.say(encoder_memory(loop.state, pictures, batch_size=batch, precision=settings.precision).sentence())
 
 
 def _open_source(options: RunOptions, target: WorkData, job: Warmup) -> WorkData | None:

@@ -5,6 +5,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -138,3 +139,54 @@ def work(tmp_path_factory) -> Path:
 @pytest.mark.parametrize(("stage", "kills"), [("warmup", 4), ("gan-warmup", 6), ("joint", 20)])
 def test_killed_at_random_moments_a_training_ends_with_the_files_of_an_unbroken_one(work, stage, kills):
     kill_again_and_again(work, stage, kills)
+
+
+# --- several processes ------------------------------------------------------------------------------------------------
+
+TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+
+
+def start_team(work: Path, name: str, *, processes: int) -> subprocess.Popen:
+    words = [*COMMANDS["joint"], "--set", "batchnorm_groups=2", "--work", str(work), "--name", name]
+    command = [sys.executable, *(TORCHRUN if processes > 1 else []), "-m", "gcl_cli", *words]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def losses(folder: Path) -> list[dict[str, float]]:
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    names = ("discriminator", "image", "feature", "adversarial", "vi", "vi_syn", "vi_mem")
+    return [{name: line[name] for name in names} for line in lines if "result" not in line]
+
+
+def test_two_processes_of_torchrun_lose_what_one_loses(work):
+    for name, processes in (("alone", 1), ("together", 2)):
+        said, talk = (team := start_team(work, name, processes=processes)).communicate()
+        assert team.returncode == 0, talk
+        assert said.count('"steps"') == 1  # one process speaks
+    alone, together = (losses(work / "joint" / name) for name in ("alone", "together"))
+    assert len(alone) == len(together) == 3
+    assert together[0] == pytest.approx(alone[0], rel=1e-3)  # later epochs blow rounding up; float64: tests/training
+
+
+def test_a_team_whose_member_is_killed_says_so_and_goes_on_when_started_again(work):
+    team = start_team(work, "bereft", processes=2)
+    wait_until_it_trains(team, work / "joint" / "bereft.partial")
+    while team.poll() is None and not (newest_checkpoint(work / "joint" / "bereft.partial" / CHECKPOINTS) or 0):
+        time.sleep(0.05)
+    children = Path(f"/proc/{team.pid}/task/{team.pid}/children").read_text().split()
+    os.kill(int(children[-1]), signal.SIGKILL)
+    _, talk = team.communicate()
+    assert team.returncode != 0
+    assert "goes on from the last checkpoint" in talk or "SIGKILL" in talk
+    assert not (work / "joint" / "bereft").exists()
+    _, talk = (again := start_team(work, "bereft", processes=2)).communicate()
+    assert again.returncode == 0, talk
+    assert "Resuming joint/bereft" in talk
+    assert losses(work / "joint" / "bereft") == losses(work / "joint" / "together")
+
+
+def test_torchrun_is_refused_where_nothing_is_shared(work):
+    command = [sys.executable, *TORCHRUN, "-m", "gcl_cli", "evaluate", "--work", str(work)]
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert finished.returncode != 0
+    assert "gcl evaluate is not shared among processes by torchrun" in finished.stderr

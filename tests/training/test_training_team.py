@@ -89,29 +89,36 @@ def different(one: dict[str, Tensor], other: dict[str, Tensor]) -> dict[str, flo
     return found
 
 
-def one_of_a_team(rank: int, size: int, loop: str, folder: str) -> None:
-    """A process of its own: trains, and leaves what came out."""
+def one_of_a_team(rank: int, size: int, folder: str) -> None:
+    """A process of its own: trains in every loop, and leaves what came out."""
     torch.set_num_threads(1)
     in_float64(setattr)
     distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=size)
-    torch.save(outcome(LOOPS[loop](Team(rank, size), batchnorm_groups=2)), f"{folder}/{rank}.pt")
+    for name, loop in LOOPS.items():
+        torch.save(outcome(loop(Team(rank, size), batchnorm_groups=2)), f"{folder}/{name}-{rank}.pt")
     distributed.destroy_process_group()
 
 
-@pytest.mark.parametrize("loop", LOOPS)
-def test_two_processes_train_as_one_does(tmp_path: Path, monkeypatch, loop):
-    in_float64(monkeypatch.setattr)
-    alone = outcome(LOOPS[loop](ALONE, batchnorm_groups=2))
+@pytest.fixture(scope="module")
+def made_together(tmp_path_factory) -> Path:
+    """A folder with what each of two processes ended with."""
+    folder = tmp_path_factory.mktemp("team")
     context = multiprocessing.get_context("spawn")
-    team = [context.Process(target=one_of_a_team, args=(rank, 2, loop, str(tmp_path))) for rank in range(2)]
+    team = [context.Process(target=one_of_a_team, args=(rank, 2, str(folder))) for rank in range(2)]
     for process in team:
         process.start()
     for process in team:
-        process.join(300)
+        process.join(500)
     assert [process.exitcode for process in team] == [0, 0]
+    return folder
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_two_processes_train_as_one_does(made_together, monkeypatch, loop):
+    in_float64(monkeypatch.setattr)
+    alone = outcome(LOOPS[loop](ALONE, batchnorm_groups=2))
     for rank in range(2):
-        together = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
-        assert together.keys() == alone.keys()
+        together = torch.load(made_together / f"{loop}-{rank}.pt", weights_only=True)
         assert different(alone, together) == {}
 
 
