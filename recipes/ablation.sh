@@ -19,9 +19,9 @@ seeds="1 2 3"  # of the training; the other rows have the first one alone
 render="--height 64 --width 32"
 warmup="--preset tiny --set height=64 --set width=32 --set trunk_width=16 --epochs 16 --set colour_jitter=0"
 gan_warmup="--reconstruction-epochs 12 --epochs 3"
-joint="--epochs 8"  # of 18 steps; the paper's step: no augmentation, no contrast-only steps between
-paper="--augment none --set contrast_steps=0"
-recipe="--augment classic"  # the preset's: contrast-only steps between, and augmentation
+epochs=8  # of 18 steps
+joint=""  # of every joint training
+paper="--augment none --set contrast_steps=0"  # the paper's step; the preset's has contrast-only steps and augmentation
 if [ -n "${GCL_ABLATION_SETTINGS:-}" ]; then . "$GCL_ABLATION_SETTINGS"; fi
 
 step() {
@@ -44,22 +44,22 @@ for seed in $seeds; do
     step warmup --name "s$seed" --seed "$seed" $warmup
     step evaluate --encoder "warmup/s$seed"
     step gan-warmup --name "s$seed" --encoder "warmup/s$seed" --seed "$seed" $gan_warmup
-    cell full "$seed" $joint $paper
-    cell vi-classic "$seed" $joint $paper --losses vi --augment classic
-    cell vi-classic-same-time "$seed" $paper --losses vi --augment classic \
+    cell full "$seed" --epochs "$epochs" $joint $paper
+    cell vi-classic "$seed" --epochs "$epochs" $joint $paper --losses vi --augment classic
+    cell vi-classic-same-time "$seed" $joint $paper --losses vi --augment classic \
         --epochs "$(same_time "$seed" "joint/vi-classic-s$seed")"
     step warmup --name "continued-s$seed" --seed "$seed" $warmup --init "warmup/s$seed" --set learning_rate=0.0001 \
         --epochs "$(same_time "$seed" "warmup/s$seed")"
     step evaluate --encoder "warmup/continued-s$seed"
-    cell full-recipe "$seed" $joint $recipe
+    cell full-recipe "$seed" --epochs "$epochs" $joint
 done
 first="${seeds%% *}"
-cell gan "$first" $joint $paper --losses gan
-cell vi "$first" $joint $paper --losses vi
-cell vi-same-time "$first" $paper --losses vi --epochs "$(same_time "$first" "joint/vi-s$first")"
-cell gan-vi "$first" $joint $paper --losses gan,vi
-cell gan-vi-syn "$first" $joint $paper --losses gan,vi,vi_syn
-cell gan-vi-mem "$first" $joint $paper --losses gan,vi,vi_mem
-cell full-real-negatives "$first" $joint $paper --set negatives_from=real
-cell gcl-plus "$first" $joint $paper --losses gan,vi,vi_syn,vi_mem,mixup,prototype
+cell gan "$first" --epochs "$epochs" $joint $paper --losses gan
+cell vi "$first" --epochs "$epochs" $joint $paper --losses vi
+cell vi-same-time "$first" $joint $paper --losses vi --epochs "$(same_time "$first" "joint/vi-s$first")"
+cell gan-vi "$first" --epochs "$epochs" $joint $paper --losses gan,vi
+cell gan-vi-syn "$first" --epochs "$epochs" $joint $paper --losses gan,vi,vi_syn
+cell gan-vi-mem "$first" --epochs "$epochs" $joint $paper --losses gan,vi,vi_mem
+cell full-real-negatives "$first" --epochs "$epochs" $joint $paper --set negatives_from=real
+cell gcl-plus "$first" --epochs "$epochs" $joint $paper --losses gan,vi,vi_syn,vi_mem,mixup,prototype
 python recipes/ablation_table.py "$here"

@@ -101,3 +101,44 @@ def test_published_experiments_run_unmodified_at_toy_size(recipe: Path, toy_sets
     assert run.returncode == 0, run.stderr
     for measured in ("warmup-main", "joint-main"):
         assert len(list((tmp_path / "work" / "evaluate").glob(f"{measured}*"))) == 2
+
+
+def test_the_list_of_recipes_names_them_all() -> None:
+    listed = (ROOT / "recipes" / "README.md").read_text()
+    benches = sorted((ROOT / "recipes").glob("bench_*.py"))
+    parts = {"environment.sh", "benchmark.sh"}  # sourced by the others
+    assert [p.name for p in (*RECIPES, *benches) if p.name not in parts and p.name not in listed] == []
+
+
+TOY_ABLATION = """
+people="--ids 12 --cameras 2 --images 2"
+seeds="1 2"
+warmup="--preset tiny --set height=64 --set width=32 --set trunk_width=16 --epochs 2 --iterations 3 --radius 0.6"
+gan_warmup="--reconstruction-epochs 1 --epochs 1 --iterations 2"
+epochs=1
+joint="--iterations 1 --radius 0.7"
+"""
+
+
+@pytest.mark.slow
+def test_the_ablation_has_every_row_and_keeps_what_is_finished(tmp_path: Path) -> None:
+    (tmp_path / "toy").write_text(TOY_ABLATION)
+    environment = os.environ | {
+        "VIRTUAL_ENV": sys.prefix,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "GCL_ABLATION": str(tmp_path / "run"),
+        "GCL_ABLATION_SETTINGS": str(tmp_path / "toy"),
+        "PYTHONPATH": str(ROOT),
+    }
+    command = ["bash", str(ROOT / "recipes" / "ablation.sh")]
+    first, second = (
+        subprocess.run(command, env=environment, capture_output=True, text=True, check=False) for _ in range(2)
+    )
+    assert first.returncode == 0, first.stderr
+    rows = ("warm-up", "continued", "full", "full-recipe", "vi-classic", "vi-classic-same-time", "gan", "vi", "gan-vi",
+            "gan-vi-syn", "gan-vi-mem", "full-real-negatives", "gcl-plus", "vi-same-time")  # fmt: skip
+    for row in rows:
+        assert f" {row} " in first.stdout, row
+    assert "±" in first.stdout  # two seeds of the rows that matter most
+    assert second.returncode == 0, second.stderr
+    assert second.stderr.count("is complete already") >= 2 * len(rows)
