@@ -22,13 +22,18 @@ def new_embeddings(folder: Path, split: str, names: Sequence[str], width: int) -
     The array is the file: what is written into it lies on the disk.
     """
     write_names(folder, split, names)
-    shape = (len(names), width)
-    tensor = {"dtype": "F32", "shape": shape, "data_offsets": (0, 4 * len(names) * width)}
+    shape, path = (len(names), width), embeddings_file(folder, split)
+    head = embeddings_head(*shape)
+    path.write_bytes(head)
+    return np.memmap(path, dtype="<f4", mode="r+", offset=len(head), shape=shape)
+
+
+def embeddings_head(rows: int, width: int) -> bytes:
+    """What a safetensors file of `embeddings` [rows, width] float32 begins with, before its numbers."""
+    tensor = {"dtype": "F32", "shape": (rows, width), "data_offsets": (0, 4 * rows * width)}
     header = json.dumps({"embeddings": tensor}).encode()
     header += b" " * (-len(header) % _ALIGNMENT)
-    path = embeddings_file(folder, split)
-    path.write_bytes(len(header).to_bytes(8, "little") + header)
-    return np.memmap(path, dtype="<f4", mode="r+", offset=8 + len(header), shape=shape)
+    return len(header).to_bytes(8, "little") + header
 
 
 def drop_embeddings(folder: Path, split: str) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
+from gcl_cli.artifacts.embedding_files import embeddings_file, embeddings_head
 from gcl_cli.artifacts.formats import read_names, write_names
 
 TABLE = "gallery"
@@ -35,25 +36,18 @@ def write_embedding_table(
     """Write a table whose embeddings [N, size] come as `blocks` of rows, one at a time in memory."""
     save_file({"stamps": np.ascontiguousarray(stamps, np.int64)}, folder / f"{TABLE}.stamps.safetensors")
     write_names(folder, TABLE, names)
-    entry = {"dtype": "F32", "shape": [len(names), size], "data_offsets": [0, 4 * size * len(names)]}
-    header = json.dumps({"embeddings": entry}).encode()
-    header += b" " * (-len(header) % 8)  # the rows begin where a memory map may
-    with _embeddings_file(folder).open("wb") as file:
-        file.write(len(header).to_bytes(8, "little") + header)
+    with embeddings_file(folder, TABLE).open("wb") as file:
+        file.write(embeddings_head(len(names), size))
         for block in blocks:
             file.write(np.ascontiguousarray(block, np.float32).tobytes())
 
 
 def read_embedding_table(folder: Path) -> EmbeddingTable:
     """The table in a folder; its embeddings stay on the disk until they are used."""
-    path = _embeddings_file(folder)
+    path = embeddings_file(folder, TABLE)
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         shape = json.loads(file.read(length))["embeddings"]["shape"]
     embeddings = np.memmap(path, np.dtype("<f4"), "r", offset=8 + length, shape=tuple(shape))
     stamps = load_file(folder / f"{TABLE}.stamps.safetensors")["stamps"]
     return EmbeddingTable(read_names(folder, TABLE), stamps, embeddings)
-
-
-def _embeddings_file(folder: Path) -> Path:
-    return folder / f"{TABLE}.embeddings.safetensors"

@@ -146,7 +146,7 @@ def test_a_process_opens_the_estimator_once(data, tmp_path, monkeypatch):
     open_network = estimator._landmark_network
     monkeypatch.setattr(estimator, "_landmark_network", lambda device: opened.append(device) or open_network(device))
     monkeypatch.setattr(shards, "SIZE", 4)
-    estimating._estimator.cache_clear()
+    estimating.open_estimator.cache_clear()
     mesh.run(options(tmp_path), str(data), {"sheet": 0})
     assert opened == ["cpu"]
 
@@ -193,9 +193,9 @@ def test_memory_stays_the_same_for_ten_times_as_many_pictures(tmp_path):
 
 def test_the_port_in_batches_finds_the_same_bodies_through_the_stage(data, made, tmp_path, monkeypatch):
     monkeypatch.setattr(estimator, "_landmark_network", lambda device: TorchLandmarkRunner("cpu"))
-    estimating._estimator.cache_clear()
+    estimating.open_estimator.cache_clear()
     mesh.run(options(tmp_path), str(data), {"sheet": 0})
-    estimating._estimator.cache_clear()
+    estimating.open_estimator.cache_clear()
     found, expected = (load_file(folder / "train.safetensors") for folder in (tmp_path / "mesh" / "main", made))
     assert np.abs(found["landmarks"][..., :2] - expected["landmarks"][..., :2]).max() < 0.01  # pixels
     assert np.array_equal(found["status"], expected["status"])

@@ -21,6 +21,7 @@ from gcl_cli.datasets.decoding import picture_sizes
 from gcl_cli.errors import GclError
 from gcl_cli.records import MeshEstimates
 from gcl_cli.workflow.data import WorkData
+from gcl_cli.workflow.meshes.estimating import open_estimator
 
 TOGETHER = 32  # bodies or pictures in memory at a time
 IN_BIN, WITHIN_ONE = 22.5, 67.5  # degrees of yaw from the asked one
@@ -121,7 +122,7 @@ def read_asked(work: WorkFolder, render: Artifact, data: WorkData, rows: Sequenc
         Bodies(*joined),
         np.concatenate(axes),
         picture_sizes(data.root, names),
-        _estimator(MeshSettings(**known), device),
+        open_estimator(MeshSettings(**known), device),
     )
 
 
@@ -157,13 +158,3 @@ def _axes(meshes: MeshEstimates, turn: str) -> np.ndarray:
     rotations = body.world_rotations(meshes.pose)
     skinned = body.skin(rotations, body.place(rotations, meshes.betas), meshes.betas)
     return np.stack([up_axis(body, vertices) for vertices in skinned])
-
-
-def _estimator(settings: MeshSettings, device: str) -> Estimator:
-    return Estimator(
-        minimum_score=settings.score_threshold,
-        minimum_visibility=settings.visibility_threshold,
-        minimum_overlap=settings.overlap_threshold,
-        minimum_height=settings.height_threshold,
-        device=device,
-    )

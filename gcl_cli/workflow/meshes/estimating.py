@@ -12,11 +12,11 @@ from gcl_cli.workflow.meshes.shards import Shard
 
 def estimate_shard(root: Path, settings: MeshSettings, device: str, shard: Shard) -> MeshEstimates:
     """The bodies of a shard's pictures; `device`: see `body.estimator.Estimator`."""
-    return _estimator(settings, device)(list(read_crops(root, shard.names)))
+    return open_estimator(settings, device)(list(read_crops(root, shard.names)))
 
 
 @cache
-def _estimator(settings: MeshSettings, device: str) -> Estimator:
+def open_estimator(settings: MeshSettings, device: str) -> Estimator:
     """The estimator of this process: networks, body and calibration are read once."""
     return Estimator(
         minimum_score=settings.score_threshold,
