@@ -10,7 +10,7 @@ app = typer.Typer(
     name="gcl", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
     help="Unsupervised person re-identification with generated views (GCL, CVPR 2021).\n\n"
     "mesh -> render -> warmup -> gan-warmup -> joint -> evaluate, gen-metrics; each command reads and writes files in "
-    "the work folder and can be rerun alone.",
+    "the work folder and can be rerun alone; gcl run does them all.",
 )  # fmt: skip
 
 

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from gcl_cli import console
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.run import Run
 from gcl_cli.config import Architecture, GanWarmupSettings
@@ -17,6 +16,7 @@ from gcl_cli.presets import settings_for
 from gcl_cli.records import RunOptions
 from gcl_cli.training.gan_warmup import GanWarmup, gan_warmup_state
 from gcl_cli.training.memory_estimate import gan_memory
+from gcl_cli.workflow.advice import tell_memory
 from gcl_cli.workflow.data import open_data, training_set
 from gcl_cli.workflow.following import complete_already, follow, last_epoch, resume
 from gcl_cli.workflow.rendering.views import draw_generated, open_views, sheets_of_epochs, well_meshed
@@ -70,7 +70,7 @@ def _train(job: Run, training: GanWarmup) -> list[dict[str, Any]]:
     """Train from the last checkpoint to the end; returns the recorded epochs."""
     state, settings = training.state, training.settings
     resume(job, state, training.team)
-    console.say(gan_memory(training.gan, training.data.pictures).sentence())
+    tell_memory(gan_memory(training.gan, training.data.pictures))
     sheets = sheets_of_epochs(
         job.folder, state.networks, training.data.pictures, training.structures, every=settings.sheet_every
     )

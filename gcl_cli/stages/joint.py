@@ -6,7 +6,6 @@ from typing import Any, cast
 
 from torch import nn
 
-from gcl_cli import console
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.manifest import read_artifact
 from gcl_cli.artifacts.run import Run
@@ -17,6 +16,7 @@ from gcl_cli.records import RunOptions, StructurePictures, TrainingSet
 from gcl_cli.training.joint import Joint, joint_state
 from gcl_cli.training.memory_estimate import gan_memory
 from gcl_cli.training.team import Team
+from gcl_cli.workflow.advice import tell_memory
 from gcl_cli.workflow.clusters.corrections import corrections_digest, read_corrections
 from gcl_cli.workflow.data import WorkData, open_data, training_set
 from gcl_cli.workflow.following import complete_already, follow, last_epoch, resume
@@ -88,7 +88,7 @@ def _train(job: Run, training: Joint, opened: WorkData, architecture: Architectu
     networks, pictures, structures = state.networks, training.data.pictures, training.structures
     resume(job, state, training.team)
     if "gan" in settings.losses:
-        console.say(gan_memory(training.gan, pictures).sentence())
+        tell_memory(gan_memory(training.gan, pictures))
     every = settings.sheet_every if "gan" in settings.losses else 0
     observers = true_agreement(opened, state) + sheets_of_epochs(
         job.folder, networks, pictures, structures, every=every

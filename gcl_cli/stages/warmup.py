@@ -31,6 +31,7 @@ from gcl_cli.training.warmups.cluster_contrast import ClusterContrast, cluster_c
 from gcl_cli.training.warmups.jvtc import Jvtc, jvtc_state
 from gcl_cli.training.warmups.mmcl import Mmcl, mmcl_state
 from gcl_cli.training.warmups.supervised import Supervised, supervised_state
+from gcl_cli.workflow.advice import tell_memory
 from gcl_cli.workflow.data import WorkData, labelled_set, open_data, open_other, require_people, training_set
 from gcl_cli.workflow.following import complete_already, follow, last_epoch, resume
 from gcl_cli.workflow.observing import true_agreement
@@ -104,7 +105,7 @@ def _tell_memory(loop: Loop, settings: WarmupSettings) -> None:
     """Say what training will need, where the method is one pass through one encoder."""
     if isinstance(settings, ClusterContrastSettings):
         pictures, batch = cast(ClusterContrast, loop).data.pictures, settings.people * settings.pictures
-        console.say(encoder_memory(loop.state, pictures, batch_size=batch, precision=settings.precision).sentence())
+        tell_memory(encoder_memory(loop.state, pictures, batch_size=batch, precision=settings.precision))
 
 
 def _open_source(options: RunOptions, target: WorkData, job: Warmup) -> WorkData | None:

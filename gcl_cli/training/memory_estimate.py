@@ -14,7 +14,6 @@ from gcl_cli.training.gan import ViewGan, Views, frozen_statistics
 from gcl_cli.training.state import TrainingState
 
 SAMPLES = (2, 4)  # batch sizes that are tried; activations grow in proportion
-GIGABYTE = 1e9
 
 Result = TypeVar("Result")
 
@@ -30,14 +29,6 @@ class MemoryEstimate(NamedTuple):
     def total(self) -> int:
         """All of them."""
         return sum(self)
-
-    def sentence(self) -> str:
-        """For people, in GB."""
-        networks, activations, data = (f"{part / GIGABYTE:.1f}" for part in self)
-        return (
-            f"Memory: about {self.total / GIGABYTE:.1f} GB (activations of a step {activations}, networks and "
-            f"optimizers {networks}, pictures and memory bank {data})."
-        )
 
 
 def gan_memory(gan: ViewGan, pictures: Tensor) -> MemoryEstimate:

@@ -1,9 +1,11 @@
-"""What to type when a training has diverged."""
+"""What to tell people about a training: the memory it takes, and what to type when it has diverged."""
 
+from gcl_cli import console
 from gcl_cli.artifacts.checkpoints import newest_checkpoint
 from gcl_cli.artifacts.run import CHECKPOINTS, Run
 from gcl_cli.errors import GclError
 from gcl_cli.training.divergence import DivergenceError
+from gcl_cli.training.memory_estimate import MemoryEstimate
 from gcl_cli.training.state import TrainingState
 
 CALMER = 1 / 3  # times the rates that led there
@@ -35,3 +37,12 @@ def _changes(run: Run, error: DivergenceError) -> list[str]:
     else:
         changes = ["--precision fp32"] if run.config.get("precision", "fp32") != "fp32" else []
     return changes + [f"--set {name}={CALMER * rate:.2g}" for name, rate in rates.items()]
+
+
+def tell_memory(estimate: MemoryEstimate) -> None:
+    """Say before the first epoch what a training will need, so that nobody learns it from a crash at night."""
+    networks, activations, data = map(console.size_text, estimate)
+    console.say(
+        f"Memory: about {console.size_text(estimate.total)} beside the libraries (activations of a step {activations}, "
+        f"networks and optimizers {networks}, pictures and memory bank {data})."
+    )

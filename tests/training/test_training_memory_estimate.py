@@ -12,7 +12,7 @@ from gcl_cli.config import GanWarmupSettings, JointSettings
 from gcl_cli.training.gan import ViewGan
 from gcl_cli.training.gan_warmup import gan_warmup_state
 from gcl_cli.training.joint import joint_state
-from gcl_cli.training.memory_estimate import MemoryEstimate, encoder_memory, gan_memory, kept_for_gradients
+from gcl_cli.training.memory_estimate import encoder_memory, gan_memory, kept_for_gradients
 from gcl_cli.training.structures import own_and_new
 
 HERE = Path(__file__).resolve().parent
@@ -90,12 +90,6 @@ def test_estimating_changes_nothing_that_training_depends_on():
     assert found.data == 32 * (3 * 64 * 32 + 4 * state.networks["identity_encoder"].embedding_size)
     one = encoder_memory(state, training_set().pictures, batch_size=4, precision="fp32")
     assert 0 < one.activations < found.activations and one.total == sum(one)
-
-
-def test_the_sentence_names_the_parts_in_gigabytes():
-    assert MemoryEstimate(2_000_000_000, 5_500_000_000, 600_000_000).sentence() == (
-        "Memory: about 8.1 GB (activations of a step 5.5, networks and optimizers 2.0, pictures and memory bank 0.6)."
-    )
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])

@@ -8,7 +8,9 @@ from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.run import CHECKPOINTS, METRICS, Run
 from gcl_cli.errors import GclError
 from gcl_cli.records import Event
+from gcl_cli.training.memory_estimate import MemoryEstimate
 from gcl_cli.training.state import TrainingState, run_epochs
+from gcl_cli.workflow.advice import tell_memory
 from gcl_cli.workflow.following import complete_already, follow, last_epoch, resume, warn_of, warn_of_camera_clusters
 
 EPOCHS, STEPS = 3, 4
@@ -214,3 +216,12 @@ def test_a_replaced_clustering_is_told(capsys):
 def test_clusters_that_follow_cameras_are_warned_of_once(shares, warned, capsys):
     warn_of_camera_clusters(shares)
     assert ("learning cameras instead of people" in capsys.readouterr().err) == warned
+
+
+def test_memory_is_told_in_parts_that_people_can_read(capsys):
+    tell_memory(MemoryEstimate(networks=2_000_000_000, activations=550_000_000, data=600_000))
+    said = " ".join(capsys.readouterr().err.split())
+    assert said == (
+        "Memory: about 2.6 GB beside the libraries (activations of a step 550 MB, networks and optimizers 2.0 GB, "
+        "pictures and memory bank 600 kB)."
+    )
