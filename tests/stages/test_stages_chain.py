@@ -81,14 +81,14 @@ STAGES = {  # stage -> the folder it makes
 }  # fmt: skip
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def one_thread():
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def people(tmp_path_factory) -> Path:
     """Twelve people, half of them for training, two pictures in each of two cameras."""
     folder = tmp_path_factory.mktemp("synth") / "people"
@@ -96,14 +96,14 @@ def people(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def small_preset():
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(presets.PRESETS, "tiny", SMALL)
         yield
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def finished(tmp_path_factory, people) -> tuple[Chain, dict[str, dict[str, Any]]]:
     """The chain, run once to its end, and the result of every stage."""
     chain = Chain(tmp_path_factory.mktemp("work"), people)
@@ -263,7 +263,7 @@ def test_no_imagenet_weights_exist_for_a_narrow_trunk(chain):
 # --- pictures without labels ------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def unlabelled(tmp_path_factory, people) -> Chain:
     """The training pictures under names that say nothing, taken through all training stages."""
     folder = tmp_path_factory.mktemp("plain") / "pictures"
@@ -354,7 +354,7 @@ def test_the_selected_epoch_is_kept_beside_the_last_and_both_can_be_evaluated(fi
         evaluate.run(chain.options(), None, "warmup", {"epoch": "selected"})
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def others(tmp_path_factory) -> Path:
     """Labelled pictures of other people."""
     folder = tmp_path_factory.mktemp("others") / "others"

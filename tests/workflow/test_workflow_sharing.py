@@ -51,7 +51,7 @@ def test_an_interruption_is_answered_by_the_first_process_alone(tmp_path):
         "import sys, time\nfrom gcl_cli.workflow.sharing import map_shared\n"
         "if __name__ == '__main__':\n"
         "    try:\n"
-        "        for _ in map_shared(time.sleep, [0.0, 0.0, 2.0], processes=3):\n"
+        "        for _ in map_shared(time.sleep, [0.0, 0.0, 5.0], processes=3):\n"
         "            print('working', flush=True)\n"
         "    except KeyboardInterrupt:\n"
         "        print('interrupted', flush=True)\n"
