@@ -48,7 +48,8 @@ def test_there_is_at_least_one_core():
 def test_an_interruption_is_answered_by_the_first_process_alone(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
-        "import sys, time\nfrom gcl_cli.workflow.sharing import map_shared\n"
+        "import signal, time\nfrom gcl_cli.workflow.sharing import map_shared\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a job in the background inherits: ignore it
         "if __name__ == '__main__':\n"
         "    try:\n"
         "        for _ in map_shared(time.sleep, [0.0, 0.0, 5.0], processes=3):\n"
