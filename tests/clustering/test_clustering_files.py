@@ -59,23 +59,13 @@ def test_corrections_need_their_columns_and_their_file(tmp_path):
 
 
 def test_what_does_not_fit_in_memory_is_refused_with_what_would(monkeypatch, capsys):
-    monkeypatch.setattr(fitting, "available_bytes", lambda: 3_000_000_000)
+    monkeypatch.setattr(fitting, "free_memory", lambda: 3_000_000_000)
     fitting.require_memory(1000, dimension=256, k1=30)
     assert "1,000 pictures of 256 numbers takes about" in capsys.readouterr().err
     with pytest.raises(GclError, match="3 GB are available") as caught:
         fitting.require_memory(10_000_000, dimension=256, k1=30)
     fits = int(caught.value.fix.split()[1].replace(",", ""))
     fitting.require_memory(fits, dimension=256, k1=30)
-
-
-def test_available_memory_is_what_linux_reckons_within_a_containers_limit(tmp_path):
-    meminfo, limit = tmp_path / "meminfo", tmp_path / "max"
-    meminfo.write_text("MemTotal: 900 kB\nMemAvailable:    500 kB\n")
-    limit.write_text("max\n")
-    assert fitting.available_bytes((meminfo, limit)) == 500 * 1024
-    limit.write_text("1000\n")
-    assert fitting.available_bytes((meminfo, limit)) == 1000
-    assert fitting.available_bytes((tmp_path / "none", tmp_path / "none")) > 1e8
 
 
 def test_agreement_is_over_the_pictures_that_both_labellings_have(tmp_path):

@@ -1,13 +1,11 @@
 """What an evaluation holds in memory, told before it begins, and refused where it cannot fit."""
 
-import os
-from pathlib import Path
-
 from gcl_cli import console
 from gcl_cli.config import Architecture, EvaluateSettings
 from gcl_cli.errors import GclError
 from gcl_cli.metrics.ranking import queries_at_once
 from gcl_cli.workflow.evaluating.features import CHUNK
+from gcl_cli.workflow.main_memory import free_memory
 
 PROGRAM = 0.6e9  # the interpreter, its libraries, and an encoder at work
 DISTANCE = 8  # bytes for each distance of a block: this one and the last
@@ -43,20 +41,6 @@ def plan_memory(queries: int, gallery: int, width: int, architecture: Architectu
         f"against {gallery:,} gallery pictures."
     )
     return at_once
-
-
-def free_memory() -> float:
-    """Bytes that this process may still take: of the machine, and of its container."""
-    table = Path("/proc/meminfo")
-    if table.is_file():
-        fields = dict(line.split(":", 1) for line in table.read_text().splitlines())
-        machine = 1024.0 * int(fields["MemAvailable"].split()[0])
-    else:
-        machine = float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    limit, used = (Path(f"/sys/fs/cgroup/memory.{name}") for name in ("max", "current"))
-    if limit.is_file() and (text := limit.read_text().strip()).isdigit():
-        machine = min(machine, float(text) - float(used.read_text()))
-    return machine
 
 
 def _fixed(pictures: int, gallery: int, width: int, architecture: Architecture, settings: EvaluateSettings) -> float:

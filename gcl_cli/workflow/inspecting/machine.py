@@ -17,6 +17,7 @@ from gcl_cli.body.pyrender_backend import PLATFORMS, choose_backend
 from gcl_cli.errors import GclError
 from gcl_cli.workflow.inspecting.findings import Finding, note, ok, problem
 from gcl_cli.workflow.inspecting.weight_files import IMAGENET, INCEPTION
+from gcl_cli.workflow.main_memory import usable_memory
 from gcl_cli.workflow.sharing import cores
 
 OLDEST, NEWEST = (3, 11), (3, 13)  # versions of Python that are tested
@@ -67,10 +68,8 @@ def torch_and_devices() -> Iterator[Finding]:
 
 def memory() -> Finding:
     """Main memory, as far as this process may use it."""
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    limit = _number(Path("/sys/fs/cgroup/memory.max"))
-    usable = min(total, limit or total)
-    found = console.size_text(usable) + (" (limit of this container)" if usable < total else "")
+    usable, limited = usable_memory()
+    found = console.size_text(usable) + (" (limit of this container)" if limited else "")
     if usable < LOW_MEMORY:
         return note("memory", found, "Keep to --preset tiny, and to a few thousand pictures.")
     return ok("memory", found)
@@ -94,11 +93,6 @@ def _cpu_share() -> float | None:
     path = Path("/sys/fs/cgroup/cpu.max")
     quota, _, period = path.read_text().partition(" ") if path.is_file() else ("max", "", "")
     return int(quota) / int(period) if quota.isdigit() else None
-
-
-def _number(path: Path) -> int | None:
-    text = path.read_text().strip() if path.is_file() else ""
-    return int(text) if text.isdigit() else None
 
 
 def renderers() -> Iterator[Finding]:
