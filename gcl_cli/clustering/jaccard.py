@@ -46,18 +46,22 @@ def jaccard_distance(features: Tensor, *, k1: int, k2: int) -> SparseDistance:
 
 def jaccard_of_neighbours(features: Tensor, nearest: np.ndarray, *, k2: int) -> SparseDistance:
     """The same from neighbour lists that were found otherwise; nearest: [N, k1], itself first."""
-    weights = neighbour_weights(features, expanded_neighbours(nearest))
+    pattern = expanded_neighbours(nearest, half=half_of(nearest.shape[1]))
+    weights = neighbour_weights(features, pattern)
     return distance_of_overlaps(query_expansion(weights, nearest[:, :k2]))
 
 
-def expanded_neighbours(nearest: np.ndarray) -> csr_array:
+def half_of(k1: int) -> int:
+    """How many items of a shorter list belong to lists of k1: h + 1 with h = k1 / 2 rounded half to even."""
+    return round(k1 / 2) + 1
+
+
+def expanded_neighbours(nearest: np.ndarray, *, half: int) -> csr_array:
     """R*(i): the reciprocal neighbours of i, and those of its neighbours q whose own overlap with i's by over 2/3.
 
-    nearest: [N, k1], itself first. q's list is half as long: h + 1 items with h = k1 / 2 rounded half to even.
+    nearest: [N, K], itself first; q's list has only the first `half` items.
     Returns the pattern as a sparse [N, N] matrix with positive entries; row i always holds i.
     """
-    k1 = nearest.shape[1]
-    half = min(round(k1 / 2) + 1, k1)
     reciprocal = _reciprocal_neighbours(nearest)
     halves = _reciprocal_neighbours(nearest[:, :half])
     overlap = reciprocal.multiply(reciprocal @ halves).tocsr()  # halves is symmetric; only q among i's reciprocal ones
@@ -73,7 +77,7 @@ def neighbour_weights(features: Tensor, pattern: csr_array) -> csr_array:
     features: [N, D], rows of unit length; pattern: sparse [N, N] without empty rows. Returns sparse [N, N].
     """
     pattern.sort_indices()
-    return weights_of_distances(2 - 2 * _similarities(features, pattern), pattern)
+    return weights_of_distances(2 - 2 * similarities_at(features, pattern), pattern)
 
 
 def weights_of_distances(distances: np.ndarray, pattern: csr_array) -> csr_array:
@@ -105,7 +109,7 @@ def _reciprocal_neighbours(nearest: np.ndarray) -> csr_array:
     return incidence.multiply(incidence.T).tocsr()
 
 
-def _similarities(features: Tensor, pattern: csr_array) -> np.ndarray:
+def similarities_at(features: Tensor, pattern: csr_array) -> np.ndarray:
     """Cosine similarities at the entries of `pattern` alone, in its order: [nnz]."""
     starts = torch.as_tensor(pattern.indptr, dtype=torch.int64, device=features.device)
     columns = torch.as_tensor(pattern.indices, dtype=torch.int64, device=features.device)

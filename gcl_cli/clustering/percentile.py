@@ -20,6 +20,7 @@ from gcl_cli.clustering.jaccard import (
     SparseDistance,
     distance_of_overlaps,
     expanded_neighbours,
+    half_of,
     query_expansion,
     weights_of_distances,
 )
@@ -55,7 +56,7 @@ def jaccard_mixture(distance: DistanceRows, *, k1: int, k2: int, weight: float) 
 def jaccard_of_rows(distance: DistanceRows, *, k1: int, k2: int) -> SparseDistance:
     """k-reciprocal Jaccard distance (Zhong et al. 2017) of any distance, with lists of the `k1` nearest others."""
     nearest = nearest_rows(distance, k=min(k1 + 1, distance.size))
-    pattern = expanded_neighbours(nearest)
+    pattern = expanded_neighbours(nearest, half=half_of(k1))
     pattern.sort_indices()
     weights = weights_of_distances(entries(distance, pattern), pattern)
     return distance_of_overlaps(query_expansion(weights, nearest[:, :k2]))

@@ -11,6 +11,15 @@ import torch
 from scipy.sparse import csc_array, csr_array
 from torch import Tensor
 
+from gcl_cli.clustering.jaccard import (
+    expanded_neighbours,
+    half_of,
+    query_expansion,
+    similarities_at,
+    weights_of_distances,
+)
+from gcl_cli.clustering.neighbours import nearest_neighbours
+
 _BLOCK_DISTANCES = 1 << 25  # distances held at once: 128 MiB
 
 
@@ -23,10 +32,9 @@ def reranked_distances(
     k1 others are in a neighbour list; k2 pictures, the picture itself among them, lend each other their neighbours.
     """
     everyone = torch.cat([query, gallery])
-    nearest, farthest = _search(everyone, min(k1, len(everyone) - 1) + 1)
-    # Zhong et al. round k1 / 2 half to even
-    weights = _weights(everyone, expanded_lists(nearest, half=round(k1 / 2) + 1), farthest)
-    weights = _mean_of_nearest(weights, nearest[:, :k2])
+    nearest, farthest = nearest_neighbours(everyone, k=min(k1, len(everyone) - 1) + 1), _farthest(everyone)
+    pattern = expanded_neighbours(nearest, half=half_of(k1))
+    weights = query_expansion(_weights(everyone, pattern, farthest), nearest[:, :k2])
     columns = weights[len(query) :].tocsc()  # [G, N]
 
     def distances(rows: Tensor) -> np.ndarray:
@@ -37,47 +45,11 @@ def reranked_distances(
     return distances
 
 
-def expanded_lists(nearest: np.ndarray, *, half: int) -> csr_array:
-    """R*(i): i's reciprocal neighbours, and those of each such q whose own shorter list shares over 2/3 with i's.
-
-    nearest: [N, K], itself first; half: length of q's list. Sparse [N, N] with positive entries; row i holds i.
-    """
-    reciprocal, halves = _reciprocal(nearest), _reciprocal(nearest[:, :half])
-    shared = reciprocal.multiply(reciprocal @ halves).tocsr()
-    shared.data = (3 * shared.data > 2 * halves.sum(axis=1)[shared.indices]).astype(np.int32)
-    shared.eliminate_zeros()
-    pattern = (reciprocal + shared @ halves).tocsr()
-    pattern.sort_indices()
-    return pattern
-
-
-def _reciprocal(nearest: np.ndarray) -> csr_array:
-    """Ones where i and j are in each other's lists: [N, K] -> sparse [N, N]."""
-    listed = _listed(nearest, np.int32)
-    return listed.multiply(listed.T).tocsr()
-
-
-def _listed(nearest: np.ndarray, kind: np.typing.DTypeLike) -> csr_array:
-    """Ones where j is in i's list: [N, K] -> sparse [N, N]."""
-    size, length = nearest.shape
-    ends = np.arange(size + 1) * length
-    return csr_array((np.ones(nearest.size, dtype=kind), nearest.ravel(), ends), shape=(size, size))
-
-
-def _search(features: Tensor, count: int) -> tuple[np.ndarray, Tensor]:
-    """The `count` nearest of each of [N, D], itself first and equals by row, [N, count]; the largest distance, [N]."""
-    nearest, farthest = [], []
-    step = max(1, _BLOCK_DISTANCES // len(features))
-    for start in range(0, len(features), step):
-        cosines = features[start : start + step] @ features.T  # [step, N]
-        farthest.append(2 - 2 * cosines.min(dim=1).values)
-        cosines[:, start : start + step].fill_diagonal_(torch.inf)
-        values, columns = cosines.topk(count, dim=1, sorted=False)
-        columns, by_column = columns.sort(dim=1)
-        by_value = values.gather(1, by_column).argsort(dim=1, descending=True, stable=True)
-        nearest.append(columns.gather(1, by_value).cpu())
-    # where all pictures are the same there is no scale
-    return torch.cat(nearest).numpy(), torch.cat(farthest).clamp(min=torch.finfo(features.dtype).eps)
+def _farthest(features: Tensor) -> Tensor:
+    """The largest squared distance of each of [N, D] to another one: [N]."""
+    rows = features.split(max(1, _BLOCK_DISTANCES // len(features)))
+    found = torch.cat([2 - 2 * (block @ features.T).min(dim=1).values for block in rows])
+    return found.clamp_(min=torch.finfo(features.dtype).eps)  # where all pictures are the same there is no scale
 
 
 def _scaled(cosines: Tensor, farthest: Tensor) -> Tensor:
@@ -87,26 +59,9 @@ def _scaled(cosines: Tensor, farthest: Tensor) -> Tensor:
 
 def _weights(features: Tensor, pattern: csr_array, farthest: Tensor) -> csr_array:
     """exp(-d) at the entries of `pattern`, d the scaled distance; rows sum to 1."""
-    size, values = len(features), np.empty(pattern.nnz)
-    step = max(1, _BLOCK_DISTANCES // (features.shape[1] * max(1, pattern.nnz // size)))
-    for start in range(0, size, step):
-        block = slice(start, min(start + step, size))
-        entries = slice(pattern.indptr[block.start], pattern.indptr[block.stop])
-        lengths = torch.from_numpy(np.diff(pattern.indptr[block.start : block.stop + 1]).astype(np.int64))
-        row = torch.repeat_interleave(torch.arange(block.start, block.stop), lengths)
-        column = torch.from_numpy(pattern.indices[entries].astype(np.int64))
-        cosines = (features[row] * features[column]).sum(dim=1, keepdim=True)  # [entries, 1]
-        values[entries] = np.exp(-_scaled(cosines, farthest[row])[:, 0].double().cpu().numpy())
-    sums = np.add.reduceat(values, pattern.indptr[:-1])
-    values /= np.repeat(sums, np.diff(pattern.indptr))
-    return csr_array((values, pattern.indices, pattern.indptr), shape=pattern.shape)
-
-
-def _mean_of_nearest(weights: csr_array, nearest: np.ndarray) -> csr_array:
-    """Each row's mean with those of its nearest, [N, k2] with itself first; rows still sum to 1."""
-    mean = (_listed(nearest, np.float64) @ weights).tocsr()
-    mean.data /= nearest.shape[1]
-    return mean
+    pattern.sort_indices()
+    squared = np.maximum(2 - 2 * similarities_at(features, pattern).astype(np.float64), 0)
+    return weights_of_distances(squared / np.repeat(farthest.numpy(), np.diff(pattern.indptr)), pattern)
 
 
 def _overlap(rows: csr_array, columns: csc_array, shape: tuple[int, ...]) -> np.ndarray:

@@ -78,7 +78,7 @@ def test_nearest_begin_with_the_picture_itself_also_among_twins():
 
 
 def test_entries_are_read_in_the_order_of_the_pattern():
-    pattern = expanded_neighbours(nearest_rows(feature_distance(FEATURES), k=6))
+    pattern = expanded_neighbours(nearest_rows(feature_distance(FEATURES), k=6), half=4)
     pattern.sort_indices()
     rows, columns = pattern.nonzero()
     assert np.allclose(entries(feature_distance(FEATURES), pattern), DENSE[rows, columns], atol=1e-12)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gcl_cli.clustering.jaccard import (
     expanded_neighbours,
+    half_of,
     jaccard_distance,
     neighbour_weights,
     query_expansion,
@@ -41,7 +42,7 @@ def test_jaccard_of_four_pictures_worked_by_hand():
 def test_weights_of_two_reciprocal_pictures_worked_by_hand():
     # B and C above: cos 50 = 0.642788, d = 2 - 2 cos = 0.714425, exp(-d) = 0.489473, p = 1 / 1.489473 = 0.671378
     features = on_circle(0, 60, 110, 290)
-    weights = neighbour_weights(features, expanded_neighbours(nearest_neighbours(features, k=2))).toarray()
+    weights = neighbour_weights(features, expanded_neighbours(nearest_neighbours(features, k=2), half=2)).toarray()
     assert weights[1] == pytest.approx([0, 0.671378, 0.328622, 0], abs=1e-6)
     assert weights[0].tolist() == [1, 0, 0, 0]
 
@@ -51,13 +52,13 @@ def test_neighbours_of_a_neighbour_join_when_more_than_two_thirds_are_shared():
     # of it reciprocal, and 3 of the 4 are in R(0): 6 joins. That of 2 is {1, 2}, 1 of 2: 1 does not.
     nearest = [[0, 3, 4, 5, 1, 2], [1, 2, 6, 3, 4, 5], [2, 1, 6, 0, 3, 4], [3, 4, 5, 6, 0, 1]]
     nearest += [[4, 3, 5, 6, 0, 1], [5, 3, 4, 6, 0, 1], [6, 3, 4, 5, 1, 2]]
-    assert members(expanded_neighbours(np.array(nearest)), 0) == [0, 2, 3, 4, 5, 6]
+    assert members(expanded_neighbours(np.array(nearest), half=4), 0) == [0, 2, 3, 4, 5, 6]
 
 
 def test_neighbours_of_a_neighbour_stay_out_at_exactly_two_thirds():
     # k1 = 4, half lists of 3. R(0) = {0, 1, 3, 4}; the half list of 3 is {3, 4, 5}: 2 of 3 shared, 5 stays out.
     nearest = [[0, 3, 4, 1], [1, 2, 0, 5], [2, 1, 5, 3], [3, 4, 5, 0], [4, 3, 5, 0], [5, 3, 4, 1]]
-    assert members(expanded_neighbours(np.array(nearest)), 0) == [0, 1, 3, 4]
+    assert members(expanded_neighbours(np.array(nearest), half=3), 0) == [0, 1, 3, 4]
 
 
 @pytest.mark.parametrize(
@@ -93,7 +94,7 @@ def test_pairs_without_a_common_neighbour_are_at_distance_one_and_not_stored():
 def test_weights_sum_to_one_and_distances_are_ordered_pairs_between_zero_and_one(size, people, k1, k2, seed):
     features = clustered_features(size, people=people, seed=seed, dimension=8)
     nearest = nearest_neighbours(features, k=min(k1, size))
-    weights = neighbour_weights(features, expanded_neighbours(nearest))
+    weights = neighbour_weights(features, expanded_neighbours(nearest, half=half_of(k1)))
     assert weights.sum(axis=1) == pytest.approx(1)
     assert (weights.diagonal() > 0).all()
     assert query_expansion(weights, nearest[:, :k2]).sum(axis=1) == pytest.approx(1)

@@ -4,8 +4,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gcl_cli.metrics import reranking
-from gcl_cli.metrics.reranking import reranked_distances
+from gcl_cli.clustering import reranking
+from gcl_cli.clustering.reranking import reranked_distances
 
 
 def unit(count, width, seed, kind=torch.float64):

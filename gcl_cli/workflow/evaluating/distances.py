@@ -10,10 +10,10 @@ from torch import Tensor
 from gcl_cli import console
 from gcl_cli.clustering.blocks import feature_distance
 from gcl_cli.clustering.percentile import cluster_slots, percentile_dbscan
+from gcl_cli.clustering.reranking import reranked_distances
 from gcl_cli.clustering.temporal import joint_distance_blocks, time_distribution
 from gcl_cli.config import EvaluateSettings
 from gcl_cli.metrics.ranking import cosine_distances
-from gcl_cli.metrics.reranking import reranked_distances
 from gcl_cli.workflow.data import Times
 
 
