@@ -16,6 +16,8 @@ class JointSettings(GanSettings, ContrastSettings):
     def _synthetic_terms_need_a_generator(self) -> "JointSettings":
         if "gan" not in self.losses and {"vi_syn", "vi_mem", "mixup"} & set(self.losses):
             raise ValueError("losses vi_syn, vi_mem and mixup need generated views: add gan")
+        if "mixup" in self.losses and "prototype" not in self.losses:
+            raise ValueError("mixed people meet prototypes alone: add prototype to mixup, or leave mixup out")
         return self
 
     epochs: int = setting(20, "epochs", paper="4.2", option=True, ge=1)

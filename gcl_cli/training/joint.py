@@ -29,7 +29,7 @@ from gcl_cli.training.schedules import is_joint_step, learning_rate, set_learnin
 from gcl_cli.training.selection import keep_best, stability
 from gcl_cli.training.state import TrainingState, Values, run_epochs
 from gcl_cli.training.structures import angle_indices, draw_angles, own_and_new
-from gcl_cli.training.team import ALONE, Team, statistics
+from gcl_cli.training.team import ALONE, Team
 
 AUGMENTATION = {*AugmentSettings.model_fields, "brightness", "contrast", "saturation"}
 
@@ -150,7 +150,7 @@ class Joint:
         rate = learning_rate(s.identity_rate, step=self.state.epoch, steps=s.epochs, decay_at=s.decay_at, decay=s.decay)
         set_learning_rate(self.state.optimizers["identity"], rate)
         self.gan.identity_encoder.train()
-        before = statistics(self.gan.identity_encoder)
+        before = self.team.statistics(self.gan.identity_encoder)
         generating = "gan" in s.losses and is_joint_step(self.state.step, contrast_steps=self.contrast_steps)
         values = self._joint_step(rows) if generating else self._contrast_step(rows)
         self.team.share_statistics(before)

@@ -89,11 +89,17 @@ class Team:
         for gradient, mean in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
             gradient.copy_(mean.view(gradient.shape))
 
+    def statistics(self, network: nn.Module) -> "Statistics":
+        """Copies of the running statistics of every BatchNorm of `network`, for `share_statistics`; none when alone."""
+        layers = [m for m in network.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
+        names = ("num_batches_tracked", "running_mean", "running_var")
+        return {layer: tuple(getattr(layer, name).clone() for name in names) for layer in layers if self.size > 1}
+
     def share_statistics(self, before: "Statistics") -> None:
         """Move BatchNorm's running statistics as if one process had seen the parts of all, in the order of the ranks.
 
-        before: from before the step. An update by momentum m multiplies what was there by 1 - m, so what each process
-        added can be told from where it started, and the whole be put together.
+        before: `statistics` from before the step. An update by momentum m multiplies what was there by 1 - m, so what
+        each process added can be told from where it started, and the whole be put together.
         """
         if self.size == 1:
             return
@@ -106,13 +112,6 @@ class Team:
 
 
 Statistics = dict[_BatchNorm, tuple[Tensor, Tensor, Tensor]]  # count of batches, running mean and variance
-
-
-def statistics(network: nn.Module) -> Statistics:
-    """Copies of the running statistics of every BatchNorm of `network`."""
-    layers = [m for m in network.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
-    names = ("num_batches_tracked", "running_mean", "running_var")
-    return {layer: tuple(getattr(layer, name).clone() for name in names) for layer in layers}
 
 
 def _in_turn(moved: Tensor, old: Tensor, *, keep: float) -> Tensor:

@@ -18,6 +18,12 @@ joint="--epochs 2 --iterations 1"
 """
 
 
+def here_installed(**variables: str) -> dict[str, str]:
+    """The environment of a recipe that finds this project installed, and `variables` beside."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return os.environ | {"VIRTUAL_ENV": sys.prefix, "PATH": path, "PYTHONPATH": str(ROOT)} | variables
+
+
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.name)
 def test_every_recipe_parses(recipe: Path) -> None:
     subprocess.run(["bash", "-n", str(recipe)], check=True)
@@ -33,13 +39,10 @@ def test_every_recipe_says_what_it_is_for(recipe: Path) -> None:
 @pytest.mark.slow
 def test_quickstart_runs_unmodified_at_toy_size_and_repeats_a_deleted_step_alone(tmp_path: Path) -> None:
     (tmp_path / "toy").write_text(TOY)
-    environment = os.environ | {
-        "VIRTUAL_ENV": sys.prefix,
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "GCL_QUICKSTART": str(tmp_path / "run"),
-        "GCL_QUICKSTART_SETTINGS": str(tmp_path / "toy"),
-        "PYTHONPATH": str(ROOT),
-    }
+    environment = here_installed(
+        GCL_QUICKSTART=str(tmp_path / "run"),
+        GCL_QUICKSTART_SETTINGS=str(tmp_path / "toy"),
+    )
     command = ["bash", str(ROOT / "recipes" / "quickstart.sh")]
     first = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert first.returncode == 0, first.stderr
@@ -89,14 +92,11 @@ def test_every_published_experiment_says_what_the_paper_reports(recipe: Path) ->
 @pytest.mark.parametrize("recipe", BENCHMARKS, ids=lambda path: path.name)
 def test_published_experiments_run_unmodified_at_toy_size(recipe: Path, toy_sets: Path, tmp_path: Path) -> None:
     (tmp_path / "toy").write_text(TOY_BENCHMARK)
-    environment = os.environ | {
-        "VIRTUAL_ENV": sys.prefix,
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "GCL_DATA": str(toy_sets),
-        "GCL_WORK": str(tmp_path / "work"),
-        "GCL_BENCHMARK_SETTINGS": str(tmp_path / "toy"),
-        "PYTHONPATH": str(ROOT),
-    }
+    environment = here_installed(
+        GCL_DATA=str(toy_sets),
+        GCL_WORK=str(tmp_path / "work"),
+        GCL_BENCHMARK_SETTINGS=str(tmp_path / "toy"),
+    )
     run = subprocess.run(["bash", str(recipe)], env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     for measured in ("warmup-main", "joint-main"):
@@ -123,13 +123,10 @@ joint="--iterations 1 --radius 0.7"
 @pytest.mark.slow
 def test_the_ablation_has_every_row_and_keeps_what_is_finished(tmp_path: Path) -> None:
     (tmp_path / "toy").write_text(TOY_ABLATION)
-    environment = os.environ | {
-        "VIRTUAL_ENV": sys.prefix,
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "GCL_ABLATION": str(tmp_path / "run"),
-        "GCL_ABLATION_SETTINGS": str(tmp_path / "toy"),
-        "PYTHONPATH": str(ROOT),
-    }
+    environment = here_installed(
+        GCL_ABLATION=str(tmp_path / "run"),
+        GCL_ABLATION_SETTINGS=str(tmp_path / "toy"),
+    )
     command = ["bash", str(ROOT / "recipes" / "ablation.sh")]
     first, second = (
         subprocess.run(command, env=environment, capture_output=True, text=True, check=False) for _ in range(2)

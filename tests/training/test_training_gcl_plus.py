@@ -160,13 +160,17 @@ def test_each_is_a_loss_of_its_own(known_clusters):
     gan = {"discriminator", "image", "feature", "adversarial"}
     for losses, values in (
         (ALL, gan | {"vi", "vi_syn", "vi_mem", "prototype"}),
-        (("gan", "vi", "mixup"), gan | {"vi"}),
         (("vi", "prototype"), {"vi", "prototype"}),
         (("prototype",), {"prototype"}),
     ):
         training = new_joint(losses=losses)
         assert next(training.epochs()).values.keys() == values
         assert ("prototypes" in training.state.tensors) == ("prototype" in losses)
+
+
+def test_mixed_people_without_the_loss_that_uses_them_are_refused():
+    with pytest.raises(ValueError, match="add prototype to mixup"):
+        JointSettings(losses=("gan", "vi", "mixup"))
 
 
 def test_prototype_weight_scales_what_descends(known_clusters):

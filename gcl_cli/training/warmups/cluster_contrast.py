@@ -22,7 +22,7 @@ from gcl_cli.training.pseudo_people import agreement_with, cluster_together, clu
 from gcl_cli.training.samplers import person_batches
 from gcl_cli.training.schedules import rate_now, set_learning_rate
 from gcl_cli.training.state import TrainingState, Values, run_epochs
-from gcl_cli.training.team import ALONE, Team, statistics
+from gcl_cli.training.team import ALONE, Team
 
 AUGMENTATION = {*AugmentSettings.model_fields, "colour_jitter"}
 
@@ -92,7 +92,7 @@ class ClusterContrast:
             self.data.pictures[batch.cpu()].to(self.device), **s.model_dump(include=AUGMENTATION),
             generator=state.chance,
         )  # fmt: skip
-        labels, before = state.tensors["labels"][batch], statistics(self.encoder)
+        labels, before = state.tensors["labels"][batch], self.team.statistics(self.encoder)
         features, loss = self._contrast(self.team.own(pictures), self.team.own(labels))
         set_learning_rate(state.optimizers["identity"], rate_now(state, s))
         said: Values = {"loss": loss.item()}

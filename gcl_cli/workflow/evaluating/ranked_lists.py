@@ -60,10 +60,15 @@ def draw_ranked_lists(
     write_ranked_sheet(path, lists)
 
 
-def _list(data: WorkData, labels: Labels, ranking: Ranking, distances: Distances, query: int, title: str) -> RankedList:
-    row = distances.of(torch.tensor([query]))[0]
+def first_found(labels: Labels, distances: Distances, query: int, count: int) -> np.ndarray:
+    """The first `count` gallery pictures in a query's list, what is no test for it left out: rows, nearest first."""
+    near = distances.of(torch.tensor([query]))[0]
     kept = np.flatnonzero(~labels.removed(query))
-    found = kept[np.argsort(row[kept], kind="stable")[:SHOWN]]
+    return kept[np.argsort(near[kept], kind="stable")[:count]]
+
+
+def _list(data: WorkData, labels: Labels, ranking: Ranking, distances: Distances, query: int, title: str) -> RankedList:
+    found = first_found(labels, distances, query, SHOWN)
     asked, gallery = data.split("query")[query], data.split("gallery")
     names = [asked.name, *(gallery[column].name for column in found)]
     pictures = read_pictures(data.root, names, height=SIZE[0], width=SIZE[1], threads=1)

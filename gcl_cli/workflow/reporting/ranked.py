@@ -17,7 +17,7 @@ from gcl_cli.metrics.ranking import Ranking, queries_at_once
 from gcl_cli.workflow.data import WorkData
 from gcl_cli.workflow.evaluating.distances import Distances, distances_by_looks
 from gcl_cli.workflow.evaluating.figures import labels_of, ranked
-from gcl_cli.workflow.evaluating.ranked_lists import Labels
+from gcl_cli.workflow.evaluating.ranked_lists import Labels, first_found
 from gcl_cli.workflow.inspecting.survey import Survey
 from gcl_cli.workflow.reporting.album import Album, Picture
 from gcl_cli.workflow.reporting.embedded import Eye
@@ -120,9 +120,7 @@ def _embeddings(
 def _list(
     row: int, data: WorkData, labels: Labels, ranking: Ranking, distances: Distances, album: Album
 ) -> RankedQuery:
-    kept = np.flatnonzero(~labels.removed(row))
-    near = distances.of(torch.tensor([row]))[0]
-    found = kept[np.argsort(near[kept], kind="stable")[:RANKS]]
+    found = first_found(labels, distances, row, RANKS)
     query, gallery = data.split("query")[row], data.split("gallery")
     right = labels.gallery_persons[found] == labels.query_persons[row]
     matches = tuple(
