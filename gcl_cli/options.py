@@ -44,6 +44,7 @@ Validation = Annotated[
 CamStyle = Annotated[
     str | None, typer.Option(metavar="DIR", help="camera-styled pictures, for jvtc, mmcl [default: augmented copies]")
 ]
+Board = Annotated[bool, typer.Option("--tensorboard", help="show the training in TensorBoard too")]
 AllowSubset = Annotated[bool, typer.Option("--allow-subset", help="take a known data set with other counts as it is")]
 AsJson = Annotated[bool, typer.Option("--json", help="print the result as JSON")]
 SetMore = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="any other setting (repeatable)")]

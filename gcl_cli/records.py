@@ -125,6 +125,7 @@ class RunOptions:
     allow_subset: bool = False  # take a known data set with other counts as it is
     device: str = "auto"
     threads: int | None = None  # CPU threads, or processes where work is shared among them; None: all cores
+    tensorboard: bool = False  # let a training be watched in TensorBoard too
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from gcl_cli.config import WARMUP_METHODS
 from gcl_cli.options import (
     AllowSubset,
     AsJson,
+    Board,
     CamStyle,
     Data,
     Encoder,
@@ -82,7 +83,7 @@ def render(
 @with_settings("warmup", WARMUP_METHODS["cluster-contrast"], methods=WARMUP_METHODS)
 def warmup(
     data: Data = None, method: Method = "cluster-contrast", preset: Preset = "paper", source: Source = None,
-    camstyle: CamStyle = None, allow_subset: AllowSubset = False, as_json: AsJson = False,
+    camstyle: CamStyle = None, allow_subset: AllowSubset = False, tensorboard: Board = False, as_json: AsJson = False,
     *, chosen: dict[str, Any], run: dict[str, Any],
 ) -> None:  # fmt: skip
     """Train an identity encoder on unlabelled crops, after a labelled source if there is one.
@@ -92,7 +93,7 @@ def warmup(
     from gcl_cli.records import RunOptions
     from gcl_cli.stages import warmup as stage
 
-    options = RunOptions(**run, allow_subset=allow_subset)
+    options = RunOptions(**run, allow_subset=allow_subset, tensorboard=tensorboard)
     job = stage.Warmup(method=method, preset=preset, source=source, camstyle=camstyle, chosen=chosen)
     console.show(stage.run(options, data, job), as_json=as_json)
 
@@ -101,7 +102,7 @@ def warmup(
 @with_settings("gan-warmup", c.GanWarmupSettings)
 def gan_warmup(
     encoder: Encoder = None, init: Init = None, init_gan: InitGan = None, parity: Parity = "none",
-    as_json: AsJson = False, *, chosen: dict[str, Any], run: dict[str, Any],
+    tensorboard: Board = False, as_json: AsJson = False, *, chosen: dict[str, Any], run: dict[str, Any],
 ) -> None:  # fmt: skip
     """Learn to generate every person from new sides, with a frozen encoder (Eq. 1-4).
 
@@ -111,7 +112,8 @@ def gan_warmup(
     from gcl_cli.stages import gan_warmup as stage
 
     chosen = c.parity_settings("gan-warmup", parity) | chosen
-    result = stage.run(RunOptions(**run), encoder, chosen, init=init, init_gan=init_gan or ())
+    options = RunOptions(**run, tensorboard=tensorboard)
+    result = stage.run(options, encoder, chosen, init=init, init_gan=init_gan or ())
     console.show(result, as_json=as_json)
 
 
@@ -119,8 +121,8 @@ def gan_warmup(
 @with_settings("joint", c.JointSettings)
 def joint(
     generator: Annotated[str, typer.Option(metavar="NAME", help="which gan-warmup to start from")] = "main",
-    init: Init = None, validation: Validation = None, parity: Parity = "none", as_json: AsJson = False,
-    *, chosen: dict[str, Any], run: dict[str, Any],
+    init: Init = None, validation: Validation = None, parity: Parity = "none", tensorboard: Board = False,
+    as_json: AsJson = False, *, chosen: dict[str, Any], run: dict[str, Any],
 ) -> None:  # fmt: skip
     """Train generator and encoder together, with pseudo labels renewed every epoch (Eq. 9).
 
@@ -130,5 +132,6 @@ def joint(
     from gcl_cli.stages import joint as stage
 
     chosen = c.parity_settings("joint", parity) | chosen
-    result = stage.run(RunOptions(**run), generator, chosen, init=init, validation=validation)
+    options = RunOptions(**run, tensorboard=tensorboard)
+    result = stage.run(options, generator, chosen, init=init, validation=validation)
     console.show(result, as_json=as_json)

@@ -21,6 +21,7 @@ from gcl_cli.workflow.data import open_data, training_set
 from gcl_cli.workflow.following import complete_already, follow, last_epoch, resume
 from gcl_cli.workflow.rendering.views import draw_generated, open_views, sheets_of_epochs, well_meshed
 from gcl_cli.workflow.teaming import begun_together
+from gcl_cli.workflow.tensorboard import scalars
 from gcl_cli.workflow.weights.networks import GAN, new_gan, save_networks
 from gcl_cli.workflow.weights.starting_gan import gan_digests, load_gan_files, with_layout_of
 from gcl_cli.workflow.weights.starting_weights import OpenedEncoder, open_encoder, refuse_itself
@@ -54,7 +55,7 @@ def run(
         pictures = replace(training_set(opened, architecture, options), well_meshed=usable)
         networks = _networks(source, architecture, init_gan, settings.seed, device)
         state = gan_warmup_state(networks, settings)
-        epochs = _train(job, GanWarmup(state, pictures, structures, settings, team=team))
+        epochs = _train(job, GanWarmup(state, pictures, structures, settings, team=team), options)
         if not team.leads:
             return {}
         written = GAN if "encoder" in config else networks
@@ -66,7 +67,7 @@ def run(
         return job.publish(result, seed=settings.seed).manifest.result
 
 
-def _train(job: Run, training: GanWarmup) -> list[dict[str, Any]]:
+def _train(job: Run, training: GanWarmup, options: RunOptions) -> list[dict[str, Any]]:
     """Train from the last checkpoint to the end; returns the recorded epochs."""
     state, settings = training.state, training.settings
     resume(job, state, training.team)
@@ -76,7 +77,7 @@ def _train(job: Run, training: GanWarmup) -> list[dict[str, Any]]:
     )
     return follow(
         job, state, training.epochs(), epochs=training.total, checkpoint_every=settings.checkpoint_every,
-        observers=sheets, team=training.team,
+        observers=(*sheets, *scalars(job, state, options)), team=training.team,
     )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from gcl_cli.workflow.following import complete_already, follow, last_epoch, res
 from gcl_cli.workflow.observing import true_agreement
 from gcl_cli.workflow.rendering.views import draw_generated, open_views, sheets_of_epochs, well_meshed
 from gcl_cli.workflow.teaming import begun_together
+from gcl_cli.workflow.tensorboard import scalars
 from gcl_cli.workflow.validation import Validation, open_validation
 from gcl_cli.workflow.weights.networks import load_gan, save_networks
 from gcl_cli.workflow.weights.selected import save_selected
@@ -64,7 +65,7 @@ def run(
         networks: dict[str, nn.Module] = {"identity_encoder": source.load(device)}
         networks |= load_gan(gan, source.architecture, device)
         training = _training(networks, pictures, structures, settings, judges, team)
-        result = _train(job, training, opened, source.architecture)
+        result = _train(job, training, opened, source.architecture, options)
         return {} if not team.leads else job.publish(result, seed=settings.seed).manifest.result
 
 
@@ -82,7 +83,9 @@ def _training(
     return Joint(joint_state(networks, settings), pictures, structures, settings, validate=validate, team=team)
 
 
-def _train(job: Run, training: Joint, opened: WorkData, architecture: Architecture) -> dict[str, Any]:
+def _train(
+    job: Run, training: Joint, opened: WorkData, architecture: Architecture, options: RunOptions
+) -> dict[str, Any]:
     """Train from the last checkpoint to the end and write what was learned; returns the result."""
     state, settings = training.state, training.settings
     networks, pictures, structures = state.networks, training.data.pictures, training.structures
@@ -90,9 +93,8 @@ def _train(job: Run, training: Joint, opened: WorkData, architecture: Architectu
     if "gan" in settings.losses:
         tell_memory(gan_memory(training.gan, pictures))
     every = settings.sheet_every if "gan" in settings.losses else 0
-    observers = true_agreement(opened, state) + sheets_of_epochs(
-        job.folder, networks, pictures, structures, every=every
-    )
+    sheets = sheets_of_epochs(job.folder, networks, pictures, structures, every=every)
+    observers = (*true_agreement(opened, state), *sheets, *scalars(job, state, options))
     epochs = follow(
         job, state, training.epochs(), epochs=settings.epochs, checkpoint_every=settings.checkpoint_every,
         observers=observers, team=training.team,

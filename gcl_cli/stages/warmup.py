@@ -37,6 +37,7 @@ from gcl_cli.workflow.following import complete_already, follow, last_epoch, res
 from gcl_cli.workflow.observing import true_agreement
 from gcl_cli.workflow.styles import camera_styles, styles_digest
 from gcl_cli.workflow.teaming import begun_together
+from gcl_cli.workflow.tensorboard import scalars
 from gcl_cli.workflow.weights.networks import save_networks
 from gcl_cli.workflow.weights.starting_weights import Start, new_encoder, read_start, refuse_itself, with_head_of
 
@@ -92,7 +93,7 @@ def run(options: RunOptions, data: str | None, job: Warmup) -> dict[str, Any]:
         _tell_memory(loop, settings)
         epochs = follow(
             record, loop.state, loop.epochs(), epochs=settings.epochs, checkpoint_every=settings.checkpoint_every,
-            observers=true_agreement(opened, loop.state), team=team,
+            observers=(*true_agreement(opened, loop.state), *scalars(record, loop.state, options)), team=team,
         )  # fmt: skip
         if not team.leads:
             return {}

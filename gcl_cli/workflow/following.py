@@ -85,8 +85,8 @@ def follow(
                         save_checkpoint(run.folder / CHECKPOINTS, state.steps_done, _saved(run, state))
                 continue
             with state.stopwatch.timing("observing"):
-                observed = {name: value for observe in observers for name, value in observe(event).items()}
-            event = replace(event, values=event.values | observed)
+                for observe in observers:
+                    event = replace(event, values=event.values | observe(event))
             about = {"epoch": event.epoch + 1, "steps": event.steps}
             run.record(about | event.values | learning_rates(state) | pace.of_epoch())
             meter.tell(_line(event, epochs))

@@ -10,7 +10,7 @@ from gcl_cli.records import Event
 from gcl_cli.training.state import TrainingState
 from gcl_cli.workflow.data import WorkData
 
-Observer = Callable[[Event], dict[str, Any]]  # at the end of an epoch: more values for its line of the metrics
+Observer = Callable[[Event], dict[str, Any]]  # at the end of an epoch, with what earlier ones saw: more of its values
 
 
 def true_agreement(data: WorkData, state: TrainingState) -> tuple[Observer, ...]:
