@@ -35,7 +35,7 @@ def test_the_contracts_are_the_ones_that_were_agreed_on():
     assert layers["type"] == "layers" and layers["exhaustive"] and layers["exhaustive_ignores"] == ["__main__"]
     assert " > ".join(layers["layers"]) == (
         "api > cli > options > chain > stages > workflow > training | body | synth | datasets | artifacts | console > "
-        "networks | losses | clustering | metrics > records > presets > config > errors"
+        "networks | losses | clustering | metrics > records > presets > config > machine_code > errors"
     )
     assert (stages["type"], stages["modules"]) == ("independence", ["gcl_cli.stages.*"])
     assert {module.removeprefix("gcl_cli.") for module in mathematics["source_modules"]} == {*MATHEMATICS, "records"}

@@ -4,7 +4,9 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from gcl_cli.metrics.ranking import AveragePrecision, average_precisions, match_ranks
+from gcl_cli.metrics.counting import People, by_rank, count_before
+from gcl_cli.metrics.kernels import compiled_loops
+from gcl_cli.metrics.ranking import AveragePrecision, average_precisions
 
 
 class CameraPairs:
@@ -21,20 +23,20 @@ class CameraPairs:
         gallery_persons: np.ndarray,
         gallery_cameras: np.ndarray,
     ) -> None:
-        self._persons, self._cameras = query_persons, query_cameras
+        self._persons, self._cameras = np.where(query_cameras == -1, -1, query_persons), query_cameras
         known = np.flatnonzero((gallery_persons != -1) & (gallery_cameras != -1))
         self._columns = known[np.argsort(gallery_cameras[known], kind="stable")]  # by camera, within one ascending
-        self._parts = _parts(gallery_persons[self._columns], gallery_cameras[self._columns])
-        self._pairs: list[tuple[int, int]] = []
-        self._ranks: list[np.ndarray] = []
+        self._gallery_cameras = gallery_cameras[self._columns]
+        self._people = People.of(gallery_persons[self._columns])
+        self._loops = compiled_loops(len(query_persons) * len(gallery_persons))
+        self._found: list[np.ndarray] = [np.zeros((4, 0), dtype=np.int64)]
 
     def watch(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """Hand on the blocks [R, G] of a distance matrix [Q, G], and take note of each on its way."""
         done = 0
         for block in blocks:
-            for row in block:
-                self._note(row, int(self._persons[done]), int(self._cameras[done]))
-                done += 1
+            self._note(block, done)
+            done += len(block)
             yield block
 
     def table(self, convention: AveragePrecision) -> list[dict[str, int | float]]:
@@ -42,42 +44,32 @@ class CameraPairs:
 
         `queries` are those that have a true match in the gallery camera.
         """
-        if not self._ranks:
+        query, camera, searched, rank = np.concatenate(self._found, axis=1)  # [M] each
+        if not len(rank):
             return []
-        matches = np.array([len(ranks) for ranks in self._ranks])
-        precisions = average_precisions(np.concatenate(self._ranks), matches, convention)
-        firsts = np.array([ranks[0] for ranks in self._ranks])
-        pairs, place = np.unique(np.array(self._pairs), axis=0, return_inverse=True)
+        ends = np.flatnonzero(np.diff(query, append=-1) | np.diff(searched, append=-1)) + 1  # of a query in a camera
+        matches = np.diff(ends, prepend=0)
+        precisions, firsts = average_precisions(rank, matches, convention), rank[ends - matches]
+        known = np.unique(np.concatenate((camera, searched)))
+        numbers = known.searchsorted(camera) * len(known) + known.searchsorted(searched)
+        pairs, place = np.unique(numbers[ends - 1], return_inverse=True)
         queries = np.bincount(place)
         mean_precision = 100 * np.bincount(place, precisions) / queries
         rank_1 = 100 * np.bincount(place, firsts == 1) / queries
         return [
             {"query_camera": int(a), "gallery_camera": int(b), "mAP": float(m), "rank_1": float(r), "queries": int(n)}
-            for (a, b), m, r, n in zip(pairs, mean_precision, rank_1, queries, strict=True)
+            for a, b, m, r, n in zip(
+                *known[list(divmod(pairs, len(known)))], mean_precision, rank_1, queries, strict=True
+            )
         ]
 
-    def _note(self, row: np.ndarray, person: int, camera: int) -> None:
-        parts = self._parts.get(person)
-        if parts is None or camera == -1:
-            return
-        values = row[self._columns]
-        for searched, own, matches in parts:
-            if searched != camera:
-                self._pairs.append((camera, searched))
-                self._ranks.append(match_ranks(values[own], matches, matches[:0]))
-
-
-def _parts(persons: np.ndarray, cameras: np.ndarray) -> dict[int, list[tuple[int, slice, np.ndarray]]]:
-    """By person: the cameras that saw them, where each camera's pictures lie, and which of those are theirs.
-
-    persons, cameras: [K], sorted by camera.
-    """
-    parts: dict[int, list[tuple[int, slice, np.ndarray]]] = {}
-    known, starts = np.unique(cameras, return_index=True)
-    ends = np.append(starts, len(cameras))[1:]
-    for camera, first, end in zip(known.tolist(), starts, ends, strict=True):
-        order = np.argsort(persons[first:end], kind="stable")
-        seen, firsts = np.unique(persons[first:end][order], return_index=True)
-        for person, matches in zip(seen.tolist(), np.split(order, firsts[1:]), strict=True):
-            parts.setdefault(person, []).append((camera, slice(first, end), matches))
-    return parts
+    def _note(self, block: np.ndarray, done: int) -> None:
+        asked = slice(done, done + len(block))
+        rows, places = self._people.entries(self._persons[asked])
+        other = self._cameras[asked][rows] != self._gallery_cameras[places]
+        rows, places = rows[other], places[other]
+        searched = self._gallery_cameras[places]
+        begins, ends = (self._gallery_cameras.searchsorted(searched, side=side) for side in ("left", "right"))
+        before = count_before(block, self._columns, rows, places, begins, ends, loops=self._loops)
+        found = np.stack((rows + done, self._cameras[asked][rows], searched, before + 1))
+        self._found.append(found[:, by_rank(rows, begins, before, len(self._columns))])

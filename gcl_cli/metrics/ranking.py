@@ -1,13 +1,12 @@
 """CMC, mAP and mINP of person retrieval, by counting instead of sorting.
 
-A true match's rank is one more than the number of gallery pictures before it, so nothing needs an order of the row.
 Cameras: a gallery picture of the query's person under the query's own camera is no test and is removed for that
 query; -1 is an unknown camera, which differs from every camera, itself included, so it never removes anything.
 Persons: gallery pictures of person -1 are junk and are removed for all; a distractor is a person no query shows.
 Ties: of two gallery pictures at one distance, the one earlier in the gallery comes first (a stable sort).
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,9 +16,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gcl_cli.errors import GclError
+from gcl_cli.metrics.counting import People, by_rank, count_before
+from gcl_cli.metrics.kernels import compiled_loops
 
 AveragePrecision = Literal["open-reid", "market"]
-COUNTED = 1.0  # times G^(1/4) counts of a row cost what its sort does (measured: 11 of 16 thousand, 30 of a million)
 BLOCK_DISTANCES = 1 << 25  # distances of a block: 128 MiB,
 BLOCK_QUERIES = 256  # or of so many queries where that is more: products of fewer rows are slow
 
@@ -94,12 +94,22 @@ def rank_blocks(
     average_precision: AveragePrecision,
 ) -> Ranking:
     """`rank` by the rows of a distance matrix [Q, G] that come as `blocks` [R, G] one after another."""
-    gallery = _Gallery.of(gallery_persons, gallery_cameras)
-    ranks: list[np.ndarray] = []
+    known = np.flatnonzero(gallery_persons != -1)
+    people, cameras = People.of(gallery_persons[known]), gallery_cameras[known]
+    loops = compiled_loops(len(query_persons) * len(gallery_persons))
+    matches, ranks, done = [], [], 0
     for distances in blocks:
-        block = slice(len(ranks), len(ranks) + len(distances))
-        ranks += _ranks_of_block(distances, query_persons[block], query_cameras[block], gallery)
-    return _summary(ranks, max_rank, average_precision)
+        _require_numbers(distances)
+        asked = slice(done, done + len(distances))
+        rows, places = people.entries(query_persons[asked])
+        begins, ends = np.zeros_like(places), np.full_like(places, len(known))
+        before = count_before(distances, known, rows, places, begins, ends, loops=loops)
+        own = (cameras[places] == query_cameras[asked][rows]) & (cameras[places] != -1)
+        matches.append(np.bincount(rows[~own], minlength=len(distances)))
+        order = by_rank(rows, begins, before, len(known))
+        ranks.append(_ranks_without(own[order], before[order], rows))
+        done = asked.stop
+    return _summary(np.concatenate(matches), np.concatenate(ranks), max_rank, average_precision)
 
 
 def queries_at_once(gallery: int) -> int:
@@ -110,18 +120,6 @@ def queries_at_once(gallery: int) -> int:
 def cosine_distances(query: Tensor, gallery: Tensor) -> np.ndarray:
     """Minus the cosines of unit `query` [R, D] and `gallery` [G, D], ordered as Euclidean distances are: [R, G]."""
     return (-query @ gallery.T).to("cpu", torch.float32).numpy()
-
-
-def match_ranks(row: np.ndarray, matches: np.ndarray, removed: np.ndarray) -> np.ndarray:
-    """Ranks, ascending from 1, of the columns `matches` in `row` [G] as if the columns `removed` were not there."""
-    many = len(matches) > COUNTED * len(row) ** 0.25
-    ranks = (_sorted_before if many else _counted_before)(row, matches) + 1
-    if len(removed):
-        closer = row[removed] < row[matches, None]  # [matches, removed]
-        tied_before = (row[removed] == row[matches, None]) & (removed < matches[:, None])
-        ranks -= (closer | tied_before).sum(axis=1)
-    ranks.sort()
-    return ranks
 
 
 def average_precisions(ranks: np.ndarray, matches: np.ndarray, convention: AveragePrecision) -> np.ndarray:
@@ -135,75 +133,37 @@ def average_precisions(ranks: np.ndarray, matches: np.ndarray, convention: Avera
     return sums / matches
 
 
-@dataclass(frozen=True)
-class _Gallery:
-    """The gallery's labels, its columns grouped by person."""
-
-    cameras: np.ndarray  # [G]
-    columns: np.ndarray  # [G] sorted by person, within a person ascending
-    persons: np.ndarray  # [G] persons[k] is the person of columns[k]
-
-    @classmethod
-    def of(cls, persons: np.ndarray, cameras: np.ndarray) -> "_Gallery":
-        columns = np.argsort(persons, kind="stable")
-        return cls(cameras, columns, persons[columns])
-
-    def columns_of(self, person: int) -> np.ndarray:
-        first, end = np.searchsorted(self.persons, [person, person + 1])
-        return self.columns[first:end]
-
-
-def _ranks_of_block(
-    distances: np.ndarray, persons: np.ndarray, cameras: np.ndarray, gallery: _Gallery
-) -> Iterator[np.ndarray]:
-    """The ranks of each query's true matches, ascending, 1 = first; empty where there are none."""
+def _require_numbers(distances: np.ndarray) -> None:
     if np.isnan(distances.min(initial=np.inf)):  # not a number is smaller than nothing: every match would come first
         raise GclError(
             "The ranking has distances that are not numbers, so the features are not either.",
             "Train the identity encoder again: its weights have diverged.",
         )
-    junk = gallery.columns_of(-1)
-    for row, person, camera in zip(distances, persons, cameras, strict=True):
-        same = gallery.columns_of(person) if person != -1 else junk[:0]
-        own_camera = (gallery.cameras[same] == camera) & (camera != -1)
-        yield match_ranks(row, same[~own_camera], np.concatenate([same[own_camera], junk]))
 
 
-def _counted_before(row: np.ndarray, matches: np.ndarray) -> np.ndarray:
-    """How many of `row` [G] come before each of the columns `matches`, [matches]."""
-    return np.array(
-        [
-            np.count_nonzero(row[:column] <= distance) + np.count_nonzero(row[column:] < distance)
-            for column, distance in zip(matches.tolist(), row[matches], strict=True)
-        ],
-        dtype=np.int64,
-    )
+def _ranks_without(removed: np.ndarray, before: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Ranks of the entries that are not `removed` [E], as if those were not there.
+
+    before: [E] how many gallery pictures come before each, ascending in each of the `rows` [E].
+    """
+    gone = np.concatenate(([0], np.cumsum(removed)))  # so far, in the rows above too
+    ranks: np.ndarray = 1 + before - (gone[:-1] - gone[rows.searchsorted(rows)])
+    return ranks[~removed]
 
 
-def _sorted_before(row: np.ndarray, matches: np.ndarray) -> np.ndarray:
-    """The same by the sorted values of the row; only columns with equals are looked up in the row itself."""
-    values = np.sort(row)
-    before = values.searchsorted(row[matches])
-    for place in np.flatnonzero(values.searchsorted(row[matches], side="right") - before > 1):
-        column = matches[place]
-        before[place] += np.count_nonzero(row[:column] == row[column])
-    return before
-
-
-def _summary(ranks: list[np.ndarray], max_rank: int, convention: AveragePrecision) -> Ranking:
-    matches = np.array([len(found) for found in ranks], dtype=np.int64)  # [Q]
+def _summary(matches: np.ndarray, ranks: np.ndarray, max_rank: int, convention: AveragePrecision) -> Ranking:
+    """The figures of `ranks` [M], ascending for each query, of which the queries have `matches` [Q] each."""
     valid = matches > 0
     if not valid.any():
         raise GclError(
-            f"None of {len(ranks):,} queries has a picture of its person under another camera in the gallery.",
+            f"None of {len(matches):,} queries has a picture of its person under another camera in the gallery.",
             "Check that query and gallery show the same people and that the file names carry the camera.",
         )
-    every = np.concatenate(ranks)  # [M]
     ends = np.cumsum(matches)[valid]
-    first_rank = np.zeros(len(ranks), dtype=np.int64)
-    first_rank[valid] = every[ends - matches[valid]]
-    precisions = {name: average_precisions(every, matches[valid], name) for name in _TERMS}
-    penalties = matches[valid] / every[ends - 1]
+    first_rank = np.zeros(len(matches), dtype=np.int64)
+    first_rank[valid] = ranks[ends - matches[valid]]
+    precisions = {name: average_precisions(ranks, matches[valid], name) for name in _TERMS}
+    penalties = matches[valid] / ranks[ends - 1]
     counts = np.bincount(first_rank[valid], minlength=max_rank + 1)[1 : max_rank + 1]
     return Ranking(
         mean_average_precision=float(precisions[convention].mean()),

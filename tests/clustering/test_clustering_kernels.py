@@ -1,4 +1,5 @@
 import sys
+from importlib.util import find_spec
 from types import SimpleNamespace
 
 import numpy as np
@@ -54,7 +55,7 @@ def test_the_inner_loops_give_the_same_bits_as_numpy(loops, monkeypatch, size):
 
 def test_loops_are_compiled_only_where_that_pays():
     assert kernels.compiled_loops(kernels.WORTH_COMPILING - 1) is None
-    assert (kernels.compiled_loops(kernels.WORTH_COMPILING) is None) == (not kernels.find_spec("numba"))
+    assert (kernels.compiled_loops(kernels.WORTH_COMPILING) is None) == (not find_spec("numba"))
 
 
 @pytest.mark.parametrize("size", [200, 600, 1100])

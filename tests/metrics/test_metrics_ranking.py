@@ -187,21 +187,6 @@ def test_ranking_by_features_in_blocks_equals_ranking_by_distances(monkeypatch):
 
 
 @settings(max_examples=100, deadline=None)
-@given(problems(), st.booleans())
-def test_sorting_a_row_of_many_matches_equals_counting(problem, market):
-    convention = "market" if market else "open-reid"
-    with pytest.MonkeyPatch.context() as patch:
-        try:
-            counted = ranked(*problem, average_precision=convention)
-        except GclError:
-            return
-        patch.setattr(ranking, "COUNTED", 0)
-        by_sort = ranked(*problem, average_precision=convention)
-    np.testing.assert_array_equal(by_sort.average_precision, counted.average_precision)
-    np.testing.assert_array_equal(by_sort.first_rank, counted.first_rank)
-
-
-@settings(max_examples=100, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_the_order_of_the_gallery_does_not_matter_without_ties(seed):
     rng = np.random.default_rng(seed)
