@@ -32,6 +32,10 @@ class SearchSettings(Settings):
         None, "search by a generated view, the query turned by these degrees; none: as it is", option=True,
         ge=1, le=359,
     )  # fmt: skip
+    exact_to: int = setting(
+        1_000_000, "pictures up to which every one is compared; more are found through a graph, where usearch is there",
+        ge=0,
+    )  # fmt: skip
 
 
 class ReportSettings(Settings):

@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from gcl_cli import console
+from gcl_cli.artifacts.embedding_tables import EmbeddingTable
 from gcl_cli.artifacts.layout import WorkFolder
+from gcl_cli.artifacts.run import Run
 from gcl_cli.config import SearchSettings
 from gcl_cli.datasets.catalogue import resolve
 from gcl_cli.datasets.decoding import read_pictures
@@ -20,6 +23,7 @@ from gcl_cli.training.devices import choose_device, set_threads
 from gcl_cli.training.features import embed
 from gcl_cli.workflow.given_files import picture_files, target_folder
 from gcl_cli.workflow.rendering.turning import open_view_generator, turn_people
+from gcl_cli.workflow.searching import graph
 from gcl_cli.workflow.searching.found import Found, Match, match_rows, write_found
 from gcl_cli.workflow.searching.index import Listing, index_run, list_pictures, update_index
 from gcl_cli.workflow.searching.nearest import nearest_rows
@@ -56,7 +60,7 @@ def run(
     index = update_index(job, listing, _embedding(load, source, listing.root, options), restart=options.restart)
     queries = _query_embeddings(load, source, files, turned, options)
     left_out = [_row_of(file, listing) for file in files]
-    nearest = nearest_rows(queries, index.table.embeddings, top=settings.top, left_out=left_out)
+    nearest = _nearest(job, index.table, queries, settings, left_out, options)
     found = [
         Found(str(file), None if turned is None else turned[i].permute(1, 2, 0).numpy(), _matches(listing, *nearest[i]))
         for i, file in enumerate(files)
@@ -66,6 +70,26 @@ def run(
         "pictures": len(listing), "embedded": index.embedded, "removed": index.removed, "angle": settings.angle,
     }  # fmt: skip
     return {**about, **_write(folder, found, listing, about), "matches": match_rows(found)}
+
+
+def _nearest(
+    job: Run,
+    table: EmbeddingTable,
+    queries: np.ndarray,
+    settings: SearchSettings,
+    left_out: list[int | None],
+    options: RunOptions,
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The rows most like each query, best first, and their cosines: exact, unless there are too many for that."""
+    if len(table) > settings.exact_to:
+        if graph.is_installed():
+            threads = options.threads or cores()
+            return graph.near_rows(job, table, queries, top=settings.top, left_out=left_out, threads=threads)
+        console.say(
+            f"{len(table):,} pictures are compared one by one. Sooner, through a graph that misses a few: "
+            'pip install "gcl-cli[usearch]"'
+        )
+    return nearest_rows(queries, table.embeddings, top=settings.top, left_out=left_out)
 
 
 def _embedding(

@@ -17,14 +17,14 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file
 from using_artifacts import make_encoder, make_generator, make_people
 
-from gcl_cli.artifacts.embedding_tables import read_embedding_table, write_embedding_table
+from gcl_cli.artifacts.embedding_tables import EmbeddingTable, read_embedding_table, write_embedding_table
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.config import Architecture, SearchSettings, with_view_from_behind
 from gcl_cli.errors import GclError
 from gcl_cli.records import RunOptions
 from gcl_cli.stages import search, views
+from gcl_cli.workflow.searching import graph, nearest
 from gcl_cli.workflow.searching import index as index_module
-from gcl_cli.workflow.searching import nearest
 from gcl_cli.workflow.searching.index import index_run, list_pictures, update_index
 from gcl_cli.workflow.searching.nearest import nearest_rows
 
@@ -156,6 +156,36 @@ def updated_name(folder: Path) -> str:
 # --- the command ------------------------------------------------------------------------------------------------------
 
 
+def table_of(rows: np.ndarray) -> EmbeddingTable:
+    return EmbeddingTable([str(row) for row in range(len(rows))], np.zeros((len(rows), 2), np.int64), rows)
+
+
+def test_a_graph_leads_to_nearly_all_nearest_rows_and_lists_them_by_their_exact_cosines(gallery):
+    pytest.importorskip("usearch")
+    embedder = Embedder(gallery)
+    updated(gallery, embedder)
+    index = index_run(WorkFolder(gallery.parent / "work"), list_pictures(gallery), "warmup/main", {})
+    rows = np.random.default_rng(5).standard_normal((3000, 32), dtype=np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    queries, left_out = rows[:40], list(range(40))
+    wanted = nearest_rows(queries, rows, top=10, left_out=left_out)
+    found = graph.near_rows(index, table_of(rows), queries, top=10, left_out=left_out, threads=1)
+    for row, (near, cosines) in enumerate(found):
+        assert row not in near and (np.diff(cosines) <= 0).all()
+        np.testing.assert_allclose(cosines, rows[near] @ queries[row], atol=1e-6)
+    shared = [len(set(near) & set(best)) for (near, _), (best, _) in zip(found, wanted, strict=True)]
+    assert np.mean(shared) > 9.5
+
+    made = index.final.with_name(f"{index.name}-graph") / graph.GRAPH
+    before = made.stat().st_mtime_ns
+    graph.near_rows(index, table_of(rows), queries[:1], top=1, left_out=[None], threads=1)
+    assert made.stat().st_mtime_ns == before  # built once
+    (gallery / "new.jpg").write_bytes(b"new")
+    updated(gallery, embedder)
+    graph.near_rows(index, table_of(rows), queries[:1], top=1, left_out=[None], threads=1)
+    assert made.stat().st_mtime_ns != before  # of another state of the index
+
+
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory) -> Path:
     """A work folder with untrained networks, a gallery with names from hell, and a query that is a copy of one."""
@@ -228,6 +258,18 @@ def test_a_query_from_the_gallery_is_not_its_own_match(prepared, tmp_path):
     names = {str(path): [r["picture"] for r in result["matches"] if r["query"] == str(path)] for path in (query, other)}
     assert query.name not in names[str(query)] and query.name in names[str(other)]
     assert len(names[str(query)]) == len(names[str(other)]) - 1 == result["pictures"] - 1
+
+
+def test_too_many_pictures_to_compare_are_found_through_the_graph_or_one_by_one_with_a_word(
+    prepared, tmp_path, capsys, monkeypatch
+):
+    query = [sorted((prepared / "gallery").rglob("*.jpg"))[0]]
+    exact = searched(prepared, tmp_path / "a", query, top=3)["matches"]
+    assert searched(prepared, tmp_path / "b", query, top=3, exact_to=2)["matches"] == exact
+    monkeypatch.setattr(graph, "find_spec", lambda _: None)
+    capsys.readouterr()
+    assert searched(prepared, tmp_path / "c", query, top=3, exact_to=2)["matches"] == exact
+    assert 'pip install "gcl-cli[usearch]"' in capsys.readouterr().err
 
 
 def test_from_behind_searches_by_the_view_that_gcl_views_makes(prepared, tmp_path):

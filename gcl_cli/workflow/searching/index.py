@@ -10,11 +10,13 @@ import numpy as np
 
 from gcl_cli import console
 from gcl_cli.artifacts.embedding_tables import EmbeddingTable, read_embedding_table, write_embedding_table
-from gcl_cli.artifacts.files import digest_of, read_json
+from gcl_cli.artifacts.files import digest_of
 from gcl_cli.artifacts.layout import WorkFolder
-from gcl_cli.artifacts.manifest import MANIFEST
+from gcl_cli.artifacts.manifest import MANIFEST, NewerVersionError, read_artifact, read_manifest
 from gcl_cli.artifacts.run import RUN, SHARDS, Run
+from gcl_cli.artifacts.seals import is_whole, read_sealed, seal_folder
 from gcl_cli.datasets import plain_folder
+from gcl_cli.datasets.listing import reachable
 from gcl_cli.errors import GclError
 
 CHUNK = 1024  # pictures embedded together, and what an interruption may cost
@@ -47,13 +49,13 @@ class Index:
 
 def list_pictures(root: Path) -> Listing:
     """Every picture below a folder; GclError when there is none, or one is out of reach."""
-    names = tuple(sample.name for sample in plain_folder.read(root).splits["train"])
-    try:
-        states = [os.stat(f"{root}/{name}") for name in names]  # noqa: PTH116  # half the time of Path.stat
-    except OSError as error:
-        raise GclError(f"A picture is out of reach: {error}.", "Put it back, or remove the link to it.") from error
+    found = plain_folder.pictures_below(root)
+    for remark in found.remarks:
+        console.warn(remark)
+    with reachable(root):
+        states = [os.stat(f"{root}/{name}") for name in found.names]  # noqa: PTH116  # half the time of Path.stat
     stamps = np.array([(state.st_size, state.st_mtime_ns) for state in states], np.int64)
-    return Listing(root, names, stamps)
+    return Listing(root, found.names, stamps)
 
 
 def index_run(work: WorkFolder, listing: Listing, encoder: str, inputs: dict[str, str]) -> Run:
@@ -72,7 +74,7 @@ def update_index(job: Run, listing: Listing, embed: Embed, *, restart: bool) -> 
     known = None if restart else _finished(job)
     if known is not None and _is_of(known, listing):
         return Index(f"search/{job.name}", known, 0, 0)
-    with job.begin(restart=restart or not _same_inputs(job.folder / RUN, job)):
+    with job.begin(restart=restart or not _begun_alike(job)):
         tables = ([known] if known else []) + _shards(job)
         fresh = [name for name, place in zip(listing.names, _places(listing, tables), strict=True) if place is None]
         tables += _embed_new(job, listing, fresh, embed)
@@ -90,14 +92,26 @@ def _finished(job: Run) -> EmbeddingTable | None:
     """What an earlier command left, when it was made by the very same encoder."""
     if not (job.final / MANIFEST).exists():
         return None
-    if _same_inputs(job.final / MANIFEST, job):
+    try:
+        if read_manifest(job.final).inputs != job.inputs:
+            console.say("The encoder was made anew since this folder was indexed: it is indexed again.")
+            return None
+        read_artifact(job.work, f"{job.stage}/{job.name}")  # whole
         return read_embedding_table(job.final)
-    console.say("The encoder was made anew since this folder was indexed: it is indexed again.")
-    return None
+    except NewerVersionError:
+        raise
+    except GclError as error:
+        console.warn(f"{error.problem} The folder is indexed again.")
+        return None
 
 
-def _same_inputs(record: Path, job: Run) -> bool:
-    return record.exists() and read_json(record)["inputs"] == job.inputs
+def _begun_alike(job: Run) -> bool:
+    """Whether an interrupted run was of the very same encoder."""
+    path = job.folder / RUN
+    try:
+        return path.exists() and read_sealed(path, "").get("inputs") == job.inputs
+    except GclError:
+        return False
 
 
 def _is_of(table: EmbeddingTable, listing: Listing) -> bool:
@@ -115,7 +129,11 @@ def _places(listing: Listing, tables: Sequence[EmbeddingTable]) -> list[tuple[in
 
 def _shards(job: Run) -> list[EmbeddingTable]:
     """What an interrupted run had embedded."""
-    return [read_embedding_table(folder) for folder in sorted((job.folder / SHARDS).glob("*[0-9]"))]
+    return [read_embedding_table(folder) for folder in _shard_folders(job) if is_whole(folder)]
+
+
+def _shard_folders(job: Run) -> list[Path]:
+    return sorted((job.folder / SHARDS).glob("*[0-9]"))
 
 
 def _embed_new(job: Run, listing: Listing, fresh: Sequence[str], embed: Embed) -> list[EmbeddingTable]:
@@ -123,7 +141,7 @@ def _embed_new(job: Run, listing: Listing, fresh: Sequence[str], embed: Embed) -
     if not fresh:
         return []
     row_of = {name: row for row, name in enumerate(listing.names)}
-    first, made = len(_shards(job)), []
+    first, made = len(_shard_folders(job)), []
     with console.meter("index", len(fresh)) as meter:
         for number, start in enumerate(range(0, len(fresh), CHUNK), start=first):
             names = fresh[start : start + CHUNK]
@@ -132,6 +150,7 @@ def _embed_new(job: Run, listing: Listing, fresh: Sequence[str], embed: Embed) -
             temporary.mkdir(parents=True, exist_ok=True)
             stamps = listing.stamps[[row_of[name] for name in names]]
             write_embedding_table(temporary, names, stamps, [rows], size=rows.shape[1])
+            seal_folder(temporary)
             made.append(read_embedding_table(temporary.rename(temporary.with_suffix(""))))
             meter.advance(len(names))
     return made
