@@ -6,6 +6,7 @@ from pathlib import Path
 from gcl_cli.datasets import market_layout, msmt17, plain_folder
 from gcl_cli.datasets.dataset import Dataset
 from gcl_cli.datasets.known_sets import EDITIONS, KNOWN_SETS, differences, known_name, spelled
+from gcl_cli.datasets.listing import expanded, reachable
 from gcl_cli.errors import GclError
 
 
@@ -14,12 +15,15 @@ def resolve(data: str, data_root: Path) -> Path:
 
     A GclError lists what was looked for and what is there, or the folders among which to choose.
     """
-    path = Path(data).expanduser()
-    if path.is_dir():
-        return path
-    if path.exists():
-        raise GclError(f"{path} is a file; a folder of pictures was expected.", "Give the folder that holds the files.")
-    folders = _folders(data_root)
+    path = expanded(data)
+    with reachable(path):
+        if path.is_dir():
+            return path
+        if path.exists():
+            raise GclError(
+                f"{path} is a file; a folder of pictures was expected.", "Give the folder that holds the files."
+            )
+        folders = _folders(data_root)
     found = [folder for folder in folders if folder.name == data] or _spelled_alike(data, folders)
     if len(found) == 1:
         return found[0]
@@ -39,10 +43,11 @@ def open_dataset(root: Path, *, allow_subset: bool) -> Dataset:
     A folder that goes by a published set's name and holds something else is a GclError, unless `allow_subset`;
     any other folder is taken as it is, with a remark.
     """
-    if not root.is_dir():
-        raise GclError(f"There is no folder {root}.", "Give the path of a folder that exists.")
-    inner = _unwrapped(root)
-    dataset = _read(inner, allow_subset)
+    with reachable(root):
+        if not root.is_dir():
+            raise GclError(f"There is no folder {root}.", "Give the path of a folder that exists.")
+        inner = _unwrapped(root)
+        dataset = _read(inner, allow_subset)
     remarks = dataset.remarks
     if inner != root:
         remarks = (f"{root} holds a data set in {inner.name}, which was taken.", *remarks)

@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+import stat
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Literal
 
 import numpy as np
 import simplejpeg
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
+from gcl_cli.datasets.listing import readably
 from gcl_cli.errors import GclError
 
 if TYPE_CHECKING:  # imported where it is used: processes that share work on single crops do without
     from torch import Tensor
+
+FORMATS = ("JPEG", "PNG", "BMP", "WEBP")
+MOST_PIXELS = 1 << 24  # 4096 x 4096, 50 MB in memory: no crop of a person is so large, and a small file can claim more
+MOST_BYTES = 1 << 27  # of a file: more than that many pixels need
+EXIF, ORIENTATION = b"Exif\0\0", 0x0112
+ORDERS: Mapping[bytes, Literal["little", "big"]] = {b"II*\0": "little", b"MM\0*": "big"}
+UPRIGHT = {  # EXIF orientation -> what makes the picture upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # fmt: skip
+LYING = (5, 6, 7, 8)  # orientations that change height for width
+TOO_LARGE = f"it has more than {MOST_PIXELS:,} pixels: cut the person out first"
+warnings.filterwarnings("ignore", module=r"PIL\.")  # what matters of it is an error here, with the file's name
 
 
 def read_pictures(
@@ -54,7 +71,10 @@ def read_crops(root: Path, names: Sequence[str]) -> Iterator[np.ndarray]:
 
 
 def read_crop(root: Path, name: str) -> np.ndarray:
-    """One picture at its own size, [h, w, 3] uint8 RGB, transparency dropped; GclError if it cannot be read."""
+    """One picture at its own size, [h, w, 3] uint8 RGB, upright, transparency dropped; GclError if it is unreadable.
+
+    Upright means turned as its EXIF data ask for, which cameras and phones write instead of turning the pixels.
+    """
     with _readable(root / name) as path:
         return _decoded(path.read_bytes())
 
@@ -65,29 +85,36 @@ def picture_sizes(root: Path, names: Sequence[str]) -> list[tuple[int, int]]:
 
 
 def _size(path: Path) -> tuple[int, int]:
-    with _readable(path), Image.open(path) as picture:
-        return picture.height, picture.width
+    with _readable(path), path.open("rb") as file, _opened(file) as picture:
+        lying = _orientation(picture) in LYING
+        return (picture.width, picture.height) if lying else (picture.height, picture.width)
 
 
 @contextmanager
 def _readable(path: Path) -> Iterator[Path]:
-    """Whatever the decoders say of a broken file, as a GclError."""
+    """Whatever is wrong with a file, as a GclError; what is no plain file is never opened, since a pipe would wait."""
     try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError("it is a folder" if path.is_dir() else "it is no file but a pipe, socket or device")
+        if not 0 < status.st_size <= MOST_BYTES:
+            raise ValueError("it is empty" if not status.st_size else f"{status.st_size:,} bytes are no picture")
         yield path
-    # Pillow raises SyntaxError for some broken PNG files
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as problem:
+    except Exception as problem:  # on hostile bytes decoders raise anything
+        why = (isinstance(problem, OSError) and problem.strerror) or str(problem) or type(problem).__name__
         raise GclError(
-            f"The picture {path} cannot be read: {problem}.",
-            "Restore the file from its source, or remove it from the data set.",
+            f"The picture {readably(str(path))} cannot be read: {why.rstrip('.')}.",
+            "Restore the file from its source, or remove it; gcl doctor FOLDER lists all such files.",
         ) from problem
 
 
 def _decoded(content: bytes) -> np.ndarray:
     """RGB pixels, always those of Pillow; simplejpeg finds the same in a third of the time."""
-    if not simplejpeg.is_jpeg(content):
+    if not simplejpeg.is_jpeg(content) or EXIF in content:
         return _decoded_by_pillow(content)
     try:
-        _, _, colours, _ = simplejpeg.decode_jpeg_header(content)
+        height, width, colours, _ = simplejpeg.decode_jpeg_header(content)
+        _refuse_giants(height, width)
         # four-colour pictures come out one level apart
         return simplejpeg.decode_jpeg(content) if colours in ("YCbCr", "Gray") else _decoded_by_pillow(content)
     except ValueError:  # damaged: Pillow mends it or says what is wrong
@@ -95,8 +122,55 @@ def _decoded(content: bytes) -> np.ndarray:
 
 
 def _decoded_by_pillow(content: bytes) -> np.ndarray:
-    with Image.open(io.BytesIO(content)) as picture:
-        return np.array(picture.convert("RGB"))
+    with _opened(io.BytesIO(content)) as picture:
+        turn = UPRIGHT.get(_orientation(picture))
+        # 16 bits of grey, which Pillow would cut off at 255
+        pixels = _from_16_bits(picture) if picture.mode.startswith("I") else picture.convert("RGB")
+        return np.array(pixels if turn is None else pixels.transpose(turn))
+
+
+@contextmanager
+def _opened(file: IO[bytes]) -> Iterator[Image.Image]:
+    """A picture whose header was read; ValueError where it is of another format, too large, or several pictures.
+
+    Of all that Pillow can open, only what a file name promises is let in: its other readers meet no foreign file.
+    """
+    try:
+        opened = Image.open(file, formats=FORMATS)
+    except UnidentifiedImageError as problem:
+        raise ValueError(f"its content is none of {', '.join(FORMATS)}") from problem
+    except Image.DecompressionBombError as problem:
+        raise ValueError(TOO_LARGE) from problem
+    with opened as picture:
+        _refuse_giants(picture.height, picture.width)
+        frames = 1 if picture.format not in ("PNG", "WEBP") else getattr(picture, "n_frames", 1)
+        if frames > 1:
+            raise ValueError(f"it is animated, {frames} pictures in one file: save each as a file of its own")
+        yield picture
+
+
+def _refuse_giants(height: int, width: int) -> None:
+    if height * width > MOST_PIXELS:
+        raise ValueError(TOO_LARGE)
+
+
+def _from_16_bits(picture: Image.Image) -> Image.Image:
+    return Image.fromarray((np.array(picture) >> 8).astype(np.uint8)).convert("RGB")
+
+
+def _orientation(picture: Image.Image) -> int:
+    """The EXIF orientation, 1 to 8; 1 (upright) where nothing says so."""
+    tiff = bytes(picture.info.get("exif", b"")).removeprefix(EXIF)
+    order = ORDERS.get(tiff[:4])
+    if order is None:
+        return 1
+
+    def number(at: int, size: int) -> int:
+        return int.from_bytes(tiff[at : at + size], order)
+
+    first = number(4, 4) + 2  # of the entries, 12 bytes each, after their number
+    entries = range(first, min(first + 12 * number(first - 2, 2), len(tiff)), 12)
+    return next((number(at + 8, 2) for at in entries if number(at, 2) == ORIENTATION), 1)
 
 
 def _resized(crop: np.ndarray, height: int, width: int) -> np.ndarray:

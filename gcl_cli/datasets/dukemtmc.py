@@ -6,7 +6,7 @@ from gcl_cli.records import Sample
 
 EXAMPLE = "0001_c2_f0046182.jpg"
 WITHDRAWN = "DukeMTMC-reID was withdrawn by its owners: think before you publish results on it."
-_NAME = re.compile(r"(\d{4})_c(\d)_f(\d{7})\.\w+")  # person, camera, frame
+_NAME = re.compile(r"(\d{4})_c(\d)_f(\d{7})\.\w+", re.ASCII)  # person, camera, frame
 
 
 def parse(name: str) -> Sample | None:

@@ -5,7 +5,9 @@ import re
 from gcl_cli.records import Sample
 
 EXAMPLE = "0002_c1s1_000451_03.jpg"
-_NAME = re.compile(r"(-?\d+)_c(\d+)s(\d+)_(\d{6})_(\d{2})\.\w+")  # person, camera, sequence, frame, box
+_NAME = re.compile(
+    r"(-1|\d{1,9})_c(\d{1,4})s(\d{1,4})_(\d{6})_(\d{2})\.\w+", re.ASCII
+)  # person, camera, sequence, frame, box
 
 
 def parse(name: str) -> Sample | None:

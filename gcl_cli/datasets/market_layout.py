@@ -3,13 +3,13 @@
 DukeMTMC-reID and the re-packed MSMT17 use the same three folders with file names of their own.
 """
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from gcl_cli.datasets import dukemtmc, market1501, msmt17
-from gcl_cli.datasets.dataset import Dataset, is_picture
+from gcl_cli.datasets.dataset import Dataset
+from gcl_cli.datasets.listing import FoundPictures, find_pictures
 from gcl_cli.errors import GclError
 from gcl_cli.records import Sample
 
@@ -43,34 +43,34 @@ def read(root: Path) -> Dataset:
 
     Junk is left out. Names that do not match are left out with a remark; a GclError if none matches.
     """
-    names = {split: _names(root, folder) for split, folder in FOLDERS.items() if (root / folder).is_dir()}
+    found = {split: _found(root, folder) for split, folder in FOLDERS.items() if (root / folder).is_dir()}
+    names = {split: pictures.names for split, pictures in found.items()}
     grammar = _grammar([name for split in names.values() for name in split])
-    remarks = []
-    splits = {}
+    remarks = [remark for pictures in found.values() for remark in pictures.remarks]
+    splits: dict[str, tuple[Sample, ...]] = {}
     for split in names:
         parsed = {name: grammar.parse(name) for name in names[split]}
         strange = [name for name, sample in parsed.items() if sample is None]
-        found = [sample for sample in parsed.values() if sample is not None]
-        splits[split] = tuple(sample for sample in found if sample.person != -1)
+        fitting = [sample for sample in parsed.values() if sample is not None]
+        splits[split] = tuple(sample for sample in fitting if sample.person != -1)
         if not splits[split]:
-            raise _nothing_usable(root / FOLDERS[split], names[split], grammar)
+            raise _nothing_usable(root / FOLDERS[split], names[split], grammar, junk=len(fitting))
         if strange:
             remarks.append(_left_out(strange, grammar))
-        if len(found) > len(splits[split]):
-            remarks.append(f"{len(found) - len(splits[split]):,} junk pictures (person -1) of {split} were left out.")
+        if len(fitting) > len(splits[split]):
+            remarks.append(f"{len(fitting) - len(splits[split]):,} junk pictures (person -1) of {split} were left out.")
     remarks += _layout_remarks(grammar.layout, splits)
     return Dataset(root, root.resolve().name, grammar.layout, splits, tuple(remarks))
 
 
-def _names(root: Path, folder: str) -> list[str]:
-    with os.scandir(root / folder) as entries:
-        names = sorted(f"{folder}/{entry.name}" for entry in entries if is_picture(entry.name) and entry.is_file())
-    if not names:
+def _found(root: Path, folder: str) -> FoundPictures:
+    found = find_pictures(root, folder, deep=False)
+    if not found.names:
         raise GclError(
-            f"{root / folder} holds no pictures.",
+            " ".join([f"{root / folder} holds no pictures.", *found.remarks]),
             f"Unpack the data set again, or remove the empty folder if {folder} is not needed.",
         )
-    return names
+    return found
 
 
 def _grammar(names: list[str]) -> Grammar:
@@ -81,7 +81,12 @@ def _grammar(names: list[str]) -> Grammar:
     return GRAMMARS[-1]
 
 
-def _nothing_usable(folder: Path, names: list[str], grammar: Grammar) -> GclError:
+def _nothing_usable(folder: Path, names: tuple[str, ...], grammar: Grammar, *, junk: int) -> GclError:
+    if junk:
+        return GclError(
+            f"{folder} holds no usable picture: {junk:,} of {len(names):,} are junk (person -1).",
+            "Give these pictures the numbers of their people, or remove the folder if it is not needed.",
+        )
     examples = " or ".join(known.example for known in GRAMMARS)
     return GclError(
         f"{folder} holds no usable picture: names like {grammar.example} were expected, "

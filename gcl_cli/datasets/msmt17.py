@@ -1,16 +1,17 @@
 """MSMT17 (Wei et al., CVPR 2018): the original list files, version 1 and 2, and the names of the re-packed set."""
 
 import itertools
-import os
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from gcl_cli.datasets.dataset import Dataset, is_picture
+from gcl_cli.datasets.dataset import Dataset
+from gcl_cli.datasets.listing import find_pictures, reachable, readably
 from gcl_cli.errors import GclError
 from gcl_cli.records import Sample
 
 EXAMPLE = "0000_000_01_0303morning_0008_0.jpg"
 MARKET_EXAMPLE = "0000_c14_0030.jpg"
+LONGEST = 200  # characters of a line in a message
 # Version 2 has the same lists and pictures with the faces masked.
 FOLDERS = {
     "msmt17-v1": {"train": "train", "query": "test", "gallery": "test"},
@@ -22,8 +23,9 @@ LISTS = {
     "query": ("list_query.txt",),
     "gallery": ("list_gallery.txt",),
 }
-_NAME = re.compile(r"(\d+)_\d+_(\d+)_(\d{4}(?:morning|noon|afternoon))_(\d+)_\d+(?:_ex)?\.\w+")
-_MARKET_NAME = re.compile(r"(-?\d+)_c(\d+)(?:\D.*)?\.\w+")
+# Numbers are bounded: person numbers must fit into 64 bits, and tables are made over cameras and over times.
+_NAME = re.compile(r"(\d{1,9})_\d+_(\d{1,4})_(\d{4}(?:morning|noon|afternoon))_(\d{1,7})_\d+(?:_ex)?\.\w+", re.ASCII)
+_MARKET_NAME = re.compile(r"(-1|\d{1,9})_c(\d{1,4})(?:\D.*)?\.\w+", re.ASCII)
 
 
 def parse(name: str) -> Sample | None:
@@ -64,20 +66,24 @@ def recognise(root: Path) -> str | None:
 
 def read(root: Path, layout: str, *, allow_subset: bool) -> Dataset:
     """The splits that have list files; listed pictures that are not there are a GclError, or left out of a subset."""
-    remarks = []
-    splits = {}
+    found = {folder: find_pictures(root, folder, deep=True) for folder in _folders(root, layout)}
+    remarks = [remark for pictures in found.values() for remark in pictures.remarks]
+    splits, unlisted = {}, dict[str, set[str]]()
     for split, lists in LISTS.items():
         present = [name for name in lists if (root / name).is_file()]
         if not present:
             continue
         folder = FOLDERS[layout][split]
         listed = [sample for name in present for sample in _listed(root / name, folder)]
-        on_disk = _files(root, folder)
+        on_disk = set(found[folder].names) if folder in found else set()
         there = [sample for sample in listed if sample.name in on_disk]
         if len(there) < len(listed):
             missing = [sample.name for sample in listed if sample.name not in on_disk]
             remarks.append(_missing(root, " and ".join(present), missing, allow_subset))
+        _refuse_links_out(root, folder, there)
         splits[split] = _sorted_once(there, " and ".join(present))
+        unlisted[folder] = unlisted.get(folder, on_disk) - {sample.name for sample in listed}
+    remarks += [_unlisted(root / folder, sorted(names)) for folder, names in unlisted.items() if names]
     if not any(splits.values()):
         raise GclError(f"{root} holds none of the pictures in its list files.", "Unpack MSMT17 again.")
     filled = {split: samples for split, samples in splits.items() if samples}
@@ -87,26 +93,53 @@ def read(root: Path, layout: str, *, allow_subset: bool) -> Dataset:
 def _listed(path: Path, folder: str) -> list[Sample]:
     """The samples of a list file; a line is a path and a label, and the path already says the person."""
     samples = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(_text(path).split("\n"), start=1):
         fields = line.split()
         if not fields:
             continue
         sample = parse(f"{folder}/{fields[0]}")
-        if sample is None or len(fields) != 2:
+        inside = ".." not in PurePosixPath(fields[0]).parts and not fields[0].startswith("/")
+        if sample is None or len(fields) != 2 or not inside:
             raise GclError(
-                f"Line {number} of {path}: a path like 0000/{EXAMPLE} and a label were expected, found {line!r}.",
+                f"Line {number} of {path}: a path like 0000/{EXAMPLE} and a label were expected, found "
+                f"{line[:LONGEST]!r}.",
                 "Copy the list file from the original data set.",
             )
         samples.append(sample)
     return samples
 
 
-def _files(root: Path, folder: str) -> set[str]:
-    files: set[str] = set()
-    for parent, _, names in os.walk(root / folder):
-        relative = Path(parent).relative_to(root).as_posix()
-        files.update(f"{relative}/{name}" for name in names if is_picture(name))
-    return files
+def _text(path: Path) -> str:
+    with reachable(path):
+        content = path.read_bytes()
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise GclError(
+            f"{path} is no list of pictures: line {line} holds bytes that are no UTF-8.",
+            "Copy the list file from the original data set.",
+        ) from error
+
+
+def _folders(root: Path, layout: str) -> list[str]:
+    return [folder for folder in dict.fromkeys(FOLDERS[layout].values()) if (root / folder).is_dir()]
+
+
+def _refuse_links_out(root: Path, folder: str, listed: list[Sample]) -> None:
+    """A list file, which may come from anywhere, never makes pictures of files outside the data set's folder."""
+    top = (root / folder).resolve()
+    links = (path for sample in listed if (path := root / sample.name).is_symlink())
+    out = next((path for path in links if not path.resolve().is_relative_to(top)), None)
+    if out is not None:
+        raise GclError(
+            f"{out} is listed, and is a link to {readably(str(out.resolve()))}, outside of {top}.",
+            "Put the picture itself in the place of the link.",
+        )
+
+
+def _unlisted(folder: Path, names: list[str]) -> str:
+    return f"{len(names):,} pictures in {folder} are in no list file and were left out, such as {names[0]}."
 
 
 def _missing(root: Path, lists: str, missing: list[str], allow_subset: bool) -> str:

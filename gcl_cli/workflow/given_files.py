@@ -2,30 +2,35 @@
 
 import os
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from gcl_cli.datasets.dataset import PICTURE_ENDINGS
+from gcl_cli.datasets.listing import expanded, reachable, require_fit
 from gcl_cli.errors import GclError
 
-LONGEST = 80  # characters of a derived name
+LONGEST = 60  # characters of a derived name, of up to four bytes each: file systems end at 255 bytes
 
 
 def picture_files(images: Sequence[str]) -> list[Path]:
     """The pictures a user named, each once; GclError where one is not a file."""
-    files = list(dict.fromkeys(Path(image).expanduser() for image in images))
+    files = list(dict.fromkeys(expanded(image) for image in images))
     for file in files:
-        if file.is_dir():
-            raise GclError(f"{file} is a folder; a picture was expected.", f"Name pictures: {file}/*.jpg")
-        if not file.is_file():
-            endings = ", ".join(sorted(PICTURE_ENDINGS))
-            raise GclError(f"There is no picture {file}.", f"Give the path of a picture ({endings}).")
+        require_fit(str(file))
+        with reachable(file):
+            if file.is_dir():
+                raise GclError(f"{file} is a folder; a picture was expected.", f"Name pictures: {file}/*.jpg")
+            if not file.is_file():
+                endings = ", ".join(sorted(PICTURE_ENDINGS))
+                raise GclError(f"There is no picture {file}.", f"Give the path of a picture ({endings}).")
     return files
 
 
 def target_folder(to: str) -> Path:
     """The folder that results go to, made where it does not exist; GclError where that is impossible."""
-    folder = Path(to).expanduser()
+    folder = expanded(to)
+    require_fit(to)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         usable, reason = os.access(folder, os.W_OK), "it cannot be written to"
@@ -41,7 +46,7 @@ def folder_names(files: Sequence[Path]) -> list[str]:
     taken: set[str] = set()
     names = []
     for file in files:
-        plain = re.sub(r"[^\w-]+", "_", file.stem)[:LONGEST].strip("_") or "picture"
+        plain = re.sub(r"[^\w-]+", "_", unicodedata.normalize("NFC", file.stem))[:LONGEST].strip("_") or "picture"
         name, number = plain, 1
         while name.casefold() in taken:
             number += 1

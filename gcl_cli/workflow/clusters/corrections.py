@@ -4,15 +4,16 @@ import csv
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from gcl_cli.artifacts.files import sha256
+from gcl_cli.datasets.listing import expanded, reachable, readably
 from gcl_cli.errors import GclError
 from gcl_cli.records import Corrections
 
 COLUMNS = ("kind", "first", "second")
+HEADER = ",".join(COLUMNS)
 MUST, CANNOT = "must-link", "cannot-link"
 SHOWN = 10  # names in a message
 
@@ -29,9 +30,10 @@ def corrections_digest(path: str | None) -> dict[str, str]:
     """The corrections as an input of a run: none, or their file's digest; GclError where there is no such file."""
     if path is None:
         return {}
-    if not Path(path).is_file():
-        raise GclError(f"There is no file {path} with corrections.", f"Write it, with the columns {','.join(COLUMNS)}")
-    return {"corrections": sha256(Path(path))}
+    with reachable(file := expanded(path)):
+        if not file.is_file():
+            raise GclError(f"There is no file {file} with corrections.", f"Write one, with the columns {HEADER}")
+        return {"corrections": sha256(file)}
 
 
 def read_corrections(path: str | None, names: Sequence[str]) -> Corrections | None:
@@ -62,12 +64,19 @@ def read_corrections(path: str | None, names: Sequence[str]) -> Corrections | No
 
 def _rows(path: str) -> list[_Row]:
     """The rows of the file, their form checked."""
-    with Path(path).open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        if tuple(reader.fieldnames or ()) != COLUMNS:
-            found = ",".join(reader.fieldnames or ()) or "nothing"
-            raise GclError(f"The first line of {path} is {found}.", f"Make it {','.join(COLUMNS)}")
-        rows = [_Row(reader.line_num, *((row[column] or "").strip() for column in COLUMNS)) for row in reader]
+    rows = []
+    try:
+        with reachable(file := expanded(path)), file.open(newline="", encoding="utf-8-sig") as lines:
+            reader = csv.reader(lines, strict=True)
+            header = next(reader, ["nothing"])
+            if tuple(header) != COLUMNS:
+                raise GclError(f"The first line of {path} is {readably(','.join(header))}.", f"Make it {HEADER}")
+            for fields in filter(None, reader):
+                if len(fields) != len(COLUMNS):
+                    raise GclError(f"Line {reader.line_num} of {path} has {len(fields)} columns.", f"Write {HEADER}")
+                rows.append(_Row(reader.line_num, *map(str.strip, fields)))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise GclError(f"{path} is no CSV file in UTF-8: {error}.", f"Save it as one, with {HEADER}") from error
     for row in rows:
         if row.kind not in (MUST, CANNOT):
             raise GclError(f"Line {row.line} of {path} is of the kind {row.kind!r}.", f"Write {MUST} or {CANNOT}")

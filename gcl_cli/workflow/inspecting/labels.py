@@ -4,15 +4,15 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+from gcl_cli.datasets import msmt17
 from gcl_cli.datasets.catalogue import open_dataset
-from gcl_cli.datasets.dataset import Dataset, is_picture
+from gcl_cli.datasets.dataset import Dataset
 from gcl_cli.datasets.known_sets import KNOWN_SETS
+from gcl_cli.datasets.listing import find_pictures
 from gcl_cli.datasets.market_layout import FOLDERS, GRAMMARS
 from gcl_cli.errors import GclError
 from gcl_cli.records import Sample
 from gcl_cli.workflow.inspecting.findings import Finding, note, ok, problem, shown
-
-_THREE_FOLDERS = tuple(grammar.layout for grammar in GRAMMARS)
 
 
 def open_for_looking(root: Path) -> tuple[Dataset | None, list[Finding]]:
@@ -33,7 +33,7 @@ def look_at_names(dataset: Dataset) -> Iterator[Finding]:
     sizes = ", ".join(f"{split} {len(samples):,}" for split, samples in dataset.splits.items())
     title = KNOWN_SETS[dataset.name].title if dataset.name in KNOWN_SETS else f"{dataset.name}, no published set"
     yield ok("data set", f"{title}: {sizes} ({dataset.layout} style)")
-    yield from _unmatched_names(dataset)
+    yield from _left_out(dataset)
     yield from _cameras(dataset)
     if "query" in dataset.splits and "gallery" in dataset.splits:
         yield from _unanswerable(dataset.splits["query"], dataset.splits["gallery"])
@@ -42,16 +42,21 @@ def look_at_names(dataset: Dataset) -> Iterator[Finding]:
         yield note("labels", f"no {' and '.join({'query', 'gallery'} - dataset.splits.keys())}", fix)
 
 
-def _unmatched_names(dataset: Dataset) -> Iterator[Finding]:
-    """Pictures that are left out because of their names."""
-    if dataset.layout not in _THREE_FOLDERS:
-        return
-    grammar = next(grammar for grammar in GRAMMARS if grammar.layout == dataset.layout)
-    folders = [dataset.root / folder for folder in FOLDERS.values() if (dataset.root / folder).is_dir()]
-    files = sorted(f"{folder.name}/{path.name}" for folder in folders for path in folder.iterdir())
-    strange = [name for name in files if is_picture(name) and grammar.parse(name) is None]
-    if strange:
+def _left_out(dataset: Dataset) -> Iterator[Finding]:
+    """Pictures that are left out because of their names, their formats or their places."""
+    grammar = next((grammar for grammar in GRAMMARS if grammar.layout == dataset.layout), None)
+    folders = FOLDERS if grammar else msmt17.FOLDERS.get(dataset.layout, {"train": ""})
+    there = [folder for folder in dict.fromkeys(folders.values()) if (dataset.root / folder).is_dir()]
+    found = [find_pictures(dataset.root, folder, deep=grammar is None) for folder in there]
+    for remark in (remark for pictures in found for remark in pictures.remarks):
+        yield note("folders", remark, "Nothing, if they are not meant to be used; else move or convert them.")
+    names = [name for pictures in found for name in pictures.names]
+    if grammar and (strange := [name for name in names if grammar.parse(name) is None]):
         yield note("names", f"left out for their names: {shown(strange)}", f"Name them like {grammar.example}")
+    if dataset.layout in msmt17.FOLDERS:
+        listed = {sample.name for samples in dataset.splits.values() for sample in samples}
+        if unlisted := [name for name in names if name not in listed]:
+            yield note("names", f"in no list file: {shown(unlisted)}", "They are left out; copy the original lists.")
 
 
 def _cameras(dataset: Dataset) -> Iterator[Finding]:

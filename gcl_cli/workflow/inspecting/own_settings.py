@@ -71,13 +71,13 @@ def _sources(found: FoundFolder) -> list[str]:
     """The options that name what a stage reads, where that is not what it would take by itself."""
     config, stage = found.config, found.stage
     words: list[str] = []
-    if stage == "render" and config.get("meshes", "mesh/main") != "mesh/main":
+    if stage == "render" and config.get("meshes") not in (None, "mesh/main"):
         words += ["--meshes", config["meshes"].partition("/")[2]]
     if config.get("encoder") and (stage, config["encoder"]) != ("gan-warmup", "warmup/main"):
         words += ["--encoder", config["encoder"]]
     if stage == "gen-metrics" and config.get("generator"):
         words += ["--generator", config["generator"]]
-    if stage == "joint" and config.get("generator", "gan-warmup/main") != "gan-warmup/main":
+    if stage == "joint" and config.get("generator") not in (None, "gan-warmup/main"):
         words += ["--generator", config["generator"].partition("/")[2]]
     if stage != "warmup" and config.get("init"):
         words += ["--init", config["init"]]

@@ -27,12 +27,13 @@ class Looked:
     height: int  # 0: it cannot be read
     width: int
     digest: str  # empty: it cannot be read
+    why: str = ""  # it cannot be read
 
 
 def look_at_pictures(dataset: Dataset) -> Iterator[Finding]:
     """Everything that takes reading every picture."""
     looked = _read_all(dataset)
-    broken = [one.sample.name for one in looked if not one.digest]
+    broken = [f"{one.sample.name}: {one.why}" for one in looked if not one.digest]
     if broken:
         fix = "Restore these files from their source, or remove them."
         yield problem("pictures", f"cannot be read: {shown(broken)}", fix)
@@ -57,8 +58,9 @@ def _read_all(dataset: Dataset) -> list[Looked]:
 def _look(root: Path, split: str, sample: Sample) -> Looked:
     try:
         height, width = read_crop(root, sample.name).shape[:2]
-    except GclError:
-        return Looked(split, sample, 0, 0, "")
+    except GclError as error:
+        why = error.problem.removeprefix(f"The picture {root / sample.name} cannot be read: ").rstrip(".")
+        return Looked(split, sample, 0, 0, "", why)
     return Looked(split, sample, height, width, sha256(root / sample.name))
 
 
