@@ -7,4 +7,4 @@ python recipes/assets/build_body.py
 python recipes/assets/build_landmarks.py
 python recipes/assets/build_calibration.py  # needs the two above
 python recipes/assets/build_facing.py
-ls -l gcl_cli/body/assets
+sha256sum gcl_cli/body/assets/*.{safetensors,tflite}  # for gcl_cli/body/shipped.py

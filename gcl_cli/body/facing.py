@@ -18,6 +18,7 @@ from safetensors.numpy import load_file
 from gcl_cli.body.crops import cut, to_region
 from gcl_cli.body.landmarks import Landmarks, sigmoid
 from gcl_cli.body.lifting import HIP_LANDMARKS, LANDMARK_PARTNERS
+from gcl_cli.body.shipped import whole
 
 READER = Path(__file__).parent / "assets" / "facing.safetensors"
 NOSE, EARS, SHOULDERS, HIPS = 0, (7, 8), (11, 12), HIP_LANDMARKS
@@ -158,4 +159,4 @@ def _halved(x: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> np.ndarray:
 @cache
 def load_reader() -> dict[str, np.ndarray]:
     """The weights that ship with the package; `recipes/assets/build_facing.py` makes them."""
-    return load_file(READER)
+    return load_file(whole(READER))

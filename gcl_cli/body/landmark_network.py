@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gcl_cli.body.landmarks import NETWORK_FILE, NetworkOutput, named_outputs
+from gcl_cli.body.shipped import whole
 
 _NUMBERS = {0: np.float32, 1: np.float16, 2: np.int32, 4: np.int64}  # tensor types of the file format
 _ACTIVATIONS: dict[int, Callable[[Tensor], Tensor]] = {0: lambda x: x, 1: F.relu, 3: F.relu6}
@@ -99,7 +100,7 @@ def _channels_last(x: Tensor) -> Tensor:
 
 def _read_graph() -> tuple[Any, list[Operator], dict[int, np.ndarray]]:
     """The file's graph, its operators in order, and its constants by tensor number (half precision widened)."""
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(NETWORK_FILE.read_bytes(), 0))
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(whole(NETWORK_FILE).read_bytes(), 0))
     graph = model.subgraphs[0]
     names = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
     kinds = [names[max(code.builtinCode, code.deprecatedBuiltinCode)] for code in model.operatorCodes]

@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from gcl_cli.body.crops import PERSON_ASPECT, centred_region, cut, to_crop
+from gcl_cli.body.shipped import whole
 
 NETWORK_FILE = Path(__file__).parent / "assets" / "pose_landmark_full.tflite"
 INPUT_SIZE = 256
@@ -59,7 +60,7 @@ class LandmarkRunner:
         from ai_edge_litert.interpreter import Interpreter
 
         with _native_stderr_muted():
-            self._interpreter = Interpreter(model_path=str(NETWORK_FILE), num_threads=1)
+            self._interpreter = Interpreter(model_path=str(whole(NETWORK_FILE)), num_threads=1)
             self._interpreter.allocate_tensors()
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._outputs = {entry["name"]: entry for entry in self._interpreter.get_output_details()}

@@ -8,6 +8,7 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from gcl_cli.body.model import Body
+from gcl_cli.body.shipped import whole
 
 LANDMARK_OF_KEYPOINT = {  # the body's keypoints that the landmark network knows too
     "nose": 0,
@@ -161,4 +162,4 @@ def calibrated_keypoints(metric: np.ndarray, visibility: np.ndarray, calibration
 @cache
 def load_depth_calibration() -> Calibration:
     """The regression that ships with the package; `recipes/assets/build_calibration.py` makes it."""
-    return Calibration(**{name: values.astype(np.float32) for name, values in load_file(CALIBRATION).items()})
+    return Calibration(**{name: values.astype(np.float32) for name, values in load_file(whole(CALIBRATION)).items()})

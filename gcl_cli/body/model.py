@@ -15,6 +15,7 @@ import numpy as np
 from safetensors import safe_open
 
 from gcl_cli.body.rotations import from_rotation_vector, to_rotation_vector
+from gcl_cli.body.shipped import whole
 
 ASSET = Path(__file__).parent / "assets" / "body.safetensors"
 
@@ -117,7 +118,7 @@ class Body:
 @cache
 def load_body() -> Body:
     """The body that ships with the package, read once."""
-    with safe_open(ASSET, framework="numpy") as file:
+    with safe_open(whole(ASSET), framework="numpy") as file:
         names = json.loads(file.metadata()["names"])
         stored = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (safe_open is no dict)
     parts: dict[str, Any] = {key: tuple(value) for key, value in names.items()}

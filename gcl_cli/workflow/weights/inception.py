@@ -1,20 +1,20 @@
 """The Inception network that FID is defined with, through pytorch-fid, with its real weights or not at all."""
 
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Mapping
 
 import torch
+from pytorch_fid import inception as published
 from pytorch_fid.inception import FID_WEIGHTS_URL, InceptionV3
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models.inception import BasicConv2d
 
-from gcl_cli.artifacts.files import sha256
 from gcl_cli.errors import GclError
+from gcl_cli.workflow.weights.published import PublishedFile
 
 BATCH = 50
-DIGEST = Path(FID_WEIGHTS_URL).stem.rpartition("-")[2]  # the file's name ends in the start of its digest
+FILE = PublishedFile(FID_WEIGHTS_URL)
 HEIGHT, WIDTH = 256, 128  # every picture is resized to this first (algorithms: 12.2)
 
 
@@ -23,21 +23,25 @@ def load_inception(device: torch.device) -> Callable[[Tensor], Tensor]:
 
     Raises GclError where the weights are neither there nor to be fetched: no other network may be called FID's.
     """
-    target = _weight_file()
-    fetched = not target.exists()
-    if not fetched:
-        _refuse_other(target)  # before it is loaded
     try:
-        network = InceptionV3([InceptionV3.BLOCK_INDEX_BY_DIM[2048]]).to(device).eval()
-    except OSError as error:
+        weights = FILE.tensors()
+    except (OSError, RuntimeError) as error:
         raise GclError(
-            f"FID needs Inception weights that cannot be fetched ({error}). Wanted: {target}.",
-            f"Put the file there (from {FID_WEIGHTS_URL}), or measure without it: --measures encoder,dssim,identity",
+            f"FID needs Inception weights that cannot be fetched ({error}). Wanted: {FILE.path}.",
+            f"Put the file there (from {FILE.url}), or measure without it: --measures encoder,dssim,identity "
+            "(gcl run: --set gen-metrics.measures=encoder,dssim,identity)",
         ) from error
-    if fetched:
-        _refuse_other(target)
+    return pool_features(_network(weights).to(device).eval(), device)
 
-    return pool_features(network, device)
+
+def _network(weights: Mapping[str, Tensor]) -> InceptionV3:
+    """pytorch-fid's network with these weights; its own loader, which executes what a file holds, is kept from them."""
+    loader = published.load_state_dict_from_url
+    published.load_state_dict_from_url = lambda *_, **__: weights
+    try:
+        return InceptionV3([InceptionV3.BLOCK_INDEX_BY_DIM[2048]])
+    finally:
+        published.load_state_dict_from_url = loader
 
 
 def pool_features(network: nn.Module, device: torch.device) -> Callable[[Tensor], Tensor]:
@@ -65,16 +69,7 @@ def pool_features(network: nn.Module, device: torch.device) -> Callable[[Tensor]
 
 def weights_are_there() -> bool:
     """Whether FID's weights lie where they are looked for, so that nothing need be fetched."""
-    return _weight_file().exists()
-
-
-def _weight_file() -> Path:
-    return Path(torch.hub.get_dir()) / "checkpoints" / Path(FID_WEIGHTS_URL).name
-
-
-def _refuse_other(target: Path) -> None:
-    if not sha256(target).startswith(DIGEST):
-        raise GclError(f"{target} is not the file that FID is defined with.", f"Fetch it anew: {FID_WEIGHTS_URL}")
+    return FILE.path.exists()
 
 
 def to_fid_size(pictures: Tensor) -> Tensor:

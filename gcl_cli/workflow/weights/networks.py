@@ -12,6 +12,7 @@ from gcl_cli.artifacts.weights import read_architecture, read_weights, save_weig
 from gcl_cli.config import Architecture
 from gcl_cli.errors import GclError
 from gcl_cli.networks.discriminator import Discriminator
+from gcl_cli.networks.foreign_names import refuse_non_finite
 from gcl_cli.networks.generator import Generator
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.networks.initialisation import initialise
@@ -55,9 +56,24 @@ def read_generator(work: WorkFolder, reference: str) -> Artifact:
 
 def load_encoder(artifact: Artifact, architecture: Architecture, device: torch.device) -> IdentityEncoder:
     """The identity encoder of an artifact, on a device."""
-    encoder = IdentityEncoder(architecture)
-    encoder.load_state_dict(read_weights(weight_file(artifact, "identity_encoder")))
-    return place(encoder, device)
+    return place(filled(IdentityEncoder(architecture), weight_file(artifact, "identity_encoder")), device)
+
+
+def filled(network: AnyNetwork, path: Path) -> AnyNetwork:
+    """The network with the weights of a file; GclError when they are of another architecture, or no finite numbers."""
+    tensors = read_weights(path)
+    wanted = network.state_dict()
+    different = [n for n in wanted.keys() | tensors.keys() if n not in wanted or n not in tensors]
+    different += [n for n in wanted.keys() & tensors.keys() if wanted[n].shape != tensors[n].shape]
+    if different:
+        raise GclError(
+            f"{path} does not hold the network that it should: {len(different)} of its {len(wanted)} weights are "
+            f"missing, unknown or of another shape ({min(different)}).",
+            "Make the artifact again, or choose another one.",
+        )
+    refuse_non_finite(tensors)
+    network.load_state_dict(tensors)
+    return network
 
 
 def new_gan(architecture: Architecture, seed: int, device: torch.device) -> dict[str, nn.Module]:
@@ -79,9 +95,8 @@ def load_gan(artifact: Artifact, architecture: Architecture, device: torch.devic
     networks: dict[str, nn.Module] = {}
     architecture = with_own_layout(artifact, architecture)
     for name, kind in GAN.items():
-        network = kind(architecture)
-        network.load_state_dict(read_weights(weight_file(artifact, name)))
-        networks[name] = place(network, device)
+        network: nn.Module = kind(architecture)
+        networks[name] = place(filled(network, weight_file(artifact, name)), device)
     return networks
 
 

@@ -9,13 +9,12 @@ import torch
 
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.manifest import read_artifact
-from gcl_cli.artifacts.weights import read_weights
 from gcl_cli.config import Architecture
 from gcl_cli.errors import GclError
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.training.selection import selected
 from gcl_cli.training.state import TrainingState
-from gcl_cli.workflow.weights.networks import place, save_networks
+from gcl_cli.workflow.weights.networks import filled, place, save_networks
 from gcl_cli.workflow.weights.starting_weights import OpenedEncoder
 
 SELECTED = "selected"  # the folder inside an artifact
@@ -42,8 +41,6 @@ def at_selected_epoch(work: WorkFolder, source: OpenedEncoder) -> OpenedEncoder:
     read_artifact(work, source.reference)  # whole, and not stale
 
     def load(device: torch.device) -> IdentityEncoder:
-        encoder = IdentityEncoder(source.architecture)
-        encoder.load_state_dict(read_weights(path))
-        return place(encoder, device)
+        return place(filled(IdentityEncoder(source.architecture), path), device)
 
     return replace(source, label=f"{source.label}-{SELECTED}", load=load)

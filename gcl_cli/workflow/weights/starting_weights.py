@@ -28,6 +28,7 @@ from gcl_cli.networks.identity_encoder import IdentityEncoder, load_imagenet
 from gcl_cli.networks.initialisation import initialise
 from gcl_cli.presets import PRESETS
 from gcl_cli.workflow.weights.networks import latest, load_encoder, place, read_encoder, weight_file, with_own_layout
+from gcl_cli.workflow.weights.published import PublishedFile
 
 IMAGENET = {"imagenet": "IMAGENET1K_V1", "imagenet-v2": "IMAGENET1K_V2"}
 HEAD_SEED = 0  # of a head that the weights lack, where no settings have a seed for it
@@ -217,13 +218,11 @@ def _imagenet(architecture: Architecture, name: str) -> dict[str, Tensor]:
     published = {"resnet50": ResNet50_Weights, "resnet18": ResNet18_Weights}[architecture.trunk]
     if IMAGENET[name] not in published.__members__:
         raise GclError(f"torchvision has no {IMAGENET[name]} weights of {architecture.trunk}.", "Use --init imagenet.")
-    weights = published[IMAGENET[name]]
-    target = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
+    file = PublishedFile(published[IMAGENET[name]].url)
     try:
-        tensors: dict[str, Tensor] = weights.get_state_dict(progress=True, check_hash=True)
+        return file.tensors()
     except (OSError, RuntimeError) as error:
         raise GclError(
-            f"The ImageNet weights cannot be fetched ({error}). Wanted: {target.name}, to be found at {target}.",
-            f"Put the file there (from {weights.url}), or start from random weights: --init none",
+            f"The ImageNet weights cannot be fetched ({error}). Wanted: {file.path.name}, to be found at {file.path}.",
+            f"Put the file there (from {file.url}), or start from random weights: --init none",
         ) from error
-    return tensors
