@@ -1,6 +1,7 @@
 """The recipes: scripts that a newcomer runs unmodified."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "recipes").glob("*.sh"))
+QUICKSTART = ["bash", str(ROOT / "recipes" / "quickstart.sh")]
 
 TOY = """
 people="--ids 12 --cameras 2 --images 2"
@@ -36,27 +38,48 @@ def test_every_recipe_says_what_it_is_for(recipe: Path) -> None:
     assert first_words.startswith("# ")
 
 
-@pytest.mark.slow
-def test_quickstart_runs_unmodified_at_toy_size_and_repeats_a_deleted_step_alone(tmp_path: Path) -> None:
-    (tmp_path / "toy").write_text(TOY)
-    environment = here_installed(
-        GCL_QUICKSTART=str(tmp_path / "run"),
-        GCL_QUICKSTART_SETTINGS=str(tmp_path / "toy"),
-    )
-    command = ["bash", str(ROOT / "recipes" / "quickstart.sh")]
-    first = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert first.returncode == 0, first.stderr
-    for words in ("mAP, rank-1 after the warm-up", "identity kept", "seconds a step", "overlay.png", "views.png"):
-        assert words in first.stdout
+@pytest.fixture(scope="session")
+def quickstart(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str], str]:
+    """The quickstart at toy size: the folder that holds `quickstart`, its environment, and what it printed."""
+    folder = tmp_path_factory.mktemp("newcomer")
+    (folder / "toy").write_text(TOY)
+    environment = here_installed(GCL_QUICKSTART=str(folder / "quickstart"), GCL_QUICKSTART_SETTINGS=str(folder / "toy"))
+    return folder, environment, typed(QUICKSTART, environment)[0]
 
-    removed = tmp_path / "run" / "work" / "evaluate" / "joint-main"
-    for file in removed.iterdir():
-        file.unlink()
-    removed.rmdir()
-    second = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert second.returncode == 0, second.stderr
-    assert second.stderr.count("is complete already") == 8
+
+def typed(command: list[str], environment: dict[str, str], folder: Path = ROOT) -> tuple[str, str]:
+    """What a command prints and says; it must succeed."""
+    run = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    return run.stdout, run.stderr
+
+
+@pytest.mark.slow
+def test_quickstart_runs_unmodified_at_toy_size_and_repeats_a_deleted_step_alone(quickstart) -> None:
+    folder, environment, printed = quickstart
+    for words in ("mAP, rank-1 after the warm-up", "identity kept", "seconds a step", "overlay.png", "views.png"):
+        assert words in printed
+
+    removed = folder / "quickstart" / "work" / "evaluate" / "joint-main"
+    shutil.rmtree(removed)
+    _, said = typed(QUICKSTART, environment)
+    assert said.count("is complete already") == 8
     assert (removed / "result.json").exists()
+
+
+@pytest.mark.slow
+def test_the_tour_of_the_readme_runs_after_the_quickstart(quickstart) -> None:
+    folder, environment, _ = quickstart
+    _, _, rest = (ROOT / "README.md").read_text().partition("<!-- tour -->\n```bash\n")
+    first, *lines = rest.partition("```")[0].splitlines()
+    assert first.startswith(". .venv/bin/activate && export GCL_WORK=quickstart/work ")  # here it is active already
+    script = "\n".join(("set -eu", "export GCL_WORK=quickstart/work", *lines))
+    script = script.replace("--epochs 6 ", "--epochs 1 --radius 0.7 ")  # as the toy's other trainings
+    typed(["bash", "-c", script], environment, folder)
+    for made in ("report.html", "views/sheet.png", "found/search.html", "behind/search.html"):
+        assert (folder / "quickstart" / made).stat().st_size > 1000
+    measured = {path.name for path in (folder / "quickstart" / "work" / "evaluate").iterdir()}
+    assert {"joint-plain", "reranked"} <= measured
 
 
 BENCHMARKS = [path for path in RECIPES if "benchmark.sh" in path.read_text() and path.name != "benchmark.sh"]
@@ -97,8 +120,7 @@ def test_published_experiments_run_unmodified_at_toy_size(recipe: Path, toy_sets
         GCL_WORK=str(tmp_path / "work"),
         GCL_BENCHMARK_SETTINGS=str(tmp_path / "toy"),
     )
-    run = subprocess.run(["bash", str(recipe)], env=environment, capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stderr
+    typed(["bash", str(recipe)], environment)
     for measured in ("warmup-main", "joint-main"):
         assert len(list((tmp_path / "work" / "evaluate").glob(f"{measured}*"))) == 2
 
@@ -128,14 +150,10 @@ def test_the_ablation_has_every_row_and_keeps_what_is_finished(tmp_path: Path) -
         GCL_ABLATION_SETTINGS=str(tmp_path / "toy"),
     )
     command = ["bash", str(ROOT / "recipes" / "ablation.sh")]
-    first, second = (
-        subprocess.run(command, env=environment, capture_output=True, text=True, check=False) for _ in range(2)
-    )
-    assert first.returncode == 0, first.stderr
+    (printed, _), (_, said) = (typed(command, environment) for _ in range(2))
     rows = ("warm-up", "continued", "full", "full-recipe", "vi-classic", "vi-classic-same-time", "gan", "vi", "gan-vi",
             "gan-vi-syn", "gan-vi-mem", "full-real-negatives", "gcl-plus", "vi-same-time")  # fmt: skip
     for row in rows:
-        assert f" {row} " in first.stdout, row
-    assert "±" in first.stdout  # two seeds of the rows that matter most
-    assert second.returncode == 0, second.stderr
-    assert second.stderr.count("is complete already") >= 2 * len(rows)
+        assert f" {row} " in printed, row
+    assert "±" in printed  # two seeds of the rows that matter most
+    assert said.count("is complete already") >= 2 * len(rows)
