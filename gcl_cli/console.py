@@ -162,7 +162,7 @@ def board(titles: Sequence[str]) -> Iterator[Board]:
 
 def duration_text(seconds: float) -> str:
     """`12 s`, `3 min 05 s`, `2 h 10 min`, `5 days`."""
-    whole = int(seconds)
+    whole = max(int(seconds), 0)  # a clock may be set back
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:

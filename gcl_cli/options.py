@@ -5,7 +5,7 @@ import inspect
 import os
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import typer
@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from gcl_cli import console
+from gcl_cli.artifacts.storage import storage_in_words
 from gcl_cli.config import Settings
 from gcl_cli.config.stages import STAGE_SETTINGS
 from gcl_cli.errors import GclError
@@ -88,12 +89,14 @@ def with_settings(
 
         @functools.wraps(command)
         def wrapper(**values: Any) -> None:
-            chosen = {name: values.pop(name) for name in fields}
-            chosen = {name: value for name, value in chosen.items() if value is not None}
+            chosen = {name: value for name in fields if (value := values.pop(name)) is not None}
             run = {name: values.pop(name) for name in shared}
             more = values.pop("set_more") or []
             checked = methods[values["method"]] if methods else model
-            with_errors(lambda: command(**values, chosen=validated(stage, checked, chosen, more), run=run), stage=stage)
+            with_errors(
+                lambda: command(**values, chosen=validated(stage, checked, chosen, more), run=run),
+                stage=stage, folders=_written(values | run),
+            )  # fmt: skip
 
         own = [p for p in inspect.signature(command).parameters.values() if p.name not in ("chosen", "run")]
         options = [_parameter(name, _annotation(stage, name, info), None) for name, info in fields.items()]
@@ -113,7 +116,7 @@ def with_shared(*names: str) -> Callable[[Callable[..., None]], Callable[..., No
         @functools.wraps(command)
         def wrapper(**values: Any) -> None:
             run = {name: values.pop(name) for name in names}
-            with_errors(lambda: command(**values, run=run), stage=command.__name__)
+            with_errors(lambda: command(**values, run=run), stage=command.__name__, folders=_written(values | run))
 
         own = [p for p in inspect.signature(command).parameters.values() if p.name != "run"]
         options = [_parameter(name, *_RUN[name]) for name in names]
@@ -123,17 +126,32 @@ def with_shared(*names: str) -> Callable[[Callable[..., None]], Callable[..., No
     return decorate
 
 
+def _written(values: Mapping[str, Any]) -> list[str]:
+    """Where a command writes."""
+    return [str(values[name]) for name in ("work", "to", "folder") if values.get(name)]
+
+
 def with_errors(
-    job: Callable[[], None], *, stage: str, interrupted: str = "The same command goes on from the last checkpoint."
-) -> None:
-    """Run a command; what a user can mend is told in two lines, an interruption in one that says how to go on."""
+    job: Callable[[], None], *, stage: str, interrupted: str = "The same command goes on from the last checkpoint.",
+    folders: Sequence[str] = (),
+) -> None:  # fmt: skip
+    """Run a command; what a user can mend is told in two lines, an interruption in one that says how to go on.
+
+    folders: where the command writes, which is told when there is no room.
+    """
+    from gcl_cli.datasets.listing import require_fit  # brings numpy, which help does without
+
     if console.keeps():  # Python sees them as they are
-        job()
+        with storage_in_words(folders):
+            job()
         return
     try:
         if os.environ.get("WORLD_SIZE", "1") != "1" and stage not in _FOR_TEAMS:
             raise GclError(f"gcl {stage} is not shared among processes by torchrun.", "Start it without torchrun.")
-        job()
+        for folder in folders:
+            require_fit(folder)
+        with storage_in_words(folders):
+            job()
     except GclError as error:
         console.complain(error.problem, error.fix)
         raise typer.Exit(2) from error

@@ -10,6 +10,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from gcl_cli.artifacts.files import flush, read_json, write_json
+from gcl_cli.artifacts.seals import is_whole, seal_folder
+from gcl_cli.errors import GclError
 
 KEPT = 2
 
@@ -28,6 +30,7 @@ def save_checkpoint(folder: Path, number: int, state: dict[str, Any]) -> None:
     save_file(tensors, temporary / "tensors.safetensors")
     write_json(temporary / "tree.json", tree)
     flush(temporary / "tensors.safetensors")
+    seal_folder(temporary)
     flush(temporary)
     shutil.rmtree(target, ignore_errors=True)
     temporary.rename(target)
@@ -39,20 +42,28 @@ def save_checkpoint(folder: Path, number: int, state: dict[str, Any]) -> None:
 def load_checkpoint(folder: Path, *, passed_over: Callable[[Path], None] | None = None) -> dict[str, Any] | None:
     """The newest state in `folder`, or None.
 
-    passed_over: is told of newer ones whose files are cut short or gone (a full disk, a machine that lost power);
-    without it they are an error.
+    passed_over: is told of newer ones whose files are not what was written (a full disk, a machine that lost power, a
+    bit that changed); without it they are a GclError.
     """
     for path in reversed(_finished(folder)):
-        try:
-            tensors = load_file(path / "tensors.safetensors")
-            state: dict[str, Any] = _join(read_json(path / "tree.json"), tensors)
-        except (OSError, ValueError, KeyError, SafetensorError):  # ValueError: half a JSON file
-            if passed_over is None:
-                raise
-            passed_over(path)
-        else:
+        state = _load(path)
+        if state is not None:
             return state
+        if passed_over is None:
+            raise GclError(f"{path} is damaged: it is not what was written.", "Delete it: the one before takes over.")
+        passed_over(path)
     return None
+
+
+def _load(path: Path) -> dict[str, Any] | None:
+    """The state in one folder; None where its files are not what was written."""
+    if not is_whole(path):
+        return None
+    try:
+        state = _join(read_json(path / "tree.json"), load_file(path / "tensors.safetensors"))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError):  # no tree
+        return None
+    return state if isinstance(state, dict) else None
 
 
 def newest_checkpoint(folder: Path) -> int | None:

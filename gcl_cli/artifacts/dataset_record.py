@@ -1,44 +1,127 @@
-"""`dataset.json`: the data set a work folder belongs to, written by the first stage that is given data."""
+"""`dataset.json`: the data set a work folder belongs to, written by the first stage that is given data.
 
+`dataset.pictures.json` beside it lists the pictures, so that it can be said which of them changed.
+"""
+
+import hashlib
+import json
+import os
 from pathlib import Path
 from typing import Any
 
-from gcl_cli.artifacts.files import digest_of, read_json, write_json
+from gcl_cli.artifacts.files import create_json, digest_of, read_json, write_text
 from gcl_cli.artifacts.layout import WorkFolder
+from gcl_cli.artifacts.seals import read_sealed, sealed
 from gcl_cli.errors import GclError
+
+Stamps = dict[str, list[list[Any]]]  # split -> name, size in bytes and digest of some contents of every picture
+
+FORM = 2  # of the digest: 1 knew names and sizes alone
+PROBED = 4096  # bytes read from the head and from the middle: header and first rows, and the person
+NAMED = 3  # changed pictures that are named
+_KINDS = {"root": str, "name": str, "layout": str, "allow_subset": bool, "form": int, "digest": str, "pictures": dict}
+
+
+def stamps(root: Path, names: dict[str, list[str]]) -> Stamps:
+    """What tells the pictures of every split from others: their names, sizes and some of their contents.
+
+    Not the times of their changes, which copying changes. 10 microseconds a picture, when the system has seen it
+    lately. GclError where one is out of reach.
+    """
+    return {split: [[name, *_stamp(f"{root}/{name}")] for name in listed] for split, listed in names.items()}
+
+
+def _stamp(path: str) -> tuple[int, str]:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # never waits for the other end of a pipe
+        try:
+            size = os.fstat(descriptor).st_size
+            probe = os.read(descriptor, PROBED) + os.pread(descriptor, PROBED, size // 2)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise GclError(
+            f"The picture {path} is out of reach: {error.strerror}.", "Put it back, or remove the link to it."
+        ) from error
+    return size, hashlib.sha256(probe).hexdigest()[:16]
+
+
+def fingerprint_of(found: Stamps, form: int = FORM) -> str:
+    """Identity of a data set, in the form that a work folder began with."""
+    if form == 1:
+        return digest_of({split: [[name, size] for name, size, _ in listed] for split, listed in found.items()})
+    return digest_of(found)
 
 
 def fingerprint(root: Path, names: dict[str, list[str]]) -> str:
-    """Identity of a data set: the names of its pictures, by split, and their sizes in bytes."""
-    return digest_of(
-        {split: [[name, (root / name).stat().st_size] for name in listed] for split, listed in names.items()}
-    )
+    """Identity of some files below a folder, by split; GclError where one is out of reach."""
+    return fingerprint_of(stamps(root, names))
 
 
-def remember(work: WorkFolder, record: dict[str, Any]) -> None:
-    """Write the record when there is none; GclError when the folder belongs to another data set.
+def remember(work: WorkFolder, record: dict[str, Any], found: Stamps) -> dict[str, Any]:
+    """Write the record when there is none; GclError when the folder belongs to another data set. Returns the record.
 
-    record: at least `root` (absolute path) and `digest` (from `fingerprint`).
+    record: `root` (absolute path), `name`, `layout`, `allow_subset`, `pictures` (their number, by split). Of two
+    commands that begin a work folder together, one writes it.
     """
+    mine = {**record, "form": FORM, "digest": fingerprint_of(found)}
     if not work.dataset_file.exists():
-        write_json(work.dataset_file, record)
-        return
+        work.root.mkdir(parents=True, exist_ok=True)
+        write_text(_listing(work), json.dumps(found))
+        create_json(work.dataset_file, sealed(mine))
     known = recall(work)
-    if known["root"] != record["root"]:
+    if known["root"] != mine["root"]:
         raise GclError(
-            f"{work.root} belongs to {known['root']}, not to {record['root']}.",
+            f"{work.root} belongs to {known['root']}, not to {mine['root']}.",
             "Leave DATA out, or choose another work folder with --work DIR.",
         )
-    if known["digest"] != record["digest"]:
+    if known["digest"] != fingerprint_of(found, known["form"]):
         raise GclError(
-            f"The pictures in {known['root']} changed since {work.dataset_file} was written.",
+            f"The pictures in {known['root']} changed since {work.dataset_file} was written{_changes(work, found)}.",
             "Choose a new work folder with --work DIR, or put the pictures back.",
         )
+    return known
 
 
 def recall(work: WorkFolder) -> dict[str, Any]:
-    """The record; GclError when no data set was given yet."""
+    """The record; GclError when no data set was given yet, or it cannot be read."""
     if not work.dataset_file.exists():
         raise GclError(f"{work.root} has no data set yet.", "Name one: gcl mesh DATA (or gcl warmup DATA).")
-    record: dict[str, Any] = read_json(work.dataset_file)
+    again = "Delete it, and name the data set again: gcl mesh DATA (or gcl warmup DATA)."
+    record = {"form": 1, **read_sealed(work.dataset_file, again)}
+    if any(not isinstance(record.get(key), kind) for key, kind in _KINDS.items()) or not _counts(record["pictures"]):
+        raise GclError(f"{work.dataset_file} is damaged: it is no record of a data set.", again)
     return record
+
+
+def _counts(pictures: dict[str, Any]) -> bool:
+    return all(isinstance(number, int) for number in pictures.values())
+
+
+def _listing(work: WorkFolder) -> Path:
+    return work.dataset_file.with_suffix(".pictures.json")
+
+
+def _changes(work: WorkFolder, found: Stamps) -> str:
+    """`: 1 gone (a.jpg), 2 replaced (b.jpg, c.jpg)`; empty where the list is of other pictures, or lost."""
+    try:
+        listed: Stamps = read_json(_listing(work))
+    except (OSError, ValueError):
+        return ""
+    if fingerprint_of(listed) != recall(work)["digest"]:
+        return ""
+    old, new = ({name: rest for rows in some.values() for name, *rest in rows} for some in (listed, found))
+    content = {tuple(rest): name for name, rest in new.items() if name not in old}
+    renamed = {name: content[tuple(old[name])] for name in old if name not in new and tuple(old[name]) in content}
+    kinds = {
+        "gone": [name for name in old if name not in new and name not in renamed],
+        "new": [name for name in new if name not in old and name not in renamed.values()],
+        "renamed": [f"{name} is {other} now" for name, other in renamed.items()],
+        "replaced": [name for name in old if new.get(name, old[name]) != old[name]],
+    }
+    told = [f"{len(names)} {kind} ({_first(names)})" for kind, names in kinds.items() if names]
+    return ": " + (", ".join(told) if told else "some are in another split")
+
+
+def _first(names: list[str]) -> str:
+    return ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")

@@ -1,6 +1,7 @@
 """Embeddings that are written some rows at a time, for sets that need not fit in memory."""
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,6 +26,9 @@ def new_embeddings(folder: Path, split: str, names: Sequence[str], width: int) -
     shape, path = (len(names), width), embeddings_file(folder, split)
     head = embeddings_head(*shape)
     path.write_bytes(head)
+    if hasattr(os, "posix_fallocate"):  # room for all rows now: a full disk would kill a process that fills a hole
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, len(head) + 4 * len(names) * width)
     return np.memmap(path, dtype="<f4", mode="r+", offset=len(head), shape=shape)
 
 

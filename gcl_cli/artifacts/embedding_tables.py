@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from gcl_cli.artifacts.embedding_files import embeddings_file, embeddings_head
-from gcl_cli.artifacts.formats import read_names, write_names
+from gcl_cli.artifacts.formats import read_names, unusable, write_names
 
 TABLE = "gallery"
+HEADER = 4096  # bytes that the header of a table never reaches
 
 
 @dataclass(frozen=True)
@@ -43,11 +45,24 @@ def write_embedding_table(
 
 
 def read_embedding_table(folder: Path) -> EmbeddingTable:
-    """The table in a folder; its embeddings stay on the disk until they are used."""
+    """The table in a folder; its embeddings stay on the disk until they are used. GclError when it is none."""
     path = embeddings_file(folder, TABLE)
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        shape = json.loads(file.read(length))["embeddings"]["shape"]
-    embeddings = np.memmap(path, np.dtype("<f4"), "r", offset=8 + length, shape=tuple(shape))
-    stamps = load_file(folder / f"{TABLE}.stamps.safetensors")["stamps"]
-    return EmbeddingTable(read_names(folder, TABLE), stamps, embeddings)
+    names = read_names(folder, TABLE)
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            shape = json.loads(file.read(min(length, HEADER)))["embeddings"]["shape"]
+        embeddings = np.memmap(path, np.dtype("<f4"), "r", offset=8 + length, shape=tuple(shape))
+        stamps = load_file(folder / f"{TABLE}.stamps.safetensors")["stamps"]
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        OverflowError,
+        SafetensorError,
+    ) as error:
+        raise unusable(path, str(error)) from error
+    if embeddings.shape[:1] != (len(names),) or embeddings.ndim != 2 or stamps.shape != (len(names), 2):
+        raise unusable(path, f"it has not one row for each of {len(names)} pictures")
+    return EmbeddingTable(names, stamps, embeddings)

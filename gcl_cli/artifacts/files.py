@@ -1,10 +1,15 @@
 """Files that are either whole or absent, and their digests."""
 
+import errno
 import hashlib
 import json
 import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 CHUNK = 1 << 20
 
@@ -32,18 +37,58 @@ def flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file so that a crash leaves the old one or the new one, never half of it."""
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Write a file so that a crash leaves the old one or the new one, never half of it.
+
+    Yields where to write. Two processes that write the same file at once do not meet there: the last one wins.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    flush(temporary)
-    temporary.replace(path)
+    temporary = path.with_name(f"{path.name}.{uuid4().hex[:8]}.tmp")
+    try:
+        yield temporary
+        flush(temporary)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)  # on a full disk every byte counts
+        raise
+
+
+def empty(folder: Path, *, but: Sequence[str]) -> None:
+    """Remove what is in a folder, except the entries named `but`; links go, what they lead to stays."""
+    for path in folder.iterdir():
+        if path.name in but:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all."""
+    with whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON file, whole or not at all."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def create_json(path: Path, value: Any) -> None:
+    """Write a JSON file, unless there is one: of several processes that do so at once, the first one's stays."""
+    temporary = path.with_name(f"{path.name}.{uuid4().hex[:8]}.tmp")
+    write_json(temporary, value)
+    try:
+        os.link(temporary, path)
+    except OSError as error:
+        if error.errno in (errno.EPERM, errno.ENOTSUP):
+            temporary.replace(path)  # a file system without links: the last one's stays
+        elif error.errno != errno.EEXIST:
+            raise
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def read_json(path: Path) -> Any:

@@ -1,20 +1,20 @@
 """What lies in a work folder, finished or not: read from its small files alone, nothing is hashed."""
 
-import fcntl
 import os
 import shutil
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from gcl_cli.artifacts.files import read_json
 from gcl_cli.artifacts.layout import MADE_BY, WorkFolder, reference
-from gcl_cli.artifacts.manifest import MANIFEST, Manifest
+from gcl_cli.artifacts.lock import LOCK, is_locked, take_lock
+from gcl_cli.artifacts.manifest import MANIFEST, NewerVersionError, is_config, read_manifest
 from gcl_cli.artifacts.run import CHECKPOINTS, METRICS, REPLACED, RUN, SHARDS
+from gcl_cli.artifacts.seals import read_sealed
 from gcl_cli.errors import GclError
 
 PARTIAL = ".partial"
-LOCK = "lock"
 TEMPORARY = ".tmp"
 SCRATCH = (CHECKPOINTS, SHARDS, REPLACED, RUN, LOCK)  # what only a run needs
 
@@ -32,6 +32,7 @@ class FoundFolder:
     result: dict[str, Any] = field(default_factory=dict)
     digest: str | None = None  # of a finished artifact
     moment: str | None = None  # when it was finished, or begun
+    metrics: str | None = None  # the digest of its recorded epochs, where it is known
     damage: str = ""  # what is wrong with its files
 
     @property
@@ -46,7 +47,10 @@ class FoundFolder:
 
 
 def found_folders(work: WorkFolder) -> list[FoundFolder]:
-    """All artifacts and partial folders, in the order of the pipeline; links to elsewhere are passed over."""
+    """All artifacts and partial folders, in the order of the pipeline; links to elsewhere are passed over.
+
+    Raises GclError where a later version of gcl was at work.
+    """
     if not work.root.is_dir():
         return []
     stages = [path for path in work.root.iterdir() if path.is_dir() and not path.is_symlink()]
@@ -63,13 +67,15 @@ def _finished(folder: Path) -> FoundFolder | None:
     if not (folder / MANIFEST).is_file():
         return None
     try:
-        manifest = Manifest.model_validate(read_json(folder / MANIFEST))
-    except (OSError, ValueError):
+        manifest = read_manifest(folder)
+    except NewerVersionError:  # never counted as damage, which may be cleaned away
+        raise
+    except (GclError, OSError):
         return FoundFolder(stage, folder.name, folder, False, damage=f"{MANIFEST} cannot be read")
     gone = [file for file in manifest.outputs if not (folder / file).exists()]
     return FoundFolder(
         stage, folder.name, folder, False, manifest.config, manifest.inputs, manifest.result, manifest.digest,
-        manifest.finished, f"{gone[0]} is missing" if gone else "",
+        manifest.finished, manifest.metrics, f"{gone[0]} is missing" if gone else "",
     )  # fmt: skip
 
 
@@ -80,35 +86,33 @@ def _partial(folder: Path) -> FoundFolder | None:
         ours = any((folder / part).exists() for part in SCRATCH)
         return FoundFolder(stage, name, folder, True) if ours else None
     try:
-        begun = read_json(folder / RUN)
-        return FoundFolder(stage, name, folder, True, begun["config"], begun["inputs"], moment=begun["started"])
-    except (OSError, ValueError, KeyError, TypeError):
+        begun = read_sealed(folder / RUN, "")
+        config, inputs, started = begun["config"], begun["inputs"], begun["started"]
+        timed = datetime.fromisoformat(started).tzinfo is not None
+        is_record = timed and is_config(config) and isinstance(inputs, dict)
+    except (GclError, OSError, KeyError, TypeError, ValueError):
+        is_record = False
+    if not is_record:
         return FoundFolder(stage, name, folder, True, damage=f"{RUN} cannot be read")
+    return FoundFolder(stage, name, folder, True, config, inputs, moment=started)
 
 
 def replaced_config(partial: Path) -> dict[str, Any]:
     """The settings of the artifact that waits in a partial folder to be replaced; empty where there is none."""
-    path = partial / REPLACED / MANIFEST
-    return dict(Manifest.model_validate(read_json(path)).config) if path.is_file() else {}
+    waiting = partial / REPLACED
+    return dict(read_manifest(waiting).config) if (waiting / MANIFEST).is_file() else {}
 
 
 def is_running(partial: Path) -> bool:
     """Whether a gcl process is at work in a partial folder."""
-    if not (partial / LOCK).is_file():
-        return False
-    with (partial / LOCK).open() as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+    return is_locked(partial)
 
 
 def work_done(partial: Path) -> dict[str, int]:
     """What the same command need not do again: training steps, recorded epochs, shards of a table."""
     steps = [int(path.name) for path in (partial / CHECKPOINTS).glob("*") if path.name.isdigit()]
     shards = [path for path in (partial / SHARDS).glob("*") if not path.name.endswith(TEMPORARY)]
-    lines = (partial / METRICS).read_text(encoding="utf-8").count("\n") if (partial / METRICS).is_file() else 0
+    lines = (partial / METRICS).read_bytes().count(b"\n") if (partial / METRICS).is_file() else 0
     done = {"steps": max(steps, default=0), "epochs": lines, "shards": len(shards)}
     return {kind: number for kind, number in done.items() if number}
 
@@ -138,6 +142,5 @@ def set_aside(artifact: Path) -> None:
 
 def drop_partial(partial: Path) -> None:
     """Remove a partial folder; GclError when a gcl process is at work in it."""
-    if is_running(partial):
-        raise GclError(f"{partial} is in use by another gcl process.", "Wait for it, or choose another --work.")
-    shutil.rmtree(partial)
+    with take_lock(partial):  # never pull the folder from under a run that is alive
+        shutil.rmtree(partial)

@@ -1,6 +1,7 @@
 """Weight files made elsewhere: read as data, never executed."""
 
 import re
+import zipfile
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -48,18 +49,32 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         content = load_file(path) if path.suffix == ".safetensors" else _load_torch(path)
     except SafetensorError as error:
         raise _unreadable(path, "it is no whole safetensors file") from error
-    tensors = dict(_walk(content, "", 0))
+    tensors = dict(_walk(content, "", 0, set()))
     if not tensors:
         raise GclError(f"{path} holds no tensors by name.", "Give a file with a network's state dict.")
+    if any(t.numel() * t.element_size() > t.untyped_storage().nbytes() for t in tensors.values()):
+        raise _unreadable(path, "it has tensors that are larger than what it holds")
     return tensors
 
 
 def _load_torch(path: Path) -> Any:
+    _refuse_bomb(path)
     try:
         with safe_globals(_PLAIN):
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # any bytes can lie here, so any exception can come; each means: not readable as data
         raise _refusal(path, str(error)) from error
+
+
+def _refuse_bomb(path: Path) -> None:
+    """GclError for an archive whose parts are larger than itself: torch.save compresses nothing."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            content = sum(part.file_size for part in archive.infolist())
+    except Exception:  # no archive, or a broken one: torch.load says so
+        return
+    if content > path.stat().st_size:
+        raise _unreadable(path, f"its {path.stat().st_size:,} bytes unpack to {content:,}")
 
 
 def _refusal(path: Path, message: str) -> GclError:
@@ -80,11 +95,13 @@ def _unreadable(path: Path, reason: str) -> GclError:
     return GclError(f"{path} cannot be read as weights: {reason}.", "Fetch the whole file again.")
 
 
-def _walk(value: Any, name: str, depth: int) -> Iterator[tuple[str, Tensor]]:
+def _walk(value: Any, name: str, depth: int, seen: set[int]) -> Iterator[tuple[str, Tensor]]:
+    """Each dictionary is gone through once, however often it is named."""
     if isinstance(value, Tensor):
         if value.layout == torch.strided and not value.is_quantized and name:
             yield name, value.detach()
-    elif isinstance(value, Mapping) and depth < DEEPEST:
+    elif isinstance(value, Mapping) and depth < DEEPEST and id(value) not in seen:
+        seen.add(id(value))
         for key, inner in value.items():
             if not str(key).lower().startswith("optim"):
-                yield from _walk(inner, f"{name}.{key}" if name else str(key), depth + 1)
+                yield from _walk(inner, f"{name}.{key}" if name else str(key), depth + 1, seen)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
 from gcl_cli.artifacts.files import read_json, write_json
@@ -21,6 +21,11 @@ if TYPE_CHECKING:  # imported where it is used: processes that share work on mes
 MESH_COLUMNS = ("pose", "betas", "camera", "landmarks", "score", "status")
 
 
+def unusable(path: Path, problem: str) -> GclError:
+    """What to say of a file of an artifact that is not as its stage writes it."""
+    return GclError(f"{path} is damaged: {problem}.", f"Delete {path.parent} and make it again.")
+
+
 def write_names(folder: Path, split: str, names: Sequence[str]) -> None:
     """The names of the rows of a split, in order."""
     write_json(folder / f"{split}.names.json", list(names))
@@ -28,7 +33,13 @@ def write_names(folder: Path, split: str, names: Sequence[str]) -> None:
 
 def read_names(folder: Path, split: str) -> list[str]:
     """The names of the rows of a split, in order."""
-    names: list[str] = read_json(folder / f"{split}.names.json")
+    path = folder / f"{split}.names.json"
+    try:
+        names = read_json(path)
+    except (OSError, ValueError, RecursionError) as error:
+        raise unusable(path, str(error)) from error
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise unusable(path, "it is no list of names")
     return names
 
 
@@ -46,7 +57,14 @@ def read_meshes(folder: Path, split: str) -> tuple[list[str], MeshEstimates]:
     path = folder / f"{split}.safetensors"
     if not path.exists():
         raise GclError(f"{folder} has no meshes of the {split} pictures.", f"gcl mesh --splits {split} --restart")
-    return read_names(folder, split), MeshEstimates(**load_file(path))
+    names = read_names(folder, split)
+    try:
+        meshes = MeshEstimates(**load_file(path))
+    except (SafetensorError, TypeError) as error:  # TypeError: other columns
+        raise unusable(path, str(error)) from error
+    if {len(getattr(meshes, column)) for column in MESH_COLUMNS} != {len(names)}:
+        raise unusable(path, f"it has not one row for each of {len(names)} names")
+    return names, meshes
 
 
 def read_mesh_rows(folder: Path, split: str, rows: Sequence[int]) -> MeshEstimates:

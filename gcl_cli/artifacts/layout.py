@@ -1,5 +1,6 @@
 """Where things lie in a work folder."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,10 @@ class WorkFolder:
     """One experiment: artifacts as `<stage>/<name>/`, and `dataset.json`."""
 
     root: Path
+
+    def __post_init__(self) -> None:
+        if os.path.lexists(self.root) and not self.root.is_dir():
+            raise GclError(f"--work {self.root} is no folder.", "Name a folder, or one that does not exist yet.")
 
     @property
     def dataset_file(self) -> Path:

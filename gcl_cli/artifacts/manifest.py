@@ -2,34 +2,69 @@
 
 import platform
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from importlib import metadata
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, SerializerFunctionWrapHandler, ValidationError, field_validator, model_serializer
 
 from gcl_cli import __version__
-from gcl_cli.artifacts.files import digest_of, read_json, sha256
+from gcl_cli.artifacts.files import digest_of, sha256
 from gcl_cli.artifacts.layout import MADE_BY, WorkFolder
+from gcl_cli.artifacts.seals import read_sealed, sealed
 from gcl_cli.errors import GclError
 
 MANIFEST = "manifest.json"
+FORMAT = 1  # of manifests, whose seals are the same in every format; a later one means what this version cannot know
+
+
+class NewerVersionError(GclError):
+    """An artifact that only a later version of gcl understands."""
 
 
 class Manifest(BaseModel):
-    """Provenance of one finished artifact."""
+    """Provenance of one finished artifact; written with a digest of itself."""
 
+    format: int = FORMAT
     stage: str
     name: str
     config: dict[str, Any]
     inputs: dict[str, str] = Field(description="artifact reference (or 'dataset') -> digest when it was read")
     outputs: dict[str, str] = Field(description="file -> sha256")
+    metrics: str | None = None  # sha256 of metrics.jsonl, which is no output: it holds times
     result: dict[str, Any] = Field(description="counts and figures, as the command printed them")
     seed: int | None
     versions: dict[str, str]
     started: str
     finished: str
+
+    @field_validator("config")
+    @classmethod
+    def _named_in_words(cls, config: dict[str, Any]) -> dict[str, Any]:
+        if not is_config(config):
+            raise ValueError("it names something by what is no text")
+        return config
+
+    @field_validator("outputs")
+    @classmethod
+    def _inside(cls, outputs: dict[str, str]) -> dict[str, str]:
+        paths = [PurePosixPath(file) for file in outputs]
+        if any(path.is_absolute() or ".." in path.parts or not path.parts for path in paths):
+            raise ValueError("an output lies outside the folder")
+        return outputs
+
+    @field_validator("started", "finished")
+    @classmethod
+    def _with_zone(cls, moment: str) -> str:
+        if datetime.fromisoformat(moment).tzinfo is None:
+            raise ValueError("a time without its zone")
+        return moment
+
+    @model_serializer(mode="wrap")
+    def _with_seal(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return sealed(write(self))
 
     @property
     def digest(self) -> str:
@@ -51,12 +86,41 @@ class Artifact:
         return self.manifest.config
 
 
+def is_config(config: Any) -> bool:
+    """Whether a value can be the settings of a stage: what names something in them is a text."""
+    if not isinstance(config, dict) or not isinstance(config.get("init_gan", []), list):
+        return False
+    named = [config.get(key) for key in ("encoder", "generator", "meshes", "init", "method", "preset")]
+    return all(isinstance(name, str | None) for name in (*named, *config.get("init_gan", [])))
+
+
 def versions() -> dict[str, str]:
     """Versions of what shapes the numbers."""
     names = ("torch", "numpy", "scipy", "scikit-learn")
     return {"gcl-cli": __version__, "python": platform.python_version()} | {
         name: metadata.version(name) for name in names
     }
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """What the artifact in a folder says of itself; GclError where that is not what was written, or of no use here."""
+    path, command = folder / MANIFEST, _command(f"{folder.parent.name}/{folder.name}")
+    again = f"Delete {folder} and make it again: {command}"
+    record = read_sealed(path, again)
+    made_by = record.get("format", FORMAT)
+    if isinstance(made_by, int) and made_by > FORMAT:
+        given = record.get("versions")
+        version = given.get("gcl-cli", "unknown") if isinstance(given, dict) else "unknown"
+        raise NewerVersionError(
+            f"{folder} was made by a later version of gcl ({version}; this is {__version__}).",
+            "Install that version (pip install -U gcl-cli), or choose another work folder with --work DIR.",
+        )
+    try:
+        return Manifest.model_validate(record)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise GclError(f"{path} is no manifest: {place}: {first['msg']}.", again) from error
 
 
 def read_artifact(work: WorkFolder, reference: str) -> Artifact:
@@ -67,14 +131,16 @@ def read_artifact(work: WorkFolder, reference: str) -> Artifact:
     folder = work.artifact(reference)
     if not (folder / MANIFEST).exists():
         raise _missing(work, reference, folder)
-    manifest = Manifest.model_validate(read_json(folder / MANIFEST))
+    manifest = read_manifest(folder)
     for file, expected in manifest.outputs.items():
-        if not (folder / file).exists() or _digest_now(folder / file) != expected:
+        if not (folder / file).is_file() or _digest_now(folder / file) != expected:
+            if not (folder / MANIFEST).exists() or read_manifest(folder) != manifest:
+                return read_artifact(work, reference)  # it was made anew meanwhile
             raise GclError(
                 f"{reference} is damaged: {file} is not what the stage wrote.",
                 f"Delete {folder} and run: {_command(reference)}",
             )
-    _refuse_stale(work, reference, manifest)
+    _refuse_stale(work, reference, manifest, seen=())
     return Artifact(f"{manifest.stage}/{manifest.name}", folder, manifest)
 
 
@@ -88,18 +154,18 @@ def _digest(path: Path, _state: tuple[int, int, int]) -> str:
     return sha256(path)
 
 
-def _refuse_stale(work: WorkFolder, reference: str, manifest: Manifest) -> None:
+def _refuse_stale(work: WorkFolder, reference: str, manifest: Manifest, seen: tuple[str, ...]) -> None:
     for source, recorded in manifest.inputs.items():
-        path = work.artifact(source) / MANIFEST
-        if source == "dataset" or not path.exists():
+        folder = work.artifact(source)
+        if source == "dataset" or source in seen or not (folder / MANIFEST).exists():
             continue
-        found = Manifest.model_validate(read_json(path))
+        found = read_manifest(folder)
         if found.digest != recorded:
             raise GclError(
                 f"{reference} is stale: {source} was made anew after {reference} had read it.",
                 f"Make it again: {_command(reference)} --restart",
             )
-        _refuse_stale(work, source, found)
+        _refuse_stale(work, source, found, (*seen, source))
 
 
 def _command(reference: str) -> str:

@@ -1,8 +1,10 @@
 """Single meshes as files that other programs know: Wavefront .obj, binary .ply, numpy's .npz."""
 
+import errno
 import re
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -13,6 +15,9 @@ from gcl_cli.errors import GclError
 
 _CAMERA = "camera"  # of a remark: `# camera SCALE TX TY`
 _ARCHIVE = ("vertices.npy", "faces.npy", "camera.npy")
+LARGEST = 1 << 28  # bytes of one mesh; a body of 10,000 vertices has less than one hundredth of it
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+TIGHTEST = 100  # times smaller that packing makes real meshes at most
 _TEXTURE_AND_NORMAL = re.compile(r"/\S*|[ \t]+$", re.MULTILINE)  # of a corner: `7/1/7` is vertex 7
 _PLY_FACE = np.dtype([("count", "u1"), ("corners", "<i4", 3)])
 
@@ -53,7 +58,8 @@ def read_obj(path: Path) -> Mesh:
     A comment `# camera SCALE TX TY`, as `write_obj` leaves it, is its camera. Raises GclError for anything else,
     corners that count backwards (-1) among it.
     """
-    try:
+    with _readable(path):
+        _refuse_large(path, path.stat().st_size)
         lines = path.read_text(encoding="utf-8").splitlines()
         vertices = np.loadtxt([line[2:] for line in lines if line.startswith("v ")], np.float32, usecols=(0, 1, 2))
         polygons: dict[int, list[str]] = {}  # by their number of corners
@@ -65,20 +71,17 @@ def read_obj(path: Path) -> Mesh:
         faces = [some[:, [0, i, i + 1]] for some in corners for i in range(1, some.shape[1] - 1)]
         cameras = [np.array(line.split()[2:], np.float32) for line in lines if line.startswith(f"# {_CAMERA} ")]
         return _checked(path, vertices, np.concatenate(faces), cameras[0] if cameras else None)
-    except ValueError as problem:
-        raise _unreadable(path, str(problem)) from problem
 
 
 def read_npz(path: Path) -> Mesh:
     """The mesh of an .npz: `vertices` [V, 3] (or [1, V, 3]), `faces` [F, 3] and, if it is known, `camera` [3]."""
-    try:
+    with _readable(path):
+        _refuse_large(path, _refuse_bomb(path))
         with np.load(path, allow_pickle=False) as file:
             camera = file[_CAMERA].reshape(-1).astype(np.float32) if _CAMERA in file else None
             vertices = file["vertices"].astype(np.float32)
             vertices = vertices[0] if vertices.ndim == 3 and len(vertices) == 1 else vertices
             return _checked(path, vertices, file["faces"].astype(np.int32), camera)
-    except (ValueError, KeyError, zipfile.BadZipFile) as problem:
-        raise _unreadable(path, str(problem)) from problem
 
 
 def write_npz(path: Path, mesh: Mesh) -> None:
@@ -93,15 +96,14 @@ def unpack_archive(path: Path, folder: Path) -> list[str]:
     path: `vertices` [N, V, 3], `faces` [F, 3], `names` [N] and, if they are known, `camera` [N, 3]. Raises GclError
     when something is missing, or does not fit the rest.
     """
-    try:
+    with _readable(path):
+        _refuse_bomb(path)
         with zipfile.ZipFile(path) as file:
             file.extractall(folder, [part for part in _ARCHIVE if part in file.namelist()])
         with np.load(path, allow_pickle=False) as arrays:
             names = [str(name) for name in arrays["names"].tolist()]
         rows = {len(_array(folder, part)) for part in ("vertices", _CAMERA) if (folder / f"{part}.npy").exists()}
         _array(folder, "faces")
-    except (ValueError, KeyError, FileNotFoundError, zipfile.BadZipFile) as problem:
-        raise _unreadable(path, str(problem)) from problem
     if rows != {len(names)}:
         raise _unreadable(path, f"it has {len(names)} names and arrays of {sorted(rows)} rows")
     return names
@@ -109,9 +111,10 @@ def unpack_archive(path: Path, folder: Path) -> list[str]:
 
 def read_archive_row(folder: Path, row: int) -> Mesh:
     """One mesh of an archive that `unpack_archive` unpacked to `folder`."""
-    camera = _array(folder, _CAMERA)[row].astype(np.float32) if (folder / f"{_CAMERA}.npy").exists() else None
-    vertices = _array(folder, "vertices")[row].astype(np.float32)
-    return _checked(folder, vertices, _array(folder, "faces").astype(np.int32), camera)
+    with _readable(folder):
+        camera = _array(folder, _CAMERA)[row].astype(np.float32) if (folder / f"{_CAMERA}.npy").exists() else None
+        vertices = _array(folder, "vertices")[row].astype(np.float32)
+        return _checked(folder, vertices, _array(folder, "faces").astype(np.int32), camera)
 
 
 def _array(folder: Path, name: str) -> np.ndarray:
@@ -134,6 +137,33 @@ def _checked(path: Path, vertices: np.ndarray, faces: np.ndarray, camera: np.nda
     if faces.min() < 0 or faces.max() >= len(vertices):
         raise _unreadable(path, f"its faces name a vertex that is not among its {len(vertices)}")
     return Mesh(vertices, faces, camera)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Whatever readers say of a file as a GclError: any bytes can lie there, so any exception can come."""
+    try:
+        yield
+    except GclError:
+        raise
+    except Exception as problem:
+        if isinstance(problem, OSError) and problem.errno in _NO_ROOM:
+            raise  # of the disk that it is unpacked to
+        raise _unreadable(path, str(problem) or type(problem).__name__) from problem
+
+
+def _refuse_bomb(path: Path) -> int:
+    """The bytes that an archive unpacks to; GclError where they are many more than real meshes would."""
+    with zipfile.ZipFile(path) as archive:
+        content, packed = sum(part.file_size for part in archive.infolist()), path.stat().st_size
+    if content > TIGHTEST * packed:
+        raise _unreadable(path, f"its {packed:,} bytes unpack to {content:,}, as no mesh does")
+    return content
+
+
+def _refuse_large(path: Path, size: int) -> None:
+    if size > LARGEST:
+        raise _unreadable(path, f"it has {size:,} bytes, more than any body needs ({LARGEST:,})")
 
 
 def _unreadable(path: Path, problem: str) -> GclError:

@@ -1,15 +1,17 @@
 """A stage's run: begun in `NAME.partial`, resumed by the same command, renamed when complete."""
 
-import fcntl
 import json
 import shutil
 from datetime import UTC, datetime
+from itertools import takewhile
 from types import TracebackType
 from typing import IO, Any, Self
 
-from gcl_cli.artifacts.files import flush, read_json, sha256, write_json, write_text
+from gcl_cli.artifacts.files import empty, flush, sha256, write_json, write_text
 from gcl_cli.artifacts.layout import WorkFolder, checked_name, reference
-from gcl_cli.artifacts.manifest import MANIFEST, Artifact, Manifest, read_artifact, versions
+from gcl_cli.artifacts.lock import LOCK, take_lock
+from gcl_cli.artifacts.manifest import MANIFEST, Artifact, Manifest, read_artifact, read_manifest, versions
+from gcl_cli.artifacts.seals import read_sealed, sealed
 from gcl_cli.errors import GclError
 
 RUN = "run.json"
@@ -17,7 +19,7 @@ METRICS = "metrics.jsonl"
 CHECKPOINTS = "checkpoints"
 SHARDS = "shards"
 REPLACED = "replaced"  # the artifact that a remade one takes the place of, until it does
-_FILES, _FOLDERS = (RUN, "lock"), (CHECKPOINTS, SHARDS, REPLACED)  # what publishing leaves behind
+_FILES, _FOLDERS = (RUN, LOCK), (CHECKPOINTS, SHARDS, REPLACED)  # what publishing leaves behind
 
 
 def now() -> str:
@@ -42,7 +44,7 @@ class Run:
         """
         if restart or not (self.final / MANIFEST).exists():
             return None
-        manifest = Manifest.model_validate(read_json(self.final / MANIFEST))
+        manifest = read_manifest(self.final)
         self._refuse_difference({"config": manifest.config, "inputs": manifest.inputs}, "was made")
         self._clear_scratch()  # of a process that ended right after the renaming
         return read_artifact(self.work, reference(self.stage, self.name))
@@ -52,17 +54,21 @@ class Run:
 
         Raises GclError when it was begun with other settings or inputs and `restart` is off, or is in use.
         """
-        if restart and self.folder.exists():
-            self._take_lock()  # never pull the folder from under a run that is alive
-            shutil.rmtree(self.folder)
-        if (self.folder / RUN).exists():
-            self._refuse_difference(read_json(self.folder / RUN), "was begun")
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._take_lock()
-        for half_written in self.folder.glob("*.tmp"):
-            half_written.unlink()
-        if not (self.folder / RUN).exists():
-            write_json(self.folder / RUN, {"config": self.config, "inputs": self.inputs, "started": now()})
+        self.__exit__(None, None, None)  # a run that is begun again lets go of its lock
+        self._lock = take_lock(self.folder)
+        try:
+            if restart or not (self.folder / RUN).exists():
+                begun = {"config": self.config, "inputs": self.inputs, "started": now()}
+                self._empty()
+                write_json(self.folder / RUN, sealed(begun))
+            else:
+                self._refuse_difference(self._begun_with(), "was begun")
+                self._forget_publishing()
+            for half_written in self.folder.glob("*.tmp"):
+                half_written.unlink()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __enter__(self) -> Self:
@@ -85,11 +91,32 @@ class Run:
         path = self.folder / METRICS
         return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
 
-    def forget_after(self, lines: int) -> None:
-        """Drop metrics written after the checkpoint that is resumed; the last one may be half a line."""
+    def put_back(self, lines: list[dict[str, Any]]) -> None:
+        """Make metrics.jsonl what it was at the checkpoint that is resumed, whatever has become of it since."""
+        write_text(self.folder / METRICS, "".join(json.dumps(line) + "\n" for line in lines))
+
+    def _begun_with(self) -> dict[str, Any]:
+        path, fix = self.folder / RUN, "Add --restart to make it anew."
+        found = read_sealed(path, fix)
+        if not all(isinstance(found.get(part), dict) for part in ("config", "inputs")):
+            raise GclError(f"{path} is damaged: nobody knows what was begun there.", fix)
+        return found
+
+    def _empty(self) -> None:
+        """Drop what an earlier run left, its settings first: the rest is nobody's then, whatever stops this.
+
+        The lock stays, and an artifact that waits here to be replaced.
+        """
+        (self.folder / RUN).unlink(missing_ok=True)
+        empty(self.folder, but=(LOCK, REPLACED))
+
+    def _forget_publishing(self) -> None:
+        """Drop from the metrics what a run wrote that ended while it published, and half a line of a full disk."""
         path = self.folder / METRICS
-        if path.exists():
-            kept = path.read_text(encoding="utf-8").splitlines(keepends=True)[:lines]
+        text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+        lines = text.splitlines(keepends=True)
+        kept = list(takewhile(_is_of_the_work, lines))
+        if kept != lines:
             write_text(path, "".join(kept))
 
     def publish(self, result: dict[str, Any], *, seed: int | None = None) -> Artifact:
@@ -98,12 +125,13 @@ class Run:
         Checkpoints go last: whatever stops this before the renaming costs no work.
         """
         self.record({"result": result})
-        started = read_json(self.folder / RUN)["started"]
+        started = read_sealed(self.folder / RUN, "Add --restart to make it anew.")["started"]
         kept = sorted(p for p in self.folder.iterdir() if p.name not in (MANIFEST, *_FILES, *_FOLDERS))
         files = [file for path in kept for file in (sorted(path.rglob("*")) if path.is_dir() else [path])]
         outputs = {p.relative_to(self.folder).as_posix(): sha256(p) for p in files if p.is_file() and p.name != METRICS}
         manifest = Manifest(
             stage=self.stage, name=self.name, config=self.config, inputs=self.inputs, outputs=outputs,
+            metrics=sha256(self.folder / METRICS),
             result=_plain(result), seed=seed, versions=versions(), started=started, finished=now(),
         )  # fmt: skip
         write_json(self.folder / MANIFEST, manifest.model_dump())
@@ -125,18 +153,8 @@ class Run:
         for scratch in _FOLDERS:
             shutil.rmtree(self.final / scratch, ignore_errors=True)
         for file in _FILES:
-            (self.final / file).unlink(missing_ok=True)
-
-    def _take_lock(self) -> None:
-        if self._lock is not None:
-            self._lock.close()
-        self._lock = (self.folder / "lock").open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise GclError(
-                f"{self.folder} is in use by another gcl process.", "Wait for it, or choose another --name."
-            ) from error
+            if (self.final / file).exists():  # a folder that cannot be written to is asked for nothing
+                (self.final / file).unlink()
 
     def _refuse_difference(self, found: dict[str, Any], verb: str) -> None:
         differences = [
@@ -151,6 +169,14 @@ class Run:
                 f"{reference(self.stage, self.name)} {verb} with other settings or inputs ({shown}).",
                 "Add --restart to make it anew, or --name NAME to keep both.",
             )
+
+
+def _is_of_the_work(line: str) -> bool:
+    """Whether a line of the metrics is whole, and not the result that publishing writes."""
+    try:
+        return line.endswith("\n") and "result" not in json.loads(line)
+    except ValueError:
+        return False
 
 
 def _plain(config: dict[str, Any]) -> dict[str, Any]:

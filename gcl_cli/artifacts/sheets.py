@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
+from gcl_cli.artifacts.files import whole
+
 GAP = 4
 CAPTION = 14
 
@@ -25,4 +27,5 @@ def write_sheet(path: Path, rows: Sequence[Sequence[np.ndarray]], captions: Sequ
             sheet.paste(
                 Image.fromarray(picture).convert("RGB"), (GAP + j * (width + GAP), top + GAP + i * (height + GAP))
             )
-    sheet.save(path)
+    with whole(path) as temporary:
+        sheet.save(temporary, "PNG")

@@ -6,18 +6,22 @@ import io
 import mmap
 import zlib
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from gcl_cli.artifacts.formats import read_names
+from gcl_cli.artifacts.formats import read_names, unusable
 from gcl_cli.errors import GclError
 
 if TYPE_CHECKING:  # importing torch takes seconds: processes that only compress pictures do without
     from torch import Tensor
+
+REMEMBERED = 1 << 28  # bytes of decoded views that a store keeps: those of some thousand small pictures
 
 
 def compress(picture: np.ndarray) -> bytes:
@@ -58,8 +62,13 @@ class ViewStore:
         self.names = read_names(folder, split)
         self.angles = angles
         self._size = size
-        self._offsets = load_file(folder / f"{split}.index.safetensors")["offsets"]
-        with (folder / f"{split}.pngs").open("rb") as file:
+        #: one view [H, W] uint8, by its row and the index of its angle
+        self.picture = lru_cache(max(1, REMEMBERED // (size[0] * size[1])))(self._decoded)
+        self._offsets = _read_offsets(folder / f"{split}.index.safetensors", len(self.names), len(angles))
+        path = folder / f"{split}.pngs"
+        if path.stat().st_size != self._offsets.max(initial=0) or not self._offsets.size:
+            raise unusable(path, "it is not as long as its index says")
+        with path.open("rb") as file:
             self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
     def png(self, row: int, angle_index: int) -> bytes:
@@ -67,8 +76,7 @@ class ViewStore:
         start, stop = self._offsets[row, angle_index : angle_index + 2]
         return self._bytes[start:stop]
 
-    def picture(self, row: int, angle_index: int) -> np.ndarray:
-        """One view [H, W] uint8."""
+    def _decoded(self, row: int, angle_index: int) -> np.ndarray:
         image: Image.Image = Image.open(io.BytesIO(self.png(row, angle_index)))
         height, width = self._size
         if image.size != (width, height):
@@ -81,3 +89,14 @@ class ViewStore:
 
         pairs = zip(rows.tolist(), angle_index.tolist(), strict=True)
         return torch.from_numpy(np.stack([self.picture(row, angle) for row, angle in pairs]))[:, None]
+
+
+def _read_offsets(path: Path, rows: int, angles: int) -> np.ndarray:
+    """Where each picture begins and ends, [rows, angles + 1]; GclError when they cannot be places in one file."""
+    try:
+        offsets = load_file(path)["offsets"]
+    except (OSError, KeyError, SafetensorError) as error:
+        raise unusable(path, str(error)) from error
+    if offsets.shape != (rows, angles + 1) or (np.diff(offsets.ravel()) < 0).any() or (offsets < 0).any():
+        raise unusable(path, f"it has not the places of {angles} views of {rows} pictures")
+    return offsets

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -26,9 +27,18 @@ def read_architecture(path: Path) -> Architecture:
         raise GclError(f"{path} is no safetensors file ({error}).", "Give a file that a gcl command wrote.") from error
     if header is None:
         raise GclError(f"{path} does not say its architecture.", "Give a file that a gcl command wrote.")
-    return Architecture(**json.loads(header))
+    try:
+        return Architecture(**json.loads(header))
+    except (ValueError, TypeError, RecursionError, ValidationError) as error:
+        raise GclError(
+            f"{path} says an architecture that this version of gcl does not know.",
+            "Give a file that this version wrote, or install the version that wrote it (pip install -U gcl-cli).",
+        ) from error
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors of a weight file."""
-    return load_file(path)
+    """The tensors of a weight file; GclError when it is none."""
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise GclError(f"{path} is no safetensors file ({error}).", "Give a file that a gcl command wrote.") from error

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from gcl_cli import __version__
-from gcl_cli.artifacts.files import write_json
+from gcl_cli.artifacts.files import whole, write_json
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.weights import save_weights
 from gcl_cli.config import ExportSettings
@@ -61,5 +61,6 @@ def _write_weights(
 ) -> tuple[Path, dict[str, float]]:
     """Write parameters and buffers as they are, with the architecture in the header; returns where they are."""
     path = target_folder(to) / name
-    save_weights(path, network, source.architecture)
+    with whole(path) as temporary:
+        save_weights(temporary, network, source.architecture)
     return path, {}

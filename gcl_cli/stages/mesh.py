@@ -42,6 +42,7 @@ from gcl_cli.workflow.sharing import cores
 GPU_PROCESSES = 4  # they cut and fit on a core each; the network of each takes half a gigabyte of the GPU
 NAMED = 10  # pictures or meshes without a counterpart that are named
 ZOOM = 2
+LARGEST_CELL = 512  # pixels of the longer side of a crop on the sheet, before it is zoomed
 PEOPLE_PER_ROW = 4
 
 
@@ -162,6 +163,8 @@ def _draw_sheet(job: Run, data: WorkData, split: str, count: int) -> None:
     cells = []
     for row, vertices, camera in zip(rows, bodies.vertices, bodies.camera, strict=True):
         crop = read_crop(data.root, names[row])
+        shrink = -(-max(crop.shape) // LARGEST_CELL)
+        crop, camera = crop[::shrink, ::shrink], camera / shrink
         cells.append([crop.repeat(ZOOM, 0).repeat(ZOOM, 1), overlay(crop, body, vertices, camera, ZOOM),
                       side_view(crop, body, vertices, camera, ZOOM)])  # fmt: skip
     triples = [cells[i : i + PEOPLE_PER_ROW] for i in range(0, len(cells), PEOPLE_PER_ROW)]

@@ -9,8 +9,10 @@ from typing import Any
 from gcl_cli import __version__
 from gcl_cli.artifacts.files import write_text
 from gcl_cli.artifacts.layout import WorkFolder
+from gcl_cli.artifacts.manifest import read_artifact
 from gcl_cli.artifacts.run import now
 from gcl_cli.config import ReportSettings
+from gcl_cli.datasets.listing import expanded
 from gcl_cli.errors import GclError
 from gcl_cli.presets import settings_for
 from gcl_cli.records import RunOptions
@@ -78,7 +80,8 @@ class Material:
     def atlas(self) -> Atlas:
         """The map, coloured by the clusters where there are any."""
         clusters = self.found.finished("cluster/main")
-        labels = cluster_labels(clusters.found.folder) if clusters and clusters.state == "fresh" else {}
+        fresh = clusters is not None and clusters.state == "fresh"
+        labels = cluster_labels(read_artifact(self.work, "cluster/main").folder) if fresh else {}
         numbers = {name: label for name, (label, _) in labels.items()}
         return draw_atlas(self.embedded, numbers, self.settings, self.album)
 
@@ -132,7 +135,7 @@ def _sections(material: Material) -> list[Section]:
 
 def _page_file(to: str | None, work: WorkFolder) -> Path:
     """Where the page goes; GclError where that is not the name of a page."""
-    path = work.root / PAGE if to is None else Path(to).expanduser()
+    path = work.root / PAGE if to is None else expanded(to)
     if path.is_dir() or path.suffix.lower() not in ENDINGS:
         raise GclError(f"--to {to} is not the name of a page.", f"Name a file: --to {PAGE}")
     return path

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from gcl_cli import console
-from gcl_cli.artifacts.files import flush, read_json, write_json
+from gcl_cli.artifacts.files import empty, flush, read_json, write_json
 from gcl_cli.artifacts.formats import write_truth
+from gcl_cli.artifacts.lock import LOCK, take_lock
 from gcl_cli.artifacts.manifest import versions
 from gcl_cli.config import SynthSettings
 from gcl_cli.errors import GclError
@@ -35,15 +36,15 @@ def run(folder: str, chosen: dict[str, Any], *, threads: int | None, restart: bo
         return result
     shots = plan(**settings.model_dump())
     partial = target.with_name(target.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
     drawings: list[Drawing] = []
     groups = by_person(shots)
-    with console.meter("synth", len(shots)) as meter:
+    with take_lock(partial), console.meter("synth", len(shots)) as meter:
+        empty(partial, but=(LOCK,))
         for drawn in map_shared(draw_all, groups, processes=min(threads or cores(), len(groups))):
             _write_pictures(partial, drawn)
             drawings += [(shot, b"", truth) for shot, _, truth in drawn]
             meter.advance(len(drawn))
-    counts = _publish(partial, target, settings, drawings)
+        counts = _publish(partial, target, settings, drawings)
     return {"folder": str(target), **counts}
 
 
@@ -85,8 +86,12 @@ def _publish(partial: Path, target: Path, settings: SynthSettings, drawings: lis
     write_json(partial / LOOKS, {"people": described_people(shots), "cameras": described_cameras(shots)})
     counts = dict(Counter(shot.split for shot in sorted(shots, key=lambda shot: SPLITS.index(shot.split))))
     write_json(partial / RECORD, {"settings": settings.model_dump(), "pictures": counts, "versions": versions()})
+    (partial / LOCK).unlink()
     flush(partial)
+    replaced = target.with_name(target.name + ".replaced")
+    shutil.rmtree(replaced, ignore_errors=True)
     if target.exists():
-        shutil.rmtree(target)
+        target.rename(replaced)  # never half of it
     partial.rename(target)
+    shutil.rmtree(replaced, ignore_errors=True)
     return counts

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
+from gcl_cli.artifacts.files import whole
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.sheets import write_sheet
 from gcl_cli.config import ViewsSettings
@@ -37,7 +38,8 @@ def run(
     for folder in folders:
         folder.mkdir(exist_ok=True)
     for path, picture in zip(views, people.generated.flatten(0, 1), strict=True):
-        Image.fromarray(_as_image(picture)).save(path)
+        with whole(path) as temporary:
+            Image.fromarray(_as_image(picture)).save(temporary, "PNG")
     _draw_sheet(target / SHEET, people)
     rows = [
         {"picture": str(file), "body": status, "views": str(folder)}

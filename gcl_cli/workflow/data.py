@@ -50,25 +50,29 @@ def open_data(options: RunOptions, data: str | None) -> WorkData:
         root, allow_subset = Path(record["root"]), bool(record["allow_subset"]) or options.allow_subset
     else:
         root, allow_subset = resolve(data, Path(options.data_root)), options.allow_subset
-    opened = open_other(root, allow_subset=allow_subset)
+    dataset = open_dataset(root, allow_subset=allow_subset)
     record = {
-        "root": str(opened.root.resolve()), "name": opened.dataset.name, "layout": opened.dataset.layout,
-        "allow_subset": allow_subset, "digest": opened.digest,
-        "pictures": {split: len(samples) for split, samples in opened.dataset.splits.items()},
+        "root": str(dataset.root.resolve()), "name": dataset.name, "layout": dataset.layout,
+        "allow_subset": allow_subset,
+        "pictures": {split: len(samples) for split, samples in dataset.splits.items()},
     }  # fmt: skip
     known = work.dataset_file.exists()
-    dataset_record.remember(work, record)
+    remembered = dataset_record.remember(work, record, _stamps(dataset))
     if not known:
-        for remark in opened.dataset.remarks:
+        for remark in dataset.remarks:
             console.warn(remark)
-    return opened
+    return WorkData(dataset, remembered["digest"])
 
 
 def open_other(root: Path, *, allow_subset: bool) -> WorkData:
     """A data set that need not be the work folder's own."""
     dataset = open_dataset(root, allow_subset=allow_subset)
+    return WorkData(dataset, dataset_record.fingerprint_of(_stamps(dataset)))
+
+
+def _stamps(dataset: Dataset) -> dataset_record.Stamps:
     names = {split: [sample.name for sample in samples] for split, samples in dataset.splits.items()}
-    return WorkData(dataset, dataset_record.fingerprint(dataset.root, names))
+    return dataset_record.stamps(dataset.root, names)
 
 
 def training_set(data: WorkData, architecture: Architecture, options: RunOptions) -> TrainingSet:

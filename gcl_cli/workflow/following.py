@@ -4,6 +4,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from gcl_cli import console
@@ -42,12 +43,13 @@ def last_epoch(epochs: list[dict[str, Any]]) -> dict[str, Any]:
 
 def resume(run: Run, state: TrainingState, team: Team = ALONE) -> None:
     """Put the state of the last checkpoint, if there is one, into `state`, in every process of the team."""
-    checkpoint = load_checkpoint(
-        run.folder / CHECKPOINTS,
-        passed_over=lambda path: console.warn(f"{path} is damaged: an earlier checkpoint takes its place."),
-    )
+    passed_over: list[Path] = []
+    checkpoint = load_checkpoint(run.folder / CHECKPOINTS, passed_over=passed_over.append)
+    instead = "an earlier checkpoint takes its place" if checkpoint else "there is no other: the training begins anew"
+    for path in passed_over:
+        console.warn(f"{path} is damaged: {instead}.")
     if team.leads:
-        run.forget_after(checkpoint["lines"] if checkpoint else 0)
+        run.put_back(checkpoint["lines"] if checkpoint else [])
     if checkpoint is None:
         return
     state.restore(checkpoint["state"])
@@ -157,7 +159,7 @@ def warn_of_camera_clusters(shares: Sequence[float | None]) -> None:
 
 
 def _saved(run: Run, state: TrainingState) -> dict[str, Any]:
-    return {"state": state.snapshot(), "lines": len(run.recorded())}
+    return {"state": state.snapshot(), "lines": run.recorded()}
 
 
 def _note(event: Event) -> str:

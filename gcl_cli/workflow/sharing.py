@@ -7,8 +7,11 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import TypeVar
+
+from gcl_cli.errors import GclError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -26,7 +29,7 @@ def map_shared(function: Callable[[Item], Result], items: Iterable[Item], *, pro
     """`function` of every item, in order; in this process when there is one, else in fresh ones.
 
     function and items must pickle; items are taken, and results kept, only a few at a time. An error in a process is
-    raised here. However this process ends, the others end with it.
+    raised here, and a GclError when one is killed. However this process ends, the others end with it.
     """
     if processes == 1:
         yield from map(function, items)
@@ -36,6 +39,11 @@ def map_shared(function: Callable[[Item], Result], items: Iterable[Item], *, pro
         pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_end_with_parent)
         try:
             yield from _few_at_a_time(pool, function, items, processes * AHEAD)
+        except BrokenProcessPool as error:
+            raise GclError(
+                f"One of the {processes} processes that share the work was killed; most often memory had run out.",
+                "Share among fewer, such as --threads 1; the same command goes on from what is done.",
+            ) from error
         finally:
             pool.shutdown(cancel_futures=True)
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gcl_cli.artifacts.files import digest_of
 from gcl_cli.datasets.decoding import read_pictures
+from gcl_cli.datasets.listing import expanded
 from gcl_cli.errors import GclError
 from gcl_cli.records import RunOptions, Sample, TrainingSet
 from gcl_cli.workflow.data import WorkData
@@ -46,7 +47,7 @@ def camera_styles(folder: str, data: WorkData, training: TrainingSet, options: R
 
     Raises GclError when cameras are unknown, when there is no such folder, and when it lacks a picture.
     """
-    samples, path = data.split("train"), Path(folder).expanduser()
+    samples, path = data.split("train"), expanded(folder)
     if training.cameras is None:
         raise GclError(
             f"--camstyle {folder}: the cameras of the pictures in {data.root} are unknown.",
@@ -70,7 +71,7 @@ def camera_styles(folder: str, data: WorkData, training: TrainingSet, options: R
 
 def styles_digest(folder: str) -> str:
     """The identity of a folder of camera-styled pictures: its files and their sizes."""
-    path = Path(folder).expanduser()
+    path = expanded(folder)
     if not path.is_dir():
         raise GclError(
             f"--camstyle {folder}: there is no such folder.", "Name the folder of the camera-styled pictures."

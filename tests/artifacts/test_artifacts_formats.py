@@ -196,8 +196,12 @@ def pictures(tmp_path):
     return tmp_path / "set"
 
 
-def record_of(root, names=("a", "b")) -> dict:
-    return {"root": str(root), "digest": dataset_record.fingerprint(root, {"train": list(names)})}
+def record_of(root) -> dict:
+    return {"root": str(root), "name": "set", "layout": "plain", "allow_subset": False, "pictures": {"train": 2}}
+
+
+def remember(work, root, names=("a", "b")) -> dict:
+    return dataset_record.remember(work, record_of(root), dataset_record.stamps(root, {"train": list(names)}))
 
 
 def test_a_work_folder_remembers_its_data_set(tmp_path, pictures):
@@ -205,24 +209,25 @@ def test_a_work_folder_remembers_its_data_set(tmp_path, pictures):
     with pytest.raises(GclError, match="has no data set yet") as caught:
         dataset_record.recall(work)
     assert "gcl mesh DATA" in caught.value.fix
-    dataset_record.remember(work, record_of(pictures))
-    dataset_record.remember(work, record_of(pictures))
-    assert dataset_record.recall(work) == record_of(pictures)
+    record = remember(work, pictures)
+    assert remember(work, pictures) == record == dataset_record.recall(work)
+    assert record["digest"] == dataset_record.fingerprint(pictures, {"train": ["a", "b"]})
 
 
 def test_another_data_set_is_refused(tmp_path, pictures):
     work = WorkFolder(tmp_path / "work")
-    dataset_record.remember(work, record_of(pictures))
+    record = remember(work, pictures)
+    found = dataset_record.stamps(pictures, {"train": ["a", "b"]})
     with pytest.raises(GclError, match="belongs to") as caught:
-        dataset_record.remember(work, {**record_of(pictures), "root": "/elsewhere"})
+        dataset_record.remember(work, record_of("/elsewhere"), found)
     assert "--work DIR" in caught.value.fix
-    assert dataset_record.recall(work) == record_of(pictures)
+    assert dataset_record.recall(work) == record
 
 
 @pytest.mark.parametrize("change", ["grown", "renamed", "fewer", "other split"])
 def test_changed_pictures_are_refused(tmp_path, pictures, change):
     work = WorkFolder(tmp_path / "work")
-    dataset_record.remember(work, record_of(pictures))
+    remember(work, pictures)
     names = {"train": ["a", "b"]}
     if change == "grown":
         (pictures / "a").write_text("longer")
@@ -231,6 +236,5 @@ def test_changed_pictures_are_refused(tmp_path, pictures, change):
         names = {"train": ["a", "c"]}
     else:
         names = {"train": ["a"]} if change == "fewer" else {"query": ["a", "b"]}
-    changed = {"root": str(pictures), "digest": dataset_record.fingerprint(pictures, names)}
     with pytest.raises(GclError, match="changed since"):
-        dataset_record.remember(work, changed)
+        dataset_record.remember(work, record_of(pictures), dataset_record.stamps(pictures, names))

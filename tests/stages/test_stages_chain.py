@@ -8,7 +8,6 @@ from urllib.error import URLError
 
 import pytest
 import torch
-from torchvision.models._api import WeightsEnum
 
 from gcl_cli import console, presets
 from gcl_cli.errors import GclError
@@ -16,7 +15,6 @@ from gcl_cli.records import RunOptions
 from gcl_cli.stages import cluster, evaluate, gan_warmup, gen_metrics, joint, mesh, render, synth, warmup
 from gcl_cli.stages.warmup import Warmup
 from gcl_cli.workflow import data, validation
-from gcl_cli.workflow.weights import inception
 
 CLUSTERING = {"radius": 0.5, "k1": 8, "k2": 3, "min_samples": 2, "precision": "fp32"}
 SMALL = {
@@ -227,10 +225,7 @@ def no_network(monkeypatch, tmp_path):
         raise URLError("no network")
 
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
-    monkeypatch.setattr(WeightsEnum, "get_state_dict", fail)
-    monkeypatch.setattr(
-        inception, "InceptionV3", type("Unfetched", (), {"BLOCK_INDEX_BY_DIM": {2048: 3}, "__new__": fail})
-    )
+    monkeypatch.setattr(torch.hub, "download_url_to_file", fail)
     return tmp_path / "hub" / "checkpoints"
 
 

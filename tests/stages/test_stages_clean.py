@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from gcl_cli.artifacts.layout import WorkFolder
+from gcl_cli.artifacts.seals import read_sealed, sealed
 from gcl_cli.cli import app
 from gcl_cli.stages import clean
 from gcl_cli.workflow.inspecting.survey import survey
@@ -115,8 +116,8 @@ def test_links_are_neither_followed_nor_removed(work, tmp_path):
 
 def test_a_data_set_inside_the_work_folder_stays(work):
     made_work.remade(work, "gan-warmup/main")
-    record = json.loads((work / "dataset.json").read_text())
-    (work / "dataset.json").write_text(json.dumps(record | {"root": str(work / "joint/main/crops")}))
+    record = read_sealed(work / "dataset.json", "")
+    (work / "dataset.json").write_text(json.dumps(sealed(record | {"root": str(work / "joint/main/crops")})))
     assert "joint/main" not in removable(work) and "evaluate/joint-main" in removable(work)
 
 

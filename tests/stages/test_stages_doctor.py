@@ -65,7 +65,8 @@ def test_unreadable_pictures_are_named(people):
     broken.write_bytes(broken.read_bytes()[:-40])
     assert wrong(people) == [
         ("problem", "pictures",
-         f"cannot be read: 2 ({TRAIN}/0001_c1s1_000001_01.png, {GALLERY}/0004_c2s1_000002_01.png)")
+         f"cannot be read: 2 ({TRAIN}/0001_c1s1_000001_01.png: it is empty, "
+         f"{GALLERY}/0004_c2s1_000002_01.png: image file is truncated)")
     ]  # fmt: skip
 
 

@@ -12,74 +12,29 @@ import time
 from pathlib import Path
 
 import pytest
+from forked_commands import Forked
+from small_chain import COMMANDS, Command, artifact, contents, files_in, make_chain, run_to_its_end, writing
 
 from gcl_cli.artifacts.checkpoints import KEPT, load_checkpoint, newest_checkpoint
+from gcl_cli.artifacts.folders import found_folders
+from gcl_cli.artifacts.layout import WorkFolder
+from gcl_cli.artifacts.manifest import MANIFEST, read_artifact
 from gcl_cli.artifacts.run import CHECKPOINTS
-from gcl_cli.records import RunOptions
-from gcl_cli.stages import mesh, render, synth
 
 pytestmark = pytest.mark.slow
 SEED = int(os.environ.get("GCL_KILL_SEED", time.time_ns() % 2**32))  # another one every time, printed with each test
-ALL_STEPS = ["--device", "cpu", "--threads", "1", "--json", "--checkpoint-every", "2", "--precision", "fp32"]
-CLUSTERING = ["--radius", "0.5", "--set", "k1=8", "--set", "k2=3", "--set", "min_samples=2"]
-NETWORKS = [
-    "trunk_width=16", "height=64", "width=32", "generator_width=4", "modulation_width=16", "discriminator_width=4",
-    "people=4", "pictures=2",
-]  # fmt: skip
-COMMANDS = {
-    "warmup": [
-        "warmup", "--preset", "tiny", "--epochs", "3", *CLUSTERING, *ALL_STEPS, "--set", "iterations=4",
-        *(word for pair in NETWORKS for word in ("--set", pair)),
-    ],
-    "gan-warmup": [
-        "gan-warmup", "--epochs", "2", "--reconstruction-epochs", "1", "--iterations", "5", "--batch-size", "4",
-        *ALL_STEPS,
-    ],
-    "joint": [
-        "joint", "--epochs", "3", "--iterations", "3", "--batch-size", "4", "--set", "contrast_steps=1", *CLUSTERING,
-        *ALL_STEPS,
-    ],
-}  # fmt: skip
+KILLS = 20
 
 
-def start(work: Path, stage: str, name: str) -> subprocess.Popen:
-    command = [sys.executable, "-m", "gcl_cli", *COMMANDS[stage], "--work", str(work), "--name", name]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-
-
-def wait_until_it_trains(process: subprocess.Popen, partial: Path) -> None:
-    """Until the process holds the lock of its folder, or has ended."""
-    while process.poll() is None:
-        time.sleep(0.01)
-        if not (partial / "lock").exists():
-            continue
-        with (partial / "lock").open() as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return
-
-
-def to_the_end(work: Path, stage: str, name: str) -> float:
-    """Run a command to its end; returns the seconds from taking the lock on."""
-    process = start(work, stage, name)
-    wait_until_it_trains(process, work / stage / f"{name}.partial")
-    begun = time.monotonic()
-    _, said = process.communicate()
-    assert process.returncode == 0, said
-    return time.monotonic() - begun
-
-
-def contents(folder: Path) -> tuple[dict[str, str], list[dict]]:
-    """Digests of all files, and the lines of the metrics without what depends on the clock and the name."""
-    manifest = json.loads((folder / "manifest.json").read_text())
-    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    assert there == {*manifest["outputs"], "manifest.json", "metrics.jsonl"}
-    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    lines = [line.get("result", line) for line in lines]
-    timed = ("time", "pictures_per_second", "sheet")
-    kept = [{k: v for k, v in line.items() if k not in timed and not k.startswith("seconds_")} for line in lines]
-    return manifest["outputs"], kept
+def refuse_half_artifacts(work: Path) -> None:
+    """Whatever has the name of a finished artifact is one, to the bit; what is unfinished has another name."""
+    folders = [folder for stage in work.iterdir() if stage.is_dir() for folder in stage.iterdir()]
+    for folder in folders:
+        assert folder.name.endswith(".partial") or (folder / MANIFEST).is_file(), f"{folder} is no artifact"
+    for found in found_folders(WorkFolder(work)):
+        assert not found.damage, found
+        if not found.partial:
+            read_artifact(WorkFolder(work), found.reference)
 
 
 def whole_checkpoints(partial: Path, newest: int) -> int:
@@ -95,55 +50,78 @@ def whole_checkpoints(partial: Path, newest: int) -> int:
     return found
 
 
-def kill_again_and_again(work: Path, stage: str, kills: int) -> None:
-    chance = random.Random(f"{SEED} {stage}")
-    sys.stdout.write(f"\n{stage}: GCL_KILL_SEED={SEED}" + "\n")
-    partial, final = work / stage / "killed.partial", work / stage / "killed"
-    span = to_the_end(work, stage, "unbroken")
-    expected = contents(work / stage / "unbroken")
-    left, newest, finished = kills, 0, 0
+def remove(command: Command) -> None:
+    for path in command.made:
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def kill_again_and_again(title: str, command: Command, expected: list[object], work: Path, *, span: float) -> None:
+    """Kill a command at random moments of its first `span` seconds, and let it come to its end now and then."""
+    chance = random.Random(f"{SEED} {title}")
+    left, newest, finished, said = KILLS, 0, 0, work.with_name("said.txt")
+    partial = command.made[0].with_name(command.made[0].name + ".partial")
     while left:
-        process = start(work, stage, "killed")
-        wait_until_it_trains(process, partial)
-        time.sleep(chance.uniform(0, 0.6 * span))
-        if process.poll() is None:
+        process = Forked(command.words, said)
+        if process.wait(chance.uniform(0, span)) is None:
             process.kill()
-            process.communicate()
             left -= 1
-            newest = whole_checkpoints(partial, newest) if partial.exists() else newest
-            sys.stdout.write(f"  killed, {left} to go; newest checkpoint: {newest}" + "\n")
+            refuse_half_artifacts(work)
+            newest = whole_checkpoints(partial, newest) if partial.exists() else 0
+            if not any(path.exists() for path in command.made):
+                continue
+            for path, wanted in zip(command.made, expected, strict=True):
+                if isinstance(wanted, dict) and path.exists():
+                    assert files_in(path).items() <= wanted.items(), "a file is cut short"
             continue
-        assert process.returncode == 0, process.communicate()[1]
-        assert contents(final) == expected
-        shutil.rmtree(final)
+        assert process.poll() == 0, process.talk()
+        assert [command.contents(path) for path in command.made] == expected
+        remove(command)
         newest, finished = 0, finished + 1
-    to_the_end(work, stage, "killed")
-    assert contents(final) == expected
-    sys.stdout.write(f"  {kills} kills, {finished + 1} runs came to their end, no difference" + "\n")
+    run_to_its_end(command, said)
+    assert [command.contents(path) for path in command.made] == expected
+    ended = f"{finished + 1} runs came to their end"
+    sys.stdout.write(f"\n{KILLS} kills of gcl {title}, {ended}: 0 differences (GCL_KILL_SEED={SEED})\n")
 
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory) -> Path:
-    """A work folder with bodies and views of twelve people, and one unbroken run of each training."""
-    folder = tmp_path_factory.mktemp("killed")
-    people, work = folder / "people", folder / "work"
-    synth.run(str(people), {"ids": 12, "cameras": 2, "images": 2}, threads=1, restart=False)
-    options = RunOptions(work=str(work), device="cpu", threads=1)
-    mesh.run(options, str(people), {"sheet": 2})
-    render.run(options, "main", {"height": 64, "width": 32, "backend": "numpy"})
-    for stage in ("warmup", "gan-warmup"):
-        to_the_end(work, stage, "main")
-    return work
+    return make_chain(tmp_path_factory.mktemp("killed"))
 
 
-@pytest.mark.parametrize(("stage", "kills"), [("warmup", 4), ("gan-warmup", 6), ("joint", 20)])
-def test_killed_at_random_moments_a_training_ends_with_the_files_of_an_unbroken_one(work, stage, kills):
-    kill_again_and_again(work, stage, kills)
+@pytest.mark.parametrize("stage", COMMANDS)
+def test_killed_at_random_moments_a_command_ends_with_the_artifact_of_an_unbroken_one(work, stage):
+    unbroken, killed = (artifact(work, stage, name) for name in ("unbroken", "killed"))
+    span = run_to_its_end(unbroken, work.with_name("said.txt"))
+    expected = [contents(path) for path in unbroken.made]
+    trained = "--checkpoint-every" in unbroken.words
+    kill_again_and_again(stage, killed, expected, work, span=span * (0.6 if trained else 0.95))
+
+
+@pytest.mark.parametrize("name", ["synth", "views", "search", "export", "export --format onnx", "report"])
+def test_killed_at_random_moments_a_command_leaves_whole_files_and_ends_with_those_of_an_unbroken_one(work, name):
+    command = writing(work, name, work.with_name(name.replace(" ", "_")))
+    span = run_to_its_end(command, work.with_name("said.txt"))
+    expected = [command.contents(path) for path in command.made]
+    remove(command)
+    kill_again_and_again(name, command, expected, work, span=0.95 * span)
 
 
 # --- several processes ------------------------------------------------------------------------------------------------
 
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+
+
+def wait_until_it_trains(process: subprocess.Popen, partial: Path) -> None:
+    """Until the process holds the lock of its folder, or has ended."""
+    while process.poll() is None:
+        time.sleep(0.01)
+        if not (partial / "lock").exists():
+            continue
+        with (partial / "lock").open() as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return
 
 
 def start_team(work: Path, name: str, *, processes: int) -> subprocess.Popen:

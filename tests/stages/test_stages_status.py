@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from gcl_cli import console
+from gcl_cli.artifacts.seals import read_sealed, sealed
 from gcl_cli.cli import app
 from gcl_cli.stages import status
 
@@ -119,8 +120,8 @@ def test_an_empty_folder_says_how_to_begin(tmp_path, monkeypatch):
 
 
 def test_another_data_set_makes_what_was_learned_stale_but_not_what_evaluate_measured_elsewhere(work):
-    record = json.loads((work / "dataset.json").read_text())
-    (work / "dataset.json").write_text(json.dumps(record | {"digest": "other"}))
+    record = read_sealed(work / "dataset.json", "")
+    (work / "dataset.json").write_text(json.dumps(sealed(record | {"digest": "other"})))
     found = states(work)
     assert found["mesh/main"] == found["warmup/main"] == found["evaluate/joint-main"] == "stale"
     assert {row["reason"] for row in status.run(str(work))["artifacts"] if row["stage"] == "evaluate"} == {

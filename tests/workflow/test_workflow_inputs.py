@@ -188,8 +188,7 @@ def test_fid_without_its_weights_says_which_file_where_and_what_can_be_measured_
         raise URLError("no network")
 
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    offline_network = type("Offline", (), {"BLOCK_INDEX_BY_DIM": {2048: 3}, "__init__": offline})
-    monkeypatch.setattr(inception, "InceptionV3", offline_network)
+    monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
     with pytest.raises(GclError) as caught:
         inception.load_inception(CPU)
     assert str(tmp_path / "checkpoints" / "pt_inception-2015-12-05-6726825d.pth") in caught.value.problem
@@ -204,7 +203,7 @@ def test_another_file_under_the_name_of_the_fid_weights_is_refused(monkeypatch, 
     (tmp_path / "checkpoints" / "pt_inception-2015-12-05-6726825d.pth").write_bytes(b"other weights")
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     monkeypatch.setattr(inception, "InceptionV3", load)
-    with pytest.raises(GclError, match="not the file that FID is defined with"):
+    with pytest.raises(GclError, match="is not the file that https://"):
         inception.load_inception(CPU)
 
 

@@ -9,7 +9,6 @@ import torch
 from foreign_families import FAMILIES
 from PIL import Image
 from torchvision.models import ResNet50_Weights, resnet50
-from torchvision.models._api import WeightsEnum
 
 from gcl_cli import presets
 from gcl_cli.artifacts.layout import WorkFolder
@@ -20,6 +19,7 @@ from gcl_cli.errors import GclError
 from gcl_cli.records import RunOptions
 from gcl_cli.stages import cluster, evaluate, warmup
 from gcl_cli.workflow.weights.networks import new_gan, save_networks
+from gcl_cli.workflow.weights.published import PublishedFile
 from gcl_cli.workflow.weights.starting_gan import gan_digests, load_gan_files, with_layout_of
 from gcl_cli.workflow.weights.starting_weights import (
     new_encoder,
@@ -175,17 +175,18 @@ def test_names_that_are_nothing_are_refused(work):
 @pytest.mark.parametrize(("name", "member"), [("imagenet", "IMAGENET1K_V1"), ("imagenet-v2", "IMAGENET1K_V2")])
 def test_imagenet_names_fetch_the_weights_that_they_say(work, monkeypatch, name, member):
     published, asked = resnet50().state_dict(), []
-    monkeypatch.setattr(WeightsEnum, "get_state_dict", lambda self, **_: asked.append(self) or published)
+    monkeypatch.setattr(PublishedFile, "tensors", lambda self: asked.append(self.url) or published)
     encoder = open_encoder(work, encoder=None, init=name, stages=()).load(CPU)
-    assert asked == [ResNet50_Weights[member]]
+    assert asked == [ResNet50_Weights[member].url]
     assert torch.equal(encoder.trunk.conv1.weight, published["conv1.weight"])
 
 
-def test_without_a_network_the_imagenet_weights_say_where_to_put_them(work, monkeypatch):
+def test_without_a_network_the_imagenet_weights_say_where_to_put_them(work, tmp_path, monkeypatch):
     def offline(*_, **__):
         raise URLError("no network")
 
-    monkeypatch.setattr(WeightsEnum, "get_state_dict", offline)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
     with pytest.raises(GclError, match="cannot be fetched") as caught:
         new_encoder(read_start(work, "imagenet-v2"), Architecture(), seed=1, device=CPU)
     assert "Put the file there" in caught.value.fix

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gcl_cli import console
 from gcl_cli.config import Architecture, GenMetricsSettings
 from gcl_cli.datasets import plain_folder
 from gcl_cli.datasets.decoding import picture_sizes, read_pictures
@@ -58,7 +59,10 @@ def open_folder(path: Path, option: str, *, settings: GenMetricsSettings, thread
     """The pictures anywhere below `path`, at most `settings.pictures`; GclError where there are too few."""
     if not path.is_dir():
         raise GclError(f"{option} {path}: there is no such folder.", f"Name a folder of pictures: {option} DIR")
-    names = [sample.name for sample in plain_folder.read(path).splits["train"]]
+    found = plain_folder.pictures_below(path)
+    names = found.names
+    for remark in found.remarks:
+        console.warn(remark)
     chance = torch.Generator().manual_seed(settings.seed)
     rows = torch.randperm(len(names), generator=chance)[: settings.pictures or len(names)].sort().values.tolist()
     if len(rows) < FEWEST:

@@ -134,7 +134,7 @@ def read_given(root: Path, scratch: Path, axes: str, shard: GivenShard) -> Verte
         points = mesh.vertices if axes == "y-down" else mesh.vertices * np.array([1, -1, -1], np.float32)
         camera = filling_camera(points, size) if mesh.camera is None else mesh.camera
         middle = _middle(points)
-        vertices.append((points - middle).astype(np.float16))
+        vertices.append(_in_half_precision(points - middle, place))
         cameras.append(camera + np.array([0, *(camera[0] * middle[:2])], np.float32))
     status = np.array([FALLBACK if place is None else OK for place in shard.places], np.uint8)
     return VertexMeshes(np.stack(vertices), np.stack(cameras), status)
@@ -151,6 +151,16 @@ def filling_camera(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def _middle(points: np.ndarray) -> np.ndarray:
     """The middle [3] of the bounding box of `points` [V, 3]: half precision is finest around it."""
     return (points.min(axis=0) + points.max(axis=0)) / 2
+
+
+def _in_half_precision(points: np.ndarray, place: Place | None) -> np.ndarray:
+    """`points` [V, 3] as they are stored; GclError where they are too far apart for that."""
+    if np.abs(points).max() > np.finfo(np.float16).max:
+        raise GclError(
+            f"{place.path if place else 'A mesh'} is {2 * np.abs(points).max():.0f} metres large.",
+            "Give meshes of people, in metres.",
+        )
+    return points.astype(np.float16)
 
 
 def _refuse_other_topology(mesh: Mesh, first: Mesh, place: Place | None) -> None:

@@ -1,5 +1,6 @@
 """A table made in shards: shared among processes, each shard on the disk as soon as it is done."""
 
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import TypeVar
 
 from gcl_cli import console
 from gcl_cli.artifacts.run import SHARDS, Run
+from gcl_cli.artifacts.seals import is_whole, seal_folder
 from gcl_cli.workflow.sharing import map_shared
 
 SIZE = 64  # pictures; what an interruption may cost each process
@@ -46,15 +48,18 @@ def work_through(
     *,
     processes: int,
 ) -> None:
-    """Make and write the shards that an earlier run of the job has not left; `make` must pickle."""
-    waiting = [shard for shard in shards if not shard_folder(job, shard).exists()]
+    """Make and write the shards that an earlier run of the job has not left whole; `make` must pickle."""
+    waiting = [shard for shard in shards if not is_whole(shard_folder(job, shard))]
     total, left = (sum(len(shard.names) for shard in some) for some in (shards, waiting))
     with console.meter(job.stage, total, total - left) as meter:
         tables = map_shared(make, waiting, processes=min(processes, max(len(waiting), 1)))
         for shard, table in zip(waiting, tables, strict=True):
             temporary = shard_folder(job, shard).with_suffix(".tmp")
-            temporary.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(temporary, ignore_errors=True)
+            temporary.mkdir(parents=True)
             write(temporary, shard, table)
+            seal_folder(temporary)
+            shutil.rmtree(shard_folder(job, shard), ignore_errors=True)  # of one that is damaged
             temporary.rename(shard_folder(job, shard))
             meter.advance(len(shard.names))
 

@@ -10,9 +10,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from gcl_cli import console
-from gcl_cli.artifacts.files import read_json
 from gcl_cli.artifacts.layout import WorkFolder
-from gcl_cli.artifacts.manifest import MANIFEST, Artifact
+from gcl_cli.artifacts.manifest import MANIFEST, Artifact, read_manifest
 from gcl_cli.body.model import load_body
 from gcl_cli.body.silhouette import Surface
 from gcl_cli.body.views import PICTURE_UP, render_views, up_axis
@@ -86,8 +85,8 @@ class _DrawnBodies:
 
 def _drawing(work: WorkFolder, gan: Artifact) -> RenderSettings:
     """How the generator's own bodies were drawn, so that new ones look the same to it."""
-    path = work.artifact("render/main") / MANIFEST
-    config = read_json(path)["config"] if path.exists() else {}
+    folder = work.artifact("render/main")
+    config = read_manifest(folder).config if (folder / MANIFEST).exists() else {}
     if "meshes" not in config:
         console.warn(f"{gan.reference} learned from bodies drawn elsewhere: gcl's own bodies may look strange to it.")
         return RenderSettings()

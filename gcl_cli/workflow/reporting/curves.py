@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gcl_cli.artifacts.files import sha256
 from gcl_cli.artifacts.layout import MADE_BY
 from gcl_cli.artifacts.run import METRICS
 from gcl_cli.errors import GclError
@@ -29,19 +30,33 @@ class Training:
 
 def trainings(found: Survey) -> list[Training]:
     """Every training of which epochs are recorded; GclError where there is none."""
-    read = [(entry, _epochs(entry.found.folder / METRICS)) for entry in found.entries]
+    read = [(entry, _epochs(entry)) for entry in found.entries]
     trained = [_training(entry, lines) for entry, lines in read if lines]
     if not trained:
         raise GclError(f"{found.work.root} has no training with a finished epoch yet.", MADE_BY["warmup"])
     return trained
 
 
-def _epochs(path: Path) -> list[dict[str, Any]]:
-    """The recorded epochs; a last line that is being written is left out."""
+def _epochs(entry: Entry) -> list[dict[str, Any]]:
+    """The recorded epochs; a last line that is being written is left out. GclError where the file was changed."""
+    path, recorded = entry.found.folder / METRICS, entry.found.metrics
     if not path.is_file():
         return []
-    whole = [line for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("\n")]
-    return [values for values in map(json.loads, whole) if "epoch" in values]
+    if recorded not in (None, sha256(path)):
+        raise _damaged(path, entry)
+    whole = [line for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
+    try:
+        epochs = [values for values in map(json.loads, whole) if "epoch" in values]
+    except (ValueError, TypeError, RecursionError) as error:
+        raise _damaged(path, entry) from error
+    if not all(isinstance(values, dict) and isinstance(values["epoch"], int) for values in epochs):
+        raise _damaged(path, entry)
+    return epochs
+
+
+def _damaged(path: Path, entry: Entry) -> GclError:
+    fix = f"Delete it: {entry.reference} has no curves then; all else of it is as it was."
+    return GclError(f"{path} is damaged: it is not what was written.", fix)
 
 
 def _training(entry: Entry, lines: list[dict[str, Any]]) -> Training:

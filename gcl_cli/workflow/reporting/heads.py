@@ -5,6 +5,7 @@ from PIL import Image
 
 from gcl_cli.artifacts.formats import read_meshes
 from gcl_cli.artifacts.layout import WorkFolder
+from gcl_cli.artifacts.manifest import MANIFEST, read_artifact
 from gcl_cli.workflow.meshes.bodies import STATUS
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels
@@ -38,8 +39,10 @@ class Heads:
 
 def known_heads(work: WorkFolder) -> Heads:
     """The heads that the mesh artifact has sure landmarks of; none without that artifact, or with foreign meshes."""
-    folder = work.artifact("mesh")
     landmarks: dict[str, np.ndarray] = {}
+    if not (work.artifact("mesh") / MANIFEST).exists():
+        return Heads(landmarks)
+    folder = read_artifact(work, "mesh").folder  # whole: a changed landmark would leave a face as it is
     for split in ("train", "query", "gallery"):
         if (folder / f"{split}.safetensors").is_file():
             names, meshes = read_meshes(folder, split)

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 from collections.abc import Sequence
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -17,10 +18,6 @@ FOLDER = "templates"  # beside this file
 
 def html_of(sections: Sequence[Section], about: dict[str, Any]) -> str:
     """The page; every text is escaped. about: `title`, `facts` (pairs), `blurred` and `made_by`."""
-    environment = Environment(
-        loader=PackageLoader("gcl_cli.workflow.reporting", FOLDER), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
     style, script = (
         files("gcl_cli.workflow.reporting").joinpath(FOLDER, name).read_text() for name in ("page.css", "page.js")
     )
@@ -28,9 +25,17 @@ def html_of(sections: Sequence[Section], about: dict[str, Any]) -> str:
         f"default-src 'none'; img-src data:; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
         "base-uri 'none'; form-action 'none'"
     )
-    return environment.get_template("page.html").render(
+    return _environment().get_template("page.html").render(
         sections=sections, style=Markup(style), script=Markup(script), policy=policy,
         chart_width=charts.WIDTH, chart_height=charts.HEIGHT, **about,
+    )  # fmt: skip
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("gcl_cli.workflow.reporting", FOLDER), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
 
 

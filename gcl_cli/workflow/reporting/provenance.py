@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from gcl_cli.artifacts.files import read_json
-from gcl_cli.artifacts.manifest import MANIFEST, Manifest
+from gcl_cli.artifacts.manifest import read_manifest
 from gcl_cli.errors import GclError
 from gcl_cli.workflow.inspecting.own_settings import command_for
 from gcl_cli.workflow.inspecting.survey import Entry, Survey
@@ -36,7 +35,7 @@ def origins(found: Survey) -> list[Origin]:
 
 def _origin(entry: Entry, everything: Survey) -> Origin:
     folder, is_whole = entry.found, not entry.found.partial and entry.state != "damaged"
-    manifest = Manifest.model_validate(read_json(folder.folder / MANIFEST)) if is_whole else None
+    manifest = read_manifest(folder.folder) if is_whole else None
     return Origin(
         entry.reference, entry.state, entry.reason,
         command_for(folder, everything) if folder.config else "",

@@ -10,6 +10,7 @@ from torch import Tensor
 from gcl_cli.artifacts.embedding_files import embeddings_file
 from gcl_cli.artifacts.formats import read_names
 from gcl_cli.artifacts.layout import WorkFolder
+from gcl_cli.artifacts.manifest import read_artifact
 from gcl_cli.config import EvaluateSettings, ReportSettings
 from gcl_cli.datasets.dataset import require_split
 from gcl_cli.errors import GclError
@@ -106,6 +107,7 @@ def _embeddings(
             and not any(config.get(name) for name in OTHERWISE) and embeddings_file(folder, split).is_file()
             and read_names(folder, split) == names
         ):  # fmt: skip
+            read_artifact(work, entry.reference)  # whole
             return load_file(embeddings_file(folder, split))["embeddings"]
     pictures = len(data.split("query")) + len(data.split("gallery"))
     if pictures > settings.embed_at_most:
