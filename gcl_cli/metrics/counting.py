@@ -8,7 +8,7 @@ from types import ModuleType
 
 import numpy as np
 
-COMPARED = 100  # entries of a row that machine code compares with all others faster than the row is sorted (measured)
+COMPARED = 100  # entries of a row that machine code compares with all others sooner than the row is sorted, timed alone
 SORTED_AT_ONCE = 1 << 20  # distances
 
 
