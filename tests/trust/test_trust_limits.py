@@ -85,7 +85,9 @@ def test_memory_is_the_same_for_ten_times_the_pictures(works, step):
 def test_a_thousand_training_steps_leave_nothing_behind(tmp_path):
     work = make_chain(tmp_path)
     words = ["joint", "--epochs", "250", "--iterations", "2", *COMMANDS["joint"][5:], "--work", str(work)]
-    process = subprocess.Popen([sys.executable, "-m", "gcl_cli", *words], stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gcl_cli", *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     metrics, marks = work / "joint" / "main.partial" / "metrics.jsonl", {}
     while process.poll() is None:
         with suppress(OSError):  # not begun, or just finished
