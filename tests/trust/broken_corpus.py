@@ -2,10 +2,12 @@
 
 import io
 import os
+import signal
 import socket
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,22 @@ from PIL import Image
 
 Write = Callable[[Path], None]
 MARKET = ("bounding_box_train", "query", "bounding_box_test")
+
+
+@contextmanager
+def alarm(seconds: int) -> Iterator[None]:
+    """What hangs inside fails."""
+
+    def hangs(*_: object) -> None:
+        raise TimeoutError("it hangs")
+
+    before = signal.signal(signal.SIGALRM, hangs)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def person(seed: int = 0, height: int = 64, width: int = 32) -> Image.Image:

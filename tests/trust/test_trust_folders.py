@@ -66,17 +66,9 @@ COMMANDS: dict[str, tuple[str, ...]] = {  # what reads pictures, beside a data s
 
 
 @pytest.fixture(autouse=True)
-def alarm() -> Iterator[None]:
-    """What hangs fails."""
-
-    def hangs(*_):
-        raise TimeoutError("it hangs")
-
-    before = signal.signal(signal.SIGALRM, hangs)
-    signal.alarm(SECONDS)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
+def no_hanging() -> Iterator[None]:
+    with corpus.alarm(SECONDS):
+        yield
 
 
 @pytest.fixture
