@@ -54,14 +54,7 @@ def read_embedding_table(folder: Path) -> EmbeddingTable:
             shape = json.loads(file.read(min(length, HEADER)))["embeddings"]["shape"]
         embeddings = np.memmap(path, np.dtype("<f4"), "r", offset=8 + length, shape=tuple(shape))
         stamps = load_file(folder / f"{TABLE}.stamps.safetensors")["stamps"]
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        OverflowError,
-        SafetensorError,
-    ) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, SafetensorError) as error:
         raise unusable(path, str(error)) from error
     if embeddings.shape[:1] != (len(names),) or embeddings.ndim != 2 or stamps.shape != (len(names), 2):
         raise unusable(path, f"it has not one row for each of {len(names)} pictures")

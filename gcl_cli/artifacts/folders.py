@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gcl_cli.artifacts.layout import MADE_BY, WorkFolder, reference
-from gcl_cli.artifacts.lock import LOCK, is_locked, take_lock
+from gcl_cli.artifacts.lock import LOCK, take_lock
 from gcl_cli.artifacts.manifest import MANIFEST, NewerVersionError, is_config, read_manifest
 from gcl_cli.artifacts.run import CHECKPOINTS, METRICS, REPLACED, RUN, SHARDS
 from gcl_cli.artifacts.seals import read_sealed
@@ -101,11 +101,6 @@ def replaced_config(partial: Path) -> dict[str, Any]:
     """The settings of the artifact that waits in a partial folder to be replaced; empty where there is none."""
     waiting = partial / REPLACED
     return dict(read_manifest(waiting).config) if (waiting / MANIFEST).is_file() else {}
-
-
-def is_running(partial: Path) -> bool:
-    """Whether a gcl process is at work in a partial folder."""
-    return is_locked(partial)
 
 
 def work_done(partial: Path) -> dict[str, int]:

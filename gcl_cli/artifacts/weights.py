@@ -24,9 +24,9 @@ def read_architecture(path: Path) -> Architecture:
         with safe_open(path, framework="pt") as file:
             header = (file.metadata() or {}).get("architecture")
     except SafetensorError as error:
-        raise GclError(f"{path} is no safetensors file ({error}).", "Give a file that a gcl command wrote.") from error
+        raise _foreign(path, f"is no safetensors file ({error})") from error
     if header is None:
-        raise GclError(f"{path} does not say its architecture.", "Give a file that a gcl command wrote.")
+        raise _foreign(path, "does not say its architecture")
     try:
         return Architecture(**json.loads(header))
     except (ValueError, TypeError, RecursionError, ValidationError) as error:
@@ -41,4 +41,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except SafetensorError as error:
-        raise GclError(f"{path} is no safetensors file ({error}).", "Give a file that a gcl command wrote.") from error
+        raise _foreign(path, f"is no safetensors file ({error})") from error
+
+
+def _foreign(path: Path, problem: str) -> GclError:
+    return GclError(f"{path} {problem}.", "Give a file that a gcl command wrote.")

@@ -20,9 +20,9 @@ from gcl_cli import console
 from gcl_cli.api import clean, status
 from gcl_cli.artifacts import run as run_module
 from gcl_cli.artifacts.dataset_record import recall
-from gcl_cli.artifacts.folders import drop_partial, found_folders, is_running
+from gcl_cli.artifacts.folders import drop_partial, found_folders
 from gcl_cli.artifacts.layout import WorkFolder
-from gcl_cli.artifacts.lock import LOCK, take_lock
+from gcl_cli.artifacts.lock import LOCK, is_locked, take_lock
 from gcl_cli.artifacts.manifest import read_artifact
 from gcl_cli.artifacts.run import CHECKPOINTS, METRICS, REPLACED, RUN, Run
 from gcl_cli.artifacts.storage import storage_in_words
@@ -70,11 +70,11 @@ def test_the_refusal_names_the_process_that_holds_the_lock_and_its_machine_and_a
             run.begin(restart=False)
         assert f"process {holder.pid} on {os.uname().nodename}, since " in caught.value.problem
         assert "Wait for it" in caught.value.fix
-        assert is_running(run.folder)
+        assert is_locked(run.folder)
     finally:
         holder.kill()
         holder.wait()
-    assert not is_running(run.folder)
+    assert not is_locked(run.folder)
     with run.begin(restart=False):  # although the file of the killed process is still there
         assert (run.folder / LOCK).read_text().startswith(f"process {os.getpid()} on ")
 
@@ -93,7 +93,7 @@ def test_a_look_at_a_run_that_begins_does_not_stop_it(work):
 
     def look() -> None:
         while not stop.is_set():
-            is_running(run.folder)
+            is_locked(run.folder)
 
     threads = [threading.Thread(target=look) for _ in range(2)]
     for thread in threads:
@@ -123,7 +123,7 @@ def test_a_lock_whose_folder_was_published_meanwhile_is_not_mistaken_for_that_of
 
     monkeypatch.setattr(run_module.take_lock.__globals__["fcntl"], "flock", publish_first)
     with second.begin(restart=False):
-        assert is_running(second.folder), "the lock lies in the published folder"
+        assert is_locked(second.folder), "the lock lies in the published folder"
         with pytest.raises(GclError, match="in use"):
             begun(work, "mesh/main").begin(restart=False)
 

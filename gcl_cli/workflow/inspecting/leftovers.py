@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gcl_cli.artifacts.folders import SCRATCH, TEMPORARY, drop_partial, is_running, size_of
+from gcl_cli.artifacts.folders import SCRATCH, TEMPORARY, drop_partial, size_of
+from gcl_cli.artifacts.lock import is_locked
 from gcl_cli.workflow.inspecting.survey import Entry, Survey
 
 
@@ -38,7 +39,7 @@ def leftovers(found: Survey) -> list[Leftover]:
 def remove(leftover: Leftover) -> bool:
     """Remove it, unless a run has come back to it; returns whether it is gone."""
     if leftover.partial:
-        if is_running(leftover.path):
+        if is_locked(leftover.path):
             return False
         drop_partial(leftover.path)
     elif leftover.path.is_dir():

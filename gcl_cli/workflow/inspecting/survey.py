@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from gcl_cli.artifacts.dataset_record import recall
-from gcl_cli.artifacts.folders import FoundFolder, found_folders, is_running, size_of, work_done
+from gcl_cli.artifacts.folders import FoundFolder, found_folders, size_of, work_done
 from gcl_cli.artifacts.layout import WorkFolder
+from gcl_cli.artifacts.lock import is_locked
 
 State = Literal["fresh", "stale", "damaged", "interrupted", "running"]
 
@@ -63,7 +64,7 @@ def survey(work: WorkFolder) -> Survey:
 
 def _entry(found: FoundFolder, finished: Mapping[str, FoundFolder], dataset: dict[str, Any] | None) -> Entry:
     size, done = size_of(found.folder), work_done(found.folder) if found.partial else {}
-    if found.partial and is_running(found.folder):
+    if found.partial and is_locked(found.folder):
         return Entry(found, "running", "", size, done)
     if found.damage:
         return Entry(found, "damaged", found.damage, size, done)
