@@ -11,33 +11,33 @@ AnySettings = TypeVar("AnySettings", bound=Settings)
 _FROM_SCRATCH: dict[str, dict[str, Any]] = {
     "warmup": {
         "epochs": 44, "iterations": 40, "people": 12, "pictures": 4, "batchnorm_groups": 1, "optimizer": "adamw",
-        "learning_rate": 1e-3, "decay_at": (0.6, 0.85), "radius": 0.4, "k1": 20, "precision": "bf16",
+        "learning_rate": 1e-3, "decay_at": (0.6, 0.85), "radius": 0.4, "k1": 20, "precision": "auto",
         "colour_epochs": 10, "colour_jitter": 0.3, "init": "none",
     },
     "warmup-jvtc": {  # times stay out: the frame numbers of synthetic people are drawn at random
-        "epochs": 20, "iterations": 25, "batch_size": 32, "versions": 2, "precision": "bf16", "init": "none",
+        "epochs": 20, "iterations": 25, "batch_size": 32, "versions": 2, "precision": "auto", "init": "none",
         "learning_rate": 0.05, "new_layer_factor": 2.0, "decay_at": (0.6, 0.85), "global_weight": 1.0,
         "cluster_from": 0, "cluster_every": 1, "colour_epochs": 10, "temporal_from": 20, "camera_aware": True,
         "radius": 0.28, "min_samples": 4,
     },
-    "warmup-mmcl": {"epochs": 40, "iterations": 45, "batch_size": 48, "precision": "bf16", "init": "none"},
+    "warmup-mmcl": {"epochs": 40, "iterations": 45, "batch_size": 48, "precision": "auto", "init": "none"},
     "warmup-act": {
         "epochs": 20, "cluster_every": 2, "iterations": 20, "people": 12, "learning_rate": 5e-4, "rho": 0.015,
-        "camera_aware": True, "precision": "bf16", "init": "none",
+        "camera_aware": True, "precision": "auto", "init": "none",
     },
     "warmup-supervised": {
-        "epochs": 40, "iterations": 40, "people": 12, "optimizer": "adamw", "learning_rate": 1e-3, "precision": "bf16",
+        "epochs": 40, "iterations": 40, "people": 12, "optimizer": "adamw", "learning_rate": 1e-3, "precision": "auto",
         "init": "none",
     },
     "gan-warmup": {
         "epochs": 3, "reconstruction_epochs": 20, "iterations": 45, "generator_rate": 5e-4,
-        "discriminator_rate": 4e-4, "precision": "bf16", "penalty_every": 4, "sheet_every": 5,
+        "discriminator_rate": 4e-4, "precision": "auto", "penalty_every": 4, "sheet_every": 5,
     },
     "joint": {
         "epochs": 20, "iterations": 18, "contrast_steps": 4, "augment": "classic", "identity_rate": 1e-3,
         "refresh": "all",
         "generator_rate": 2e-4, "discriminator_rate": 2e-4, "decay_at": (0.6,), "radius": 0.4, "k1": 20,
-        "precision": "bf16", "penalty_every": 4, "sheet_every": 5,
+        "precision": "auto", "penalty_every": 4, "sheet_every": 5,
     },
     "cluster": {"radius": 0.4, "k1": 20},
 }  # fmt: skip

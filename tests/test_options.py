@@ -135,7 +135,7 @@ def test_help_shows_the_default_and_what_presets_make_of_it(stage):
     [
         ("joint", "epochs", "INTEGER"), ("joint", "identity_rate", "NUMBER"), ("cluster", "radius", "NUMBER|none"),
         ("gan-warmup", "iterations", "INTEGER|none"), ("render", "angles", "INTEGER,..."), ("warmup", "init", "TEXT"),
-        ("joint", "losses", "gan|vi|vi_syn|vi_mem|mixup|prototype,..."), ("warmup", "precision", "fp32|bf16"),
+        ("joint", "losses", "gan|vi|vi_syn|vi_mem|mixup|prototype,..."), ("warmup", "precision", "fp32|bf16|auto"),
     ],
 )  # fmt: skip
 def test_help_shows_what_may_be_typed(stage, name, metavar):

@@ -38,7 +38,9 @@ class TrainSettings(Settings):
     """What every training command has."""
 
     seed: int = setting(1, "seed of all random choices", option=True, ge=0)
-    precision: Literal["fp32", "bf16"] = setting("fp32", "arithmetic of the networks", option=True)
+    precision: Literal["fp32", "bf16", "auto"] = setting(
+        "fp32", "arithmetic of the networks; auto: bf16 where the processor is faster with it", option=True
+    )
     checkpoint_every: int = setting(200, "steps of work that an interruption may cost", option=True, ge=1)
 
 

@@ -1,6 +1,7 @@
 """Where the arithmetic happens, and in which precision."""
 
 from contextlib import AbstractContextManager
+from functools import cache
 
 import torch
 
@@ -27,5 +28,22 @@ def set_threads(threads: int | None) -> None:
 
 
 def arithmetic(precision: str, device: torch.device) -> AbstractContextManager[None]:
-    """Autocast to bfloat16 for `bf16`; plain fp32 otherwise."""
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+    """Autocast to bfloat16 for `bf16`, and for `auto` where that is faster; plain fp32 otherwise."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=resolved(precision, device) == "bf16")
+
+
+def resolved(precision: str, device: torch.device) -> str:
+    """What `auto` stands for on this machine: fp32 or bf16; the other two are what they say."""
+    if precision != "auto":
+        return precision
+    return "bf16" if _computes_bf16(device.type) else "fp32"
+
+
+@cache
+def _computes_bf16(device: str) -> bool:
+    """Whether a kind of device multiplies bfloat16 itself: where it is emulated, it is several times slower than fp32."""
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device == "cpu" and any(
+        getattr(torch.cpu, name, bool)() for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    )
