@@ -41,7 +41,7 @@ def resolved(precision: str, device: torch.device) -> str:
 
 @cache
 def _computes_bf16(device: str) -> bool:
-    """Whether a kind of device multiplies bfloat16 itself: where it is emulated, it is several times slower than fp32."""
+    """Whether a kind of device multiplies bfloat16 itself; emulated, it is several times slower than fp32."""
     if device == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return device == "cpu" and any(
