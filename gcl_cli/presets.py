@@ -35,7 +35,7 @@ _FROM_SCRATCH: dict[str, dict[str, Any]] = {
     },
     "joint": {
         "epochs": 20, "iterations": 18, "contrast_steps": 4, "augment": "classic", "identity_rate": 1e-3,
-        "refresh": "all",
+        "refresh": "all", "contrast_views": "painted",
         "generator_rate": 2e-4, "discriminator_rate": 2e-4, "decay_at": (0.6,), "radius": 0.4, "k1": 20,
         "precision": "auto", "penalty_every": 4, "sheet_every": 5,
     },

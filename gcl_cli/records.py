@@ -38,6 +38,16 @@ class Corrections:
     cannot: np.ndarray  # [C, 2] int64, different people; never linked by `must`
 
 
+class PaintedViews(Protocol):
+    """People from several sides in the colours of their photographs, read when asked for."""
+
+    angles: tuple[int, ...]  # degrees, 0 first: the photograph itself, opaque where the person is
+
+    def __call__(self, rows: Tensor, angle_index: Tensor) -> Tensor:
+        """Colour and opacity [B, 4, H, W] uint8 of `rows` [B], each at its own `angles[angle_index]` [B]."""
+        ...
+
+
 @dataclass
 class TrainingSet:
     """What the training loops learn from: pictures in memory, and what is known of them; never a true label."""
@@ -49,6 +59,7 @@ class TrainingSet:
     versions: StyleVersions | None = None  # camera-styled pictures, where the user has them
     well_meshed: Tensor | None = None  # [N] bool, whose mesh is good enough to generate views from; None: all are
     corrections: Corrections | None = None  # what a person says of pairs of pictures; None: nothing
+    painted: PaintedViews | None = None  # every person from other sides in their own colours; None: nobody painted them
 
     def __len__(self) -> int:
         return len(self.pictures)

@@ -1,11 +1,11 @@
-"""Rendered pictures on disk: PNG-compressed grey pictures end to end, memory-mapped."""
+"""Rendered pictures on disk: PNG-compressed pictures end to end, memory-mapped; grey ones and painted ones."""
 
 from __future__ import annotations
 
 import io
 import mmap
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,50 +22,74 @@ if TYPE_CHECKING:  # importing torch takes seconds: processes that only compress
     from torch import Tensor
 
 REMEMBERED = 1 << 28  # bytes of decoded views that a store keeps: those of some thousand small pictures
+PAINTED = ".painted"  # what follows the split in the names of the files of painted views
 
 
 def compress(picture: np.ndarray) -> bytes:
-    """A grey picture [H, W] uint8 as PNG bytes.
+    """A grey picture [H, W] or one with colour and opacity [H, W, 4], uint8, as PNG bytes.
 
     Run lengths are all there is to find in smooth shading on white: as small as a full search, in half the time.
     """
     file = io.BytesIO()
-    Image.fromarray(picture).save(file, "PNG", compress_type=zlib.Z_RLE)
+    how = {"compress_type": zlib.Z_RLE} if picture.ndim == 2 else {"compress_level": 1}
+    Image.fromarray(picture).save(file, "PNG", **how)
     return file.getvalue()
 
 
 def write_views(folder: Path, split: str, pictures: Iterable[list[bytes]]) -> int:
     """Write `<split>.pngs` and its index: for each row the compressed pictures of all angles. Returns the bytes."""
-    offsets, position = [], 0
-    with (folder / f"{split}.pngs").open("wb") as file:
+    with ViewWriter(folder, split) as writer:
         for row in pictures:
-            places = [position]
-            for picture in row:
-                position += file.write(picture)
-                places.append(position)
-            offsets.append(places)
-    save_file({"offsets": np.asarray(offsets, dtype=np.int64)}, folder / f"{split}.index.safetensors")
-    return position
+            writer.add(row)
+    return writer.size
+
+
+class ViewWriter:
+    """Writes `<stem>.pngs` row by row and, when it is left, its index."""
+
+    def __init__(self, folder: Path, stem: str) -> None:
+        self.size = 0  # bytes written
+        self._index, self._offsets = folder / f"{stem}.index.safetensors", list[list[int]]()
+        self._file = (folder / f"{stem}.pngs").open("wb")
+
+    def add(self, row: Sequence[bytes]) -> None:
+        """Write the compressed pictures of all angles of the next picture."""
+        places = [self.size]
+        for picture in row:
+            self.size += self._file.write(picture)
+            places.append(self.size)
+        self._offsets.append(places)
+
+    def __enter__(self) -> ViewWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        self._file.close()
+        if kind is None:
+            save_file({"offsets": np.asarray(self._offsets, dtype=np.int64)}, self._index)
 
 
 class ViewStore:
     """The views of one split; pictures are decoded when they are asked for.
 
-    A callable of the form records.StructurePictures; `size` (height, width) resizes on the way.
+    A callable of the form records.StructurePictures, or records.PaintedViews for `kind` PAINTED; `size` (height, width)
+    resizes on the way.
     """
 
-    def __init__(self, folder: Path, split: str, angles: tuple[int, ...], size: tuple[int, int]) -> None:
-        if not (folder / f"{split}.pngs").exists():
+    def __init__(
+        self, folder: Path, split: str, angles: tuple[int, ...], size: tuple[int, int], *, kind: str = ""
+    ) -> None:
+        path = folder / f"{split}{kind}.pngs"
+        if not path.exists():
             raise GclError(
                 f"{folder} has no views of the {split} pictures.", "Render meshes of that split: gcl render --restart"
             )
         self.names = read_names(folder, split)
         self.angles = angles
         self._size = size
-        #: one view [H, W] uint8, by its row and the index of its angle
+        #: one view [H, W] or [H, W, 4] uint8, by its row and the index of its angle
         self.picture = lru_cache(max(1, REMEMBERED // (size[0] * size[1])))(self._decoded)
-        self._offsets = _read_offsets(folder / f"{split}.index.safetensors", len(self.names), len(angles))
-        path = folder / f"{split}.pngs"
+        self._offsets = _read_offsets(folder / f"{split}{kind}.index.safetensors", len(self.names), len(angles))
         if path.stat().st_size != self._offsets.max(initial=0) or not self._offsets.size:
             raise unusable(path, "it is not as long as its index says")
         with path.open("rb") as file:
@@ -84,11 +108,12 @@ class ViewStore:
         return np.asarray(image)
 
     def __call__(self, rows: Tensor, angle_index: Tensor) -> Tensor:
-        """Views [B, 1, H, W] uint8 of `rows` [B], each at its own `angles[angle_index]` [B]."""
+        """Views [B, 1 or 4, H, W] uint8 of `rows` [B], each at its own `angles[angle_index]` [B]."""
         import torch
 
         pairs = zip(rows.tolist(), angle_index.tolist(), strict=True)
-        return torch.from_numpy(np.stack([self.picture(row, angle) for row, angle in pairs]))[:, None]
+        views = torch.from_numpy(np.stack([self.picture(row, angle) for row, angle in pairs]))
+        return views[:, None] if views.ndim == 3 else views.permute(0, 3, 1, 2)
 
 
 def _read_offsets(path: Path, rows: int, angles: int) -> np.ndarray:

@@ -35,7 +35,7 @@ class Draw(Protocol):
 
 def draw_with_numpy(points: np.ndarray, greys: np.ndarray, surface: Surface, height: int, width: int) -> np.ndarray:
     """The backend that needs nothing but numpy (see `Draw`)."""
-    front = _faces_viewer(points, surface)
+    front = faces_viewer(points, surface)
     share = coverage(points, surface, front, height, width)
     corners = surface.corners[:, front]
     found = nearest(points, corners, height, width)
@@ -69,17 +69,35 @@ def render_views(
     `PICTURE_UP` without recentring is the published convention.
     Returns pictures [angles, height, width] uint8 and clipped [angles] bool: the silhouette touches the border.
     """
-    turns = about(up.astype(np.float32), np.deg2rad(np.asarray(angles, np.float32)))  # [A, 3, 3]
-    points = _turned_points(vertices, turns, camera, crop_size, height, width)  # [A, V, 3]
+    points, turns = turned_points(
+        vertices, camera, crop_size, angles, up=up, height=height, width=width, recentre=recentre
+    )
+    greys = shade(vertex_normals(vertices, surface.faces), LIGHTS @ turns)  # lights seen from the body, [A, V]
+    views = zip(points, greys, strict=True)
+    pictures = np.stack([draw(view, levels, surface, height, width) for view, levels in views])
+    return pictures, touches_border(pictures)
+
+
+def turned_points(
+    vertices: np.ndarray,
+    camera: np.ndarray | Sequence[float],
+    crop_size: tuple[int, int],
+    angles: Sequence[float],
+    *,
+    up: np.ndarray,
+    height: int,
+    width: int,
+    recentre: bool,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where the vertices are in the pictures of `render_views`: pixel x, y and depth [A, V, 3]; the turns [A, 3, 3]."""
+    turns = about(up.astype(np.float32), np.deg2rad(np.asarray(angles, np.float32)))
+    points = _turned_points(vertices, turns, camera, crop_size, height, width)
     # Paper: turned bodies stay where they were. Here: they are recentred, and shrunk where the crop is too narrow.
     if recentre:
         front = to_picture(vertices, camera, crop_size, height, width)
         for index in np.flatnonzero(np.asarray(angles) % 360):
             _fit(points[index], front, height, width)
-    greys = shade(vertex_normals(vertices, surface.faces), LIGHTS @ turns)  # lights seen from the body, [A, V]
-    views = zip(points, greys, strict=True)
-    pictures = np.stack([draw(view, levels, surface, height, width) for view, levels in views])
-    return pictures, touches_border(pictures)
+    return points, turns
 
 
 def to_picture(
@@ -165,7 +183,7 @@ def _fit(points: np.ndarray, front: np.ndarray, height: int, width: int) -> None
     points[:, :2] += goal - (low + high) / 2 * np.float32(shrink)
 
 
-def _faces_viewer(points: np.ndarray, surface: Surface) -> np.ndarray:
+def faces_viewer(points: np.ndarray, surface: Surface) -> np.ndarray:
     """Which faces of the surface turn their outside to the viewer, [F] bool; `points` [V, 3] in the picture."""
     x, y = np.ascontiguousarray(points.T[:2]).take(surface.corners, axis=1)  # each [3, F]
     return (x[1] - x[0]) * (y[2] - y[0]) < (x[2] - x[0]) * (y[1] - y[0])

@@ -14,8 +14,11 @@ class JointSettings(GanSettings, ContrastSettings):
 
     @model_validator(mode="after")
     def _synthetic_terms_need_a_generator(self) -> "JointSettings":
-        if "gan" not in self.losses and {"vi_syn", "vi_mem", "mixup"} & set(self.losses):
-            raise ValueError("losses vi_syn, vi_mem and mixup need generated views: add gan")
+        need = {"mixup"} if self.contrast_views == "painted" else {"vi_syn", "vi_mem", "mixup"}
+        if "gan" not in self.losses and need & set(self.losses):
+            raise ValueError(
+                "losses vi_syn, vi_mem and mixup need generated views: add gan (or, for the first two, contrast_views)"
+            )
         if "mixup" in self.losses and "prototype" not in self.losses:
             raise ValueError("mixed people meet prototypes alone: add prototype to mixup, or leave mixup out")
         return self
@@ -48,6 +51,15 @@ class JointSettings(GanSettings, ContrastSettings):
     prototype_weight: float = setting(1.0, "weight of the prototype contrast", ge=0)
     prototype_temperature: float = setting(0.04, "temperature of the prototype contrast", gt=0)
     contrast_steps: int = setting(0, "steps without generation, of L_vi (and prototype), after each joint step", ge=0)
+    contrast_views: Literal["none", "painted"] = setting(
+        "none", "novel views of the steps without generation, for vi_syn and vi_mem: none, or painted by `gcl render`"
+    )
+    own_view_share: float = setting(
+        0.5, "share of these views that keep the side of the photograph, and change its backdrop alone", ge=0, le=1
+    )
+    backdrop: Literal["own", "other"] = setting(
+        "other", "what is behind the people of these views: what was, or what is behind somebody else"
+    )
     augment: Literal["none", "classic"] = setting(
         "none", "flip, shift, jitter and erasing of real pictures", option=True
     )

@@ -65,6 +65,10 @@ class RenderSettings(Settings):
         "body", "axis of the turn: the body's own up axis, or the picture's vertical as published", option=True
     )
     recentre: bool = setting(True, "move and shrink turned bodies that would leave the picture", option=True)
+    paint_height: int = setting(
+        128, "height of the views painted in the photograph's colours (the width follows); 0: none", option=True,
+        ge=0, le=1024,
+    )  # fmt: skip
     import_from: str | None = setting(
         None, "take pictures rendered elsewhere: a folder of {train,test}/render[_<degrees>]/<picture>", option=True
     )

@@ -56,7 +56,7 @@ def read_pictures(
     pictures = np.empty((len(names), 3, height, width), dtype=np.uint8)
 
     def read_into(row: int) -> None:
-        pictures[row] = _resized(read_crop(root, names[row]), height, width).transpose(2, 0, 1)  # [3, H, W]
+        pictures[row] = resized(read_crop(root, names[row]), height, width).transpose(2, 0, 1)  # [3, H, W]
 
     with ThreadPoolExecutor(threads) as pool:
         for done, _ in enumerate(pool.map(read_into, range(len(names))), start=1):
@@ -173,7 +173,8 @@ def _orientation(picture: Image.Image) -> int:
     return next((number(at + 8, 2) for at in entries if number(at, 2) == ORIENTATION), 1)
 
 
-def _resized(crop: np.ndarray, height: int, width: int) -> np.ndarray:
+def resized(crop: np.ndarray, height: int, width: int) -> np.ndarray:
+    """A picture [h, w, 3] uint8 at another size, by Pillow's antialiased bicubic filter."""
     if crop.shape[:2] == (height, width):
         return crop
     return np.array(Image.fromarray(crop).resize((width, height), Image.Resampling.BICUBIC))

@@ -21,7 +21,7 @@ from gcl_cli.workflow.clusters.corrections import corrections_digest, read_corre
 from gcl_cli.workflow.data import WorkData, open_data, training_set
 from gcl_cli.workflow.following import complete_already, follow, last_epoch, resume
 from gcl_cli.workflow.observing import true_agreement
-from gcl_cli.workflow.rendering.views import draw_generated, open_views, sheets_of_epochs, well_meshed
+from gcl_cli.workflow.rendering.views import draw_generated, open_painted, open_views, sheets_of_epochs, well_meshed
 from gcl_cli.workflow.teaming import begun_together
 from gcl_cli.workflow.tensorboard import scalars
 from gcl_cli.workflow.validation import Validation, open_validation
@@ -60,8 +60,9 @@ def run(
     with begun_together(job, options) as (team, device):
         corrections = read_corrections(settings.corrections, [sample.name for sample in opened.split("train")])
         pictures = replace(
-            training_set(opened, source.architecture, options), well_meshed=usable, corrections=corrections
-        )
+            training_set(opened, source.architecture, options), well_meshed=usable, corrections=corrections,
+            painted=open_painted(render, source.architecture),
+        )  # fmt: skip
         networks: dict[str, nn.Module] = {"identity_encoder": source.load(device)}
         networks |= load_gan(gan, source.architecture, device)
         training = _training(networks, pictures, structures, settings, judges, team)

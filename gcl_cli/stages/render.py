@@ -1,7 +1,8 @@
 """`gcl render`: bodies, or pictures rendered elsewhere -> grey pictures from several sides."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,7 @@ from gcl_cli.artifacts.manifest import MANIFEST, Artifact, read_artifact
 from gcl_cli.artifacts.run import Run
 from gcl_cli.artifacts.sheets import write_sheet
 from gcl_cli.artifacts.view_folders import ViewFiles, find_views
-from gcl_cli.artifacts.view_store import ViewStore, write_views
+from gcl_cli.artifacts.view_store import PAINTED, ViewStore, ViewWriter
 from gcl_cli.body.pyrender_backend import choose_backend
 from gcl_cli.config import RenderSettings
 from gcl_cli.errors import GclError
@@ -44,6 +45,7 @@ class Source:
     parts: Callable[[str], list[Any]]  # the work units of a split
     make: Callable[[Any], list[Views]]  # the views of a work unit; must pickle
     remark: str
+    also: tuple[str, ...] = ()  # kinds of views beside the grey ones
     result: dict[str, Any] = field(default_factory=dict)
 
 
@@ -81,6 +83,7 @@ def _drawn(data: WorkData, work: WorkFolder, meshes: str, settings: RenderSettin
         {"meshes": artifact.reference, **own, "backend": backend},
         {"dataset": data.digest, artifact.reference: artifact.manifest.digest},
         named, parts, partial(draw_bodies, data.root, settings, backend), f"Drawing with {backend}: {reason}",
+        also=(PAINTED,) if settings.paint_height else (),
     )  # fmt: skip
 
 
@@ -100,10 +103,10 @@ def _imported(data: WorkData, settings: RenderSettings) -> Source:
     digest = fingerprint(root, {"views": sorted(file.relative_to(root).as_posix() for file in files)})
     kinds = {"pictures_without_views": found.missing, "files_without_picture": found.unused}
     unpaired = {kind: {"number": len(names), "first": list(names[:NAMED])} for kind, names in kinds.items()}
-    own = settings.model_dump(exclude={"backend", "turn", "export_png"})
+    own = settings.model_dump(exclude={"backend", "turn", "paint_height", "export_png"})
     return Source(
         {**own, "import_from": str(root.resolve())}, {"dataset": data.digest, "views": digest},
-        named, parts, partial(read_given, data.root, settings), f"Taking the pictures in {root}", unpaired,
+        named, parts, partial(read_given, data.root, settings), f"Taking the pictures in {root}", result=unpaired,
     )  # fmt: skip
 
 
@@ -142,20 +145,20 @@ def _make_split(job: Run, source: Source, split: str, settings: RenderSettings, 
     names, parts = source.splits[split], source.parts(split)
     clipped, begun = np.zeros(len(settings.angles)), time.perf_counter()
 
-    def pictures() -> Iterator[list[bytes]]:
-        with console.meter(f"render {split}", len(names)) as meter:
-            for made in map_shared(source.make, parts, processes=max(min(options.threads or cores(), len(parts)), 1)):
-                for row, touches in made:
-                    clipped[:] += touches
-                    yield row
-                meter.advance(len(made))
-
-    size = write_views(job.folder, split, pictures())
+    with ExitStack() as files:
+        writers = [files.enter_context(ViewWriter(job.folder, f"{split}{kind}")) for kind in ("", *source.also)]
+        meter = files.enter_context(console.meter(f"render {split}", len(names)))
+        for made in map_shared(source.make, parts, processes=max(min(options.threads or cores(), len(parts)), 1)):
+            for views in made:
+                clipped += views.clipped
+                for writer, pictures in zip(writers, (views.grey, views.painted), strict=False):
+                    writer.add(pictures)
+            meter.advance(len(made))
     write_names(job.folder, split, names)
-    rate = len(names) * len(settings.angles) / (time.perf_counter() - begun)
+    rate = len(names) * len(settings.angles) * len(writers) / (time.perf_counter() - begun)
     shares = {str(angle): float(share) for angle, share in zip(settings.angles, clipped / len(names), strict=True)}
     return {
-        "split": split, "pictures": len(names), "megabytes": size / 1e6,
+        "split": split, "pictures": len(names), "megabytes": sum(writer.size for writer in writers) / 1e6,
         "views_per_second": round(rate, 1), "clipped": shares,
     }  # fmt: skip
 
@@ -165,7 +168,16 @@ def _draw_sheet(job: Run, split: str, settings: RenderSettings) -> None:
     store = ViewStore(job.folder, split, settings.angles, (settings.height, settings.width))
     rows = np.unique(np.linspace(0, len(store.names) - 1, min(SHEET_PEOPLE, len(store.names))).round().astype(int))
     pictures = [[store.picture(int(row), a) for a in range(len(settings.angles))] for row in rows]
+    if (job.folder / f"{split}{PAINTED}.pngs").exists():
+        painted = ViewStore(job.folder, split, settings.angles, (settings.height, settings.width), kind=PAINTED)
+        pictures += [[_on_white(painted.picture(int(row), a)) for a in range(len(settings.angles))] for row in rows]
     write_sheet(job.folder / "sheet.png", pictures, captions=[str(angle) for angle in settings.angles])
+
+
+def _on_white(painted: np.ndarray) -> np.ndarray:
+    """A painted view [H, W, 4] without what is not the person, [H, W, 3]."""
+    opacity = painted[..., 3:] / 255
+    return np.rint(painted[..., :3] * opacity + 255 * (1 - opacity)).astype(np.uint8)
 
 
 def _export(artifact: Artifact, target: str) -> dict[str, Any]:

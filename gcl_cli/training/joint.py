@@ -18,9 +18,10 @@ from gcl_cli.training.augmentation import classic_augmentation, normalise
 from gcl_cli.training.devices import arithmetic
 from gcl_cli.training.divergence import refuse_collapse
 from gcl_cli.training.features import embed
-from gcl_cli.training.gan import ViewGan, Views, gan_optimizers
+from gcl_cli.training.gan import ViewGan, Views, frozen_statistics, gan_optimizers
 from gcl_cli.training.memory import MemoryBank, draw_positives, negative_mask
 from gcl_cli.training.mixup import draw_mixup
+from gcl_cli.training.novel_views import novel_views
 from gcl_cli.training.parts import Part, cut, descend_in_parts
 from gcl_cli.training.prototypes import prototype_loss, prototypes
 from gcl_cli.training.pseudo_people import agreement_with, cluster_together, cluster_values
@@ -67,6 +68,7 @@ class Joint:
         self.state, self.data, self.structures, self.settings, self.team = state, data, structures, settings, team
         self.gan, self.validate = ViewGan(state, settings), validate
         self.turns = angle_indices(structures, settings.angles)
+        self.novel = novel_views(data, settings)
         self.device = self.gan.device
         # These are all that a step without generation has: without them there are none.
         self.contrast_steps = settings.contrast_steps if {"vi", "prototype"} & set(settings.losses) else 0
@@ -169,14 +171,13 @@ class Joint:
     def _generating(self, part: Part, views: Views, features: list[Tensor]) -> tuple[Tensor, Values]:
         """L_gan and the contrast of a part; the features of its real pictures are added to `features`."""
         loss, values = self.gan.generator_loss(part.target, views)
-        real = F.normalize(at_least_float32(views.code.embedding), dim=1)
-        novel = F.normalize(at_least_float32(views.code_novel.embedding), dim=1)
+        real, novel = _unit(views.code), _unit(views.code_novel)
         contrast, terms = self._contrast(part, real, novel, views.code_mixed)
         features.append(real.detach())
         return loss + contrast, values | terms
 
     def _contrast_step(self, rows: Tensor) -> Values:
-        """L_vi (and prototypes): no generated view, so negatives push the real one (ablation rows 2 and 3)."""
+        """The contrast alone: without painted views L_vi, whose negatives push the real view (ablation rows 2, 3)."""
         parts, features = self._parts(rows, generated=False), list[Tensor]()
         losses = (self._contrasting(part, features) for part in parts)
         values = descend_in_parts(losses, self.state.optimizers, ("identity",), parts=len(parts), team=self.team)
@@ -184,18 +185,23 @@ class Joint:
         return values
 
     def _contrasting(self, part: Part, features: list[Tensor]) -> tuple[Tensor, Values]:
+        freeze = self.settings.batchnorm_update == "real"
+        encoder, novel = self.gan.identity_encoder, None
         with arithmetic(self.settings.precision, self.device):
-            embedding = self.gan.identity_encoder(part.seen).embedding
-        real = F.normalize(at_least_float32(embedding), dim=1)
+            real = _unit(encoder(part.seen))
+            if part.novel is not None:
+                with frozen_statistics(encoder, freeze):
+                    novel = _unit(encoder(part.novel))
         features.append(real.detach())
-        return self._contrast(part, real, None)
+        return self._contrast(part, real, novel)
 
     def _parts(self, rows: Tensor, *, generated: bool) -> list[Part]:
         """The parts of the batch `rows` [B] that this process computes; every process draws all random numbers."""
         s, tensors, chance, team = self.settings, self.state.tensors, self.state.chance, self.team
         turn = draw_angles(self.turns, len(rows), chance) if generated else None
         with self.state.stopwatch.timing("data"):
-            seen, target, flipped = self._pictures(rows)
+            seen, target, flipped = self._pictures(self.data.pictures[rows])
+            novel = None if generated or self.novel is None else self._pictures(self.novel.draw(rows, chance))[0]
         labels = tensors["labels"].cpu()
         # Paper: a positive is another picture of the same label; the published code may draw the anchor itself.
         # Here: another picture wherever the cluster has one (exclude_self).
@@ -203,6 +209,8 @@ class Joint:
         mask = negative_mask(labels, rows, count=s.negatives, generator=chance)
         own_rows, own_seen, own_target, first, second, mask = map(team.own, (rows, seen, target, first, second, mask))
         whole = Part(own_rows, own_seen, own_target, first=first, second=second, negatives=mask)
+        if novel is not None:
+            whole = whole._replace(novel=team.own(novel))
         if turn is not None:
             with self.state.stopwatch.timing("data"):
                 own, new = own_and_new(self.structures, whole.rows, team.own(turn), self.device)
@@ -216,15 +224,15 @@ class Joint:
             whole = whole._replace(share=team.own(mixup.share), partners=team.own(mixup.partners))
         return cut(whole, s.batchnorm_groups // team.size)
 
-    def _pictures(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What the encoder sees, what the generator must paint [B, 3, H, W], and who was flipped [B]."""
-        pictures = self.data.pictures[rows].to(self.device)
+    def _pictures(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Of uint8 pictures: what the encoder sees, what the generator must paint [B, 3, H, W], who was flipped [B]."""
+        pictures = pictures.to(self.device)
         if self.settings.augment == "classic":
             return classic_augmentation(
                 pictures, **self.settings.model_dump(include=AUGMENTATION), generator=self.state.chance
             )
         real = normalise(pictures)
-        return real, real, torch.zeros(len(rows), dtype=torch.bool, device=self.device)
+        return real, real, torch.zeros(len(pictures), dtype=torch.bool, device=self.device)
 
     def _contrast(
         self, part: Part, real: Tensor, novel: Tensor | None, mixed: IdentityCode | None = None
@@ -261,3 +269,8 @@ class Joint:
         if self.settings.memory_update == "step":
             bank = MemoryBank(self.state.tensors["memory"])  # changed in place
             bank.update(rows, self.team.gather(torch.cat(features)), momentum=self.settings.memory_momentum)
+
+
+def _unit(code: IdentityCode) -> Tensor:
+    """Embeddings [B, D] at unit length."""
+    return F.normalize(at_least_float32(code.embedding), dim=1)

@@ -19,6 +19,7 @@ class Part(NamedTuple):
     target: Tensor  # [b, 3, H, W] what the generator must paint
     own: Tensor | None = None  # [b, 1, H, W] structure signals as photographed; None: nothing is generated
     new: Tensor | None = None  # [b, 1, H, W] turned
+    novel: Tensor | None = None  # [b, 3, H, W] the same people from another side, where no generator draws them
     first: Tensor | None = None  # [b] rows of the positives of L_vi; None: nothing is contrasted
     second: Tensor | None = None  # [b] rows of the positives of L''_vi
     negatives: Tensor | None = None  # [b, N] bool, rows of the memory that are negatives

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from gcl_cli.errors import GclError
-from gcl_cli.records import StructurePictures
+from gcl_cli.records import PaintedViews, StructurePictures
 
 OWN = 0  # index of the angle 0
 
@@ -14,7 +14,7 @@ def to_signal(pictures: Tensor, device: torch.device) -> Tensor:
     return pictures.to(device).float() / 127.5 - 1.0
 
 
-def angle_indices(structures: StructurePictures, angles: tuple[int, ...]) -> Tensor:
+def angle_indices(structures: StructurePictures | PaintedViews, angles: tuple[int, ...]) -> Tensor:
     """Where `angles` (degrees) stand among the rendered ones; GclError when one was not rendered."""
     missing = [angle for angle in angles if angle not in structures.angles]
     if missing:

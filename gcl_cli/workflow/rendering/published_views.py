@@ -42,7 +42,7 @@ def read_given(root: Path, settings: RenderSettings, given: GivenViews) -> list[
         else:
             pictures = np.stack([read_view(file, settings.height, settings.width) for file in files])
             clipped = touches_border(pictures)
-        rows.append(([compress(picture) for picture in pictures], clipped))
+        rows.append(Views(list(map(compress, pictures)), clipped))
     return rows
 
 

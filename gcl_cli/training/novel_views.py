@@ -1,0 +1,55 @@
+"""Novel views that no generator has to draw: people painted from other sides, before other backdrops."""
+
+import torch
+from torch import Tensor
+
+from gcl_cli.config import JointSettings
+from gcl_cli.errors import GclError
+from gcl_cli.records import PaintedViews, TrainingSet
+from gcl_cli.training.backdrops import composed, without_people
+from gcl_cli.training.structures import OWN, angle_indices, draw_angles
+
+
+class NovelViews:
+    """Draws pictures of people from painted views: what mesh and photograph show, at no network's cost.
+
+    Its side changes as a generated view's does; what is behind the person changes as well, since a camera's walls and
+    pavements are what an encoder must not know people by.
+    """
+
+    # Paper: novel views come from the generator, in every step. Here: steps without generation may have painted ones
+    # (contrast_views = painted), before the backdrops of other pictures.
+
+    def __init__(self, data: TrainingSet, painted: PaintedViews, settings: JointSettings) -> None:
+        self.data, self.painted, self.settings = data, painted, settings
+        self.turns = angle_indices(painted, settings.angles)
+
+    def draw(self, rows: Tensor, chance: torch.Generator) -> Tensor:
+        """Pictures [B, 3, H, W] uint8 of the people in `rows` [B]; where the mesh is no good, the photograph itself."""
+        s, data = self.settings, self.data
+        photographs = data.pictures[rows]
+        kept = torch.rand(len(rows), generator=chance) < s.own_view_share
+        side = torch.where(kept, OWN, draw_angles(self.turns, len(rows), chance))
+        behind = torch.randint(len(data), (len(rows),), generator=chance) if s.backdrop == "other" else rows
+        people = self.painted(rows, side)
+        people = torch.cat([torch.where(kept[:, None, None, None], photographs, people[:, :3]), people[:, 3:]], dim=1)
+        opacity = self.painted(behind, torch.full_like(behind, OWN))[:, 3:]
+        drawn = composed(people, without_people(data.pictures[behind], opacity))
+        if data.well_meshed is None:
+            return drawn
+        return torch.where(data.well_meshed[rows][:, None, None, None], drawn, photographs)
+
+
+def novel_views(data: TrainingSet, settings: JointSettings) -> NovelViews | None:
+    """What draws the views of the setting `contrast_views`; None where no loss has use for any.
+
+    Raises GclError where they are wanted and were not painted.
+    """
+    if settings.contrast_views == "none" or not {"vi_syn", "vi_mem"} & set(settings.losses):
+        return None
+    if data.painted is None:
+        raise GclError(
+            "The steps without generation want painted views, and the rendered ones are grey alone.",
+            "Paint them: gcl render --restart; or go without: --set contrast_views=none",
+        )
+    return NovelViews(data, data.painted, settings)
