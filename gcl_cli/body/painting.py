@@ -117,7 +117,7 @@ def _drawn(points: np.ndarray, colours: np.ndarray, surface: Surface, height: in
 
 
 def _over_the_rim(picture: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """`picture` [H, W, 4] (colour, known or not); what is `wanted` but unknown gets the mean of what is known beside it."""
+    """`picture` [H, W, 4] (colour, known or not); what is `wanted` gets the mean of what is known beside it."""
     rows, columns = np.nonzero(wanted & (picture[..., 3] == 0))
     padded = np.pad(picture * picture[..., 3:], ((1, 1), (1, 1), (0, 0)))
     sums = np.sum([padded[rows + i, columns + j] for i in range(3) for j in range(3)], axis=0)
