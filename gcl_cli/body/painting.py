@@ -16,7 +16,7 @@ from gcl_cli.body.rasterizer import nearest, vertex_normals
 from gcl_cli.body.silhouette import Surface, coverage
 from gcl_cli.body.views import faces_viewer, to_picture, turned_points
 
-STEEPEST = 0.27  # cosine between view and surface from which a colour is trusted: at the rim is the background
+STEEPEST = 0.5  # cosine between view and surface from which a colour is trusted: at the rim is the background
 NEARER = 0.03  # share of the picture's height by which a vertex may lie behind what is drawn in front of it
 ROOM = 64  # a person's cut-out is wider than the naked body by one pixel for so many rows of the picture
 FEWEST = 50  # vertices with a trusted colour below which all that are visible count
