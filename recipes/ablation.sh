@@ -19,9 +19,9 @@ seeds="1 2 3"  # of the training; the other rows have the first one alone
 render="--height 64 --width 32"
 warmup="--preset tiny --set height=64 --set width=32 --set trunk_width=16 --epochs 16 --set colour_epochs=3 --set colour_jitter=0"
 gan_warmup="--reconstruction-epochs 12 --epochs 3"
-epochs=8  # of 18 steps
+epochs=8
 joint=""  # of every joint training
-paper="--augment none --set contrast_steps=0"  # the paper's step; the preset's has contrast-only steps and augmentation
+paper="--iterations 18 --augment none --set contrast_steps=0"  # the paper's step alone, 18 an epoch
 if [ -n "${GCL_ABLATION_SETTINGS:-}" ]; then . "$GCL_ABLATION_SETTINGS"; fi
 
 step() {

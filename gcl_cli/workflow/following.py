@@ -11,6 +11,7 @@ from gcl_cli import console
 from gcl_cli.artifacts.checkpoints import load_checkpoint, save_checkpoint
 from gcl_cli.artifacts.run import CHECKPOINTS, Run
 from gcl_cli.records import Event
+from gcl_cli.training.devices import resolved
 from gcl_cli.training.divergence import DivergenceError, refuse_spoiled
 from gcl_cli.training.state import TrainingState
 from gcl_cli.training.team import ALONE, Team
@@ -75,6 +76,7 @@ def follow(
     if not team.leads:
         deque(_sound(run, state, events, checkpoint_every), maxlen=0)
         return []
+    _tell_arithmetic(run, state)
     pace = _Pace(state)
     with console.meter(run.stage, total=1, done=state.steps_done) as meter:
         for event in _sound(run, state, events, checkpoint_every):
@@ -95,6 +97,13 @@ def follow(
             warn_of(event)
             warn_of_camera_clusters([line.get("share_cross_camera") for line in run.recorded()])
     return run.recorded()
+
+
+def _tell_arithmetic(run: Run, state: TrainingState) -> None:
+    """Say what `--precision auto` stands for here: it depends on the machine, as no other setting does."""
+    if run.config.get("precision") == "auto":
+        device = next(next(iter(state.networks.values())).parameters()).device
+        console.say(f"Arithmetic: {resolved('auto', device)}, the faster here (--precision fp32|bf16 chooses).")
 
 
 def learning_rates(state: TrainingState) -> dict[str, float]:

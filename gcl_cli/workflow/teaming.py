@@ -7,11 +7,10 @@ from contextlib import contextmanager
 import torch
 from torch import distributed
 
-from gcl_cli import console
 from gcl_cli.artifacts.run import Run
 from gcl_cli.errors import GclError
 from gcl_cli.records import RunOptions
-from gcl_cli.training.devices import choose_device, resolved, set_threads
+from gcl_cli.training.devices import choose_device, set_threads
 from gcl_cli.training.team import ALONE, Team
 
 
@@ -56,14 +55,7 @@ def begun_together(job: Run, options: RunOptions) -> Iterator[tuple[Team, torch.
             return
         with job.begin(restart=options.restart):
             team.wait()
-            _tell_arithmetic(job, device)
             yield team, device
-
-
-def _tell_arithmetic(job: Run, device: torch.device) -> None:
-    """Say what `--precision auto` stands for here: it depends on the machine, as no other setting does."""
-    if job.config.get("precision") == "auto":
-        console.say(f"Arithmetic: {resolved('auto', device)}, the faster here (--precision fp32|bf16 chooses).")
 
 
 def _own_device(device: str) -> torch.device:

@@ -25,7 +25,7 @@ from gcl_cli.artifacts.formats import (
 )
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.sheets import CAPTION, GAP, write_sheet
-from gcl_cli.artifacts.view_store import ViewStore, compress, write_views
+from gcl_cli.artifacts.view_store import PAINTED, ViewStore, ViewWriter, compress, write_views
 from gcl_cli.artifacts.weights import read_architecture, read_weights, save_weights
 from gcl_cli.config import Architecture
 from gcl_cli.errors import GclError
@@ -170,6 +170,25 @@ def test_views_are_resized_to_the_size_that_is_asked_for(tmp_path):
     wanted = Image.fromarray(grey(12)).resize((16, 20), Image.Resampling.BICUBIC)
     assert np.array_equal(store.picture(1, 2), np.asarray(wanted))
     assert store(torch.tensor([0]), torch.tensor([0])).shape == (1, 1, 20, 16)
+
+
+def test_painted_views_come_back_with_their_opacity_beside_the_grey_ones(tmp_path):
+    view_store(tmp_path)
+    painted = np.random.default_rng(1).integers(0, 256, (4, 3, 40, 20, 4), dtype=np.uint8)
+    write_views(tmp_path, f"train{PAINTED}", ([compress(view) for view in row] for row in painted))
+    store = ViewStore(tmp_path, "train", (0, 90, 180), (40, 20), kind=PAINTED)
+    found = store(torch.tensor([3, 1]), torch.tensor([0, 2]))
+    assert np.array_equal(found.permute(0, 2, 3, 1).numpy(), painted[[3, 1], [0, 2]])
+    assert ViewStore(tmp_path, "train", (0, 90, 180), (40, 20)).picture(0, 0).shape == (40, 20)
+    smaller = ViewStore(tmp_path, "train", (0, 90, 180), (20, 10), kind=PAINTED)
+    assert smaller(torch.tensor([0]), torch.tensor([1])).shape == (1, 4, 20, 10)
+
+
+def test_a_writer_that_is_left_by_an_error_leaves_no_index(tmp_path):
+    with pytest.raises(RuntimeError), ViewWriter(tmp_path, "train") as writer:
+        writer.add([b"one"])
+        raise RuntimeError
+    assert not (tmp_path / "train.index.safetensors").exists()
 
 
 def test_a_split_without_views_is_refused(tmp_path):

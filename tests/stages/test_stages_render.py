@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from gcl_cli import console
@@ -14,7 +15,7 @@ from gcl_cli.artifacts.formats import read_names, write_meshes
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.run import Run
 from gcl_cli.artifacts.vertex_tables import VertexMeshes, write_vertices
-from gcl_cli.artifacts.view_store import ViewStore
+from gcl_cli.artifacts.view_store import PAINTED, ViewStore
 from gcl_cli.body.estimator import fallback_pose
 from gcl_cli.body.model import load_body
 from gcl_cli.errors import GclError
@@ -101,6 +102,22 @@ def test_several_processes_draw_what_one_draws(work, monkeypatch):
     render.run(options(work), "main", SMALL | {"angles": (0, 90)})
     render.run(options(work, name="two", threads=2), "main", SMALL | {"angles": (0, 90)})
     assert np.array_equal(stored(work, "train"), stored(work, "train", "two"))
+
+
+def test_people_are_painted_beside_the_grey_views_in_the_colours_of_their_crops(work):
+    render.run(options(work), "main", SMALL | {"paint_height": 32})
+    store = ViewStore(work / "render" / "main", "train", EIGHT, (32, 16), kind=PAINTED)
+    views = store(torch.arange(5), torch.tensor([0, 1, 2, 4, 7]))
+    assert views.shape == (5, 4, 32, 16)
+    for view in views:
+        assert 0.02 < (view[3] > 127).float().mean() < 0.6  # a person in the middle of nothing
+        assert (view[:3, view[3] == 255] == 0).all()  # the crops are black
+
+
+def test_nothing_is_painted_where_nobody_asks_for_it(work):
+    render.run(options(work), "main", SMALL | {"paint_height": 0})
+    assert not (work / "render" / "main" / f"train{PAINTED}.pngs").exists()
+    assert (work / "render" / "main" / "sheet.png").exists()
 
 
 def test_any_angles_are_drawn_and_equal_those_of_the_full_circle(work):
