@@ -31,8 +31,9 @@ novel="--epochs 10 --iterations 80"
 gan_warmup="--reconstruction-epochs 6 --epochs 1"
 paper="--epochs 4 --augment none --set contrast_steps=0"  # the paper's step, 18 an epoch
 recipe="--epochs 10 --iterations 3"  # the preset's: joint steps among those with painted views
+scores="encoder,dssim,identity"  # of the views
 if [ -n "${GCL_NOVEL_VIEWS_SETTINGS:-}" ]; then . "$GCL_NOVEL_VIEWS_SETTINGS"; fi
-terms="--losses vi,vi_syn,vi_mem"
+terms="--losses vi,vi_syn,vi_mem --set contrast_views=painted"
 
 step() {
     echo "== $city: gcl $*" >&2
@@ -76,6 +77,10 @@ for city in $sets; do
     cell joint-paper "$first" $paper
     cell joint-recipe "$first" $recipe
     cell joint-recipe-without-painted "$first" $recipe --set contrast_views=none
+    for measured in "gan-warmup/s$first" "joint/joint-paper-s$first" "joint/joint-recipe-s$first"; do
+        step gen-metrics --generator "$measured" --measures "$scores"
+    done
+    step gen-metrics --generator "gan-warmup/s$first" --measures "$scores" --set views=painted
 done
 for city in $sets; do
     echo "$city:"

@@ -102,7 +102,7 @@ def test_own_side_is_first_among_rendered_angles_but_need_not_be_a_turn():
 
 def test_loss_terms_on_generated_views_need_the_generator():
     assert JointSettings(losses=("vi",)).losses == ("vi",)
-    for term in ("vi_syn", "vi_mem"):
-        assert JointSettings(losses=("gan", term)).losses == ("gan", term)
-        with pytest.raises(ValidationError, match="add gan"):
-            JointSettings(losses=("vi", term))
+    mixed = ("vi", "prototype", "mixup")
+    assert JointSettings(losses=("gan", *mixed)).losses == ("gan", *mixed)
+    with pytest.raises(ValidationError, match="add gan"):
+        JointSettings(losses=mixed)

@@ -13,12 +13,9 @@ class JointSettings(GanSettings, ContrastSettings):
     """Generator and encoder together (Eq. 9)."""
 
     @model_validator(mode="after")
-    def _synthetic_terms_need_a_generator(self) -> "JointSettings":
-        need = {"mixup"} if self.contrast_views == "painted" else {"vi_syn", "vi_mem", "mixup"}
-        if "gan" not in self.losses and need & set(self.losses):
-            raise ValueError(
-                "losses vi_syn, vi_mem and mixup need generated views: add gan (or, for the first two, contrast_views)"
-            )
+    def _mixed_people_need_what_makes_and_what_judges_them(self) -> "JointSettings":
+        if "mixup" in self.losses and "gan" not in self.losses:
+            raise ValueError("losses mixup needs generated people: add gan, or leave mixup out")
         if "mixup" in self.losses and "prototype" not in self.losses:
             raise ValueError("mixed people meet prototypes alone: add prototype to mixup, or leave mixup out")
         return self

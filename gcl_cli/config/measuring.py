@@ -57,6 +57,9 @@ class GenMetricsSettings(Settings):
     )
     angles: tuple[int, ...] = setting(TURNED_ANGLES, "turns to measure, each alone and mixed", option=True)
     pictures: int | None = setting(None, "training pictures to use; none: all", option=True, ge=8)
+    views: Literal["generated", "painted"] = setting(
+        "generated", "what is measured: what the generator draws, or what `gcl render` painted"
+    )
     pairs: int = setting(10, "pairs a person for DSSIM", ge=1)
     repeats: int = setting(5, "sweeps over the people for DSSIM", ge=1)
     kid_subsets: int = setting(50, "random subsets for KID", ge=2)

@@ -56,8 +56,8 @@ def run(options: RunOptions, generator: str | None, chosen: dict[str, Any]) -> d
     config = {"generator": gan.reference, **settings.model_dump()}
     opened = open_data(options, None)
     inputs = {"dataset": opened.digest, gan.reference: gan.manifest.digest}
-    name = gan.reference.replace("/", "-") if options.name == "main" else options.name
-    job = Run(work, "gen-metrics", name, config, inputs)
+    own = gan.reference.replace("/", "-") + ("-painted" if settings.views == "painted" else "")
+    job = Run(work, "gen-metrics", own if options.name == "main" else options.name, config, inputs)
     if result := complete_already(job, restart=options.restart):
         return result
     set_threads(options.threads)
@@ -67,7 +67,7 @@ def run(options: RunOptions, generator: str | None, chosen: dict[str, Any]) -> d
         subject = open_subject(options, opened, gan, settings, device)
         subject.spaces = inception | subject.spaces
         comparison = _comparison(work, subject, settings, str(device), explicit="measures" in chosen)
-        result = {"generator": gan.reference, **_measure(comparison)}
+        result = {"generator": gan.reference, "measured": settings.views, **_measure(comparison)}
         result["protocol"] = protocol_of({"pictures", "references", *settings.measures})
         write_json(job.folder / "result.json", result)
         return job.publish(result, seed=settings.seed).manifest.result

@@ -15,6 +15,7 @@ from gcl_cli.presets import settings_for
 from gcl_cli.records import RunOptions, StructurePictures, TrainingSet
 from gcl_cli.training.joint import Joint, joint_state
 from gcl_cli.training.memory_estimate import gan_memory
+from gcl_cli.training.novel_views import require_novel_views
 from gcl_cli.training.team import Team
 from gcl_cli.workflow.advice import tell_memory
 from gcl_cli.workflow.clusters.corrections import corrections_digest, read_corrections
@@ -46,6 +47,7 @@ def run(
     refuse_itself(f"joint/{options.name}", source.inputs)
     preset = gan.config["preset"]
     settings = settings_for(JointSettings, "joint", preset, chosen)
+    require_novel_views(settings)
     render, structures = open_views(work, opened, source.architecture)
     judges = open_validation(validation, opened, source.architecture, options)
     inputs = {"dataset": opened.digest} | {one.reference: one.manifest.digest for one in (gan, render)} | source.inputs

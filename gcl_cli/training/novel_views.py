@@ -40,6 +40,25 @@ class NovelViews:
         return torch.where(data.well_meshed[rows][:, None, None, None], drawn, photographs)
 
 
+def require_novel_views(settings: JointSettings) -> None:
+    """GclError where losses of novel views are wanted and nothing makes any: no generator, and no painted views.
+
+    What `contrast_views` is depends on the preset, so that settings alone cannot tell.
+    """
+    orphans = [name for name in ("vi_syn", "vi_mem") if name in settings.losses]
+    if orphans and "gan" not in settings.losses and settings.contrast_views == "none":
+        raise GclError(
+            f"{' and '.join(orphans)} of --losses need novel views, and nothing makes any.",
+            "Add gan to --losses, or --set contrast_views=painted.",
+        )
+
+
+def painted_people(pictures: Tensor, painted: PaintedViews, rows: Tensor, side: Tensor) -> Tensor:
+    """The people `rows` [B] of `pictures` [N, 3, H, W] painted from `side` [B], before their own backdrops: uint8."""
+    opacity = painted(rows, torch.full_like(rows, OWN))[:, 3:]
+    return composed(painted(rows, side), without_people(pictures[rows], opacity))
+
+
 def novel_views(data: TrainingSet, settings: JointSettings) -> NovelViews | None:
     """What draws the views of the setting `contrast_views`; None where no loss has use for any.
 

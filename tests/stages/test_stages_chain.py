@@ -28,7 +28,7 @@ SMALL = {
     "gan-warmup": {"epochs": 1, "reconstruction_epochs": 1, "iterations": 2, "batch_size": 4},
     "joint": {
         "epochs": 2, "iterations": 2, "contrast_steps": 1, "batch_size": 4, "augment": "classic",
-        "checkpoint_every": 3, **CLUSTERING,
+        "checkpoint_every": 3, "contrast_views": "painted", **CLUSTERING,
     },
     "cluster": {name: value for name, value in CLUSTERING.items() if name != "precision"},
 }  # fmt: skip
@@ -227,6 +227,26 @@ def no_network(monkeypatch, tmp_path):
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
     monkeypatch.setattr(torch.hub, "download_url_to_file", fail)
     return tmp_path / "hub" / "checkpoints"
+
+
+def test_painted_views_are_measured_as_generated_ones_are_and_keep_more_of_a_person(finished, chain):
+    painted = gen_metrics.run(chain.options(), None, MEASURES | {"views": "painted"})
+    generated = finished[1]["gen_metrics"]
+    assert painted["measured"] == "painted" and generated["measured"] == "generated"
+    assert (chain.work / "gen-metrics" / "joint-main-painted" / "result.json").exists()
+    assert painted["references"] == generated["references"]
+    assert painted["encoder_frechet"] < generated["encoder_frechet"]  # from a generator of four steps
+
+
+def test_training_with_painted_views_that_are_not_there_names_two_ways_out(chain):
+    grey = {"height": 64, "width": 32, "backend": "numpy", "paint_height": 0}
+    render.run(chain.options(restart=True), "main", grey)
+    chain.gan_warmup(restart=True)
+    with pytest.raises(GclError, match="grey alone") as raised:
+        chain.joint(name="other")
+    assert "gcl render --restart" in raised.value.fix and "contrast_views=none" in raised.value.fix
+    with pytest.raises(GclError, match="grey views alone"):
+        gen_metrics.run(chain.options(name="other"), "gan-warmup/main", MEASURES | {"views": "painted"})
 
 
 def test_fid_without_its_weights_names_file_place_and_alternative(chain, no_network):

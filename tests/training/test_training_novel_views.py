@@ -19,7 +19,7 @@ from gcl_cli.records import PseudoLabels
 from gcl_cli.training import joint, pseudo_people
 from gcl_cli.training.augmentation import normalise
 from gcl_cli.training.joint import Joint, joint_state
-from gcl_cli.training.novel_views import NovelViews, novel_views
+from gcl_cli.training.novel_views import NovelViews, novel_views, require_novel_views
 
 LABELS = torch.arange(32) // 4
 PAINTED = {"losses": ("vi", "vi_syn", "vi_mem"), "contrast_views": "painted"}
@@ -99,9 +99,12 @@ def test_views_that_were_not_painted_are_an_error_with_two_ways_out():
 
 
 def test_losses_of_novel_views_need_a_generator_or_painted_views():
-    with pytest.raises(ValueError, match="add gan"):
-        JointSettings(losses=("vi", "vi_syn"))
-    assert JointSettings(losses=("vi", "vi_syn"), contrast_views="painted").losses == ("vi", "vi_syn")
+    for losses in (("vi", "vi_syn"), ("vi_mem",)):
+        with pytest.raises(GclError, match=f"{losses[-1]} of --losses need novel views") as caught:
+            require_novel_views(JointSettings(losses=losses))
+        assert "Add gan" in caught.value.fix and "contrast_views=painted" in caught.value.fix
+        require_novel_views(JointSettings(losses=("gan", *losses)))
+        require_novel_views(JointSettings(losses=losses, contrast_views="painted"))
 
 
 def new_joint(**changed) -> Joint:

@@ -11,13 +11,14 @@ from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.manifest import Artifact
 from gcl_cli.config import Architecture, GenMetricsSettings
 from gcl_cli.datasets.decoding import picture_sizes, read_pictures
-from gcl_cli.records import RunOptions, StructurePictures
+from gcl_cli.records import PaintedViews, RunOptions, StructurePictures
 from gcl_cli.training.features import embed
 from gcl_cli.training.generation import generate
+from gcl_cli.training.novel_views import painted_people
 from gcl_cli.training.structures import angle_indices
 from gcl_cli.workflow.data import WorkData, training_set
 from gcl_cli.workflow.generated.spaces import ENCODER
-from gcl_cli.workflow.rendering.views import open_views
+from gcl_cli.workflow.rendering.views import open_views, require_painted
 from gcl_cli.workflow.sharing import cores
 from gcl_cli.workflow.weights.networks import load_encoder, load_gan, read_encoder, with_own_layout
 
@@ -32,6 +33,7 @@ class Subject:
     architecture: Architecture
     pictures: Tensor  # [N, 3, H, W] uint8, all training pictures at the size of the networks
     structures: StructurePictures
+    painted: PaintedViews | None  # measured in place of what is generated
     rows: Tensor  # [M] that are measured
     people: Tensor  # [M] int64, -1 = unknown
     cameras: Tensor | None  # [M] int64
@@ -49,9 +51,13 @@ class Subject:
         return [samples[row].name for row in self.rows.tolist()]
 
     def turned(self, angles: tuple[int, ...]) -> Iterator[tuple[int, Tensor]]:
-        """Each angle in degrees, and the generated pictures [M, 3, H, W] uint8 of everybody from there."""
+        """Each angle in degrees, and the generated (or painted) pictures [M, 3, H, W] uint8 of everybody from there."""
         for angle, turn in zip(angles, angle_indices(self.structures, angles), strict=True):
-            yield angle, generate(self.networks, self.pictures, self.structures, self.rows, turn.expand(len(self.rows)))
+            sides = turn.expand(len(self.rows))
+            if self.painted is not None:
+                yield angle, painted_people(self.pictures, self.painted, self.rows, sides)
+            else:
+                yield angle, generate(self.networks, self.pictures, self.structures, self.rows, sides)
 
     def native(self) -> Tensor | None:
         """The measured photographs at the size of their files, [M, 3, h, w] uint8; None where sizes differ."""
@@ -88,6 +94,7 @@ def open_subject(
     return Subject(
         networks={"identity_encoder": encoder, **load_gan(gan, architecture, device)},
         data=opened, render=render, architecture=architecture, pictures=training.pictures, structures=structures,
+        painted=require_painted(render, architecture) if settings.views == "painted" else None,
         rows=rows, people=people, cameras=None if training.cameras is None else training.cameras[rows],
         spaces={ENCODER: lambda pictures: embed(encoder, pictures, precision="fp32").cpu()},
         threads=options.threads or cores(),

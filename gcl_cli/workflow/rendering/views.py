@@ -46,6 +46,14 @@ def open_painted(render: Artifact, architecture: Architecture) -> ViewStore | No
     return ViewStore(render.folder, "train", tuple(render.config["angles"]), size, kind=PAINTED)
 
 
+def require_painted(render: Artifact, architecture: Architecture) -> ViewStore:
+    """The painted views of the training pictures; GclError where they were rendered without."""
+    painted = open_painted(render, architecture)
+    if painted is None:
+        raise GclError(f"{render.reference} holds grey views alone.", "Paint them: gcl render --restart")
+    return painted
+
+
 def well_meshed(work: WorkFolder, render: Artifact, quality: str, *, batch_size: int) -> Tensor | None:
     """Which training pictures have a mesh of `--mesh-quality`, [N] bool; None for `all`.
 
