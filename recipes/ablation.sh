@@ -20,8 +20,9 @@ render="--height 64 --width 32"
 warmup="--preset tiny --set height=64 --set width=32 --set trunk_width=16 --epochs 16 --set colour_epochs=3 --set colour_jitter=0"
 gan_warmup="--reconstruction-epochs 12 --epochs 3"
 epochs=8
-joint=""  # of every joint training
-paper="--iterations 18 --augment none --set contrast_steps=0"  # the paper's step alone, 18 an epoch
+joint="--iterations 18"  # of every joint training of the paper's steps alone
+paper="--augment none --set contrast_steps=0"
+recipe=""  # of the preset's, most of whose steps have painted views
 if [ -n "${GCL_ABLATION_SETTINGS:-}" ]; then . "$GCL_ABLATION_SETTINGS"; fi
 
 step() {
@@ -51,7 +52,7 @@ for seed in $seeds; do
     step warmup --name "continued-s$seed" --seed "$seed" $warmup --init "warmup/s$seed" --set learning_rate=0.0001 \
         --epochs "$(same_time "$seed" "warmup/s$seed")"
     step evaluate --encoder "warmup/continued-s$seed"
-    cell full-recipe "$seed" --epochs "$epochs" $joint
+    cell full-recipe "$seed" --epochs "$epochs" $recipe
 done
 first="${seeds%% *}"
 cell gan "$first" --epochs "$epochs" $joint $paper --losses gan

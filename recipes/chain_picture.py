@@ -1,4 +1,4 @@
-"""One picture of the chain from a finished quickstart: crop, mesh, the body from new sides, generated pictures."""
+"""One picture of the chain from a finished quickstart: crop, mesh, new sides, painted and generated pictures."""
 
 import sys
 from pathlib import Path
@@ -15,8 +15,9 @@ from gcl_cli.body.overlay import overlay
 from gcl_cli.datasets.decoding import read_crop
 from gcl_cli.records import RunOptions
 from gcl_cli.training.generation import generate
+from gcl_cli.training.novel_views import painted_people
 from gcl_cli.workflow.data import open_data, training_set
-from gcl_cli.workflow.rendering.views import open_views
+from gcl_cli.workflow.rendering.views import open_views, require_painted
 from gcl_cli.workflow.weights.networks import load_encoder, load_gan, read_encoder
 
 PEOPLE = 4
@@ -31,18 +32,21 @@ def main(folder: Path, target: Path) -> None:
     source, architecture = read_encoder(work, "joint/main")
     networks = {"identity_encoder": load_encoder(source, architecture, torch.device("cpu"))}
     networks |= load_gan(source, architecture, torch.device("cpu"))
-    _, views = open_views(work, data, architecture)
+    render, views = open_views(work, data, architecture)
+    paint = require_painted(render, architecture)
     pictures = training_set(data, architecture, options).pictures
     rows = np.linspace(0, len(views.names) - 1, PEOPLE + 2).round().astype(int)[1:-1]
-    turns = torch.tensor((0, *ANGLES))
+    turns = torch.tensor(ANGLES)
     sheet = []
     for row in rows:
-        made = generate(networks, pictures, views, torch.full((len(turns),), int(row)), turns)
+        same = torch.full((len(turns),), int(row))
+        painted = painted_people(pictures, paint, same, turns)
+        made = torch.cat([painted, generate(networks, pictures, views, same, turns)])
         crop = read_crop(data.root, views.names[row])
         drawn = [views.picture(int(row), angle) for angle in ANGLES]
-        generated = [picture.permute(1, 2, 0).numpy() for picture in made]
-        sheet.append([_larger(crop), _mesh_on(crop, work, row), *map(_larger, drawn), *map(_larger, generated)])
-    captions = ("crop", "mesh", "90", "180", "270", "generated: 0", "90", "180", "270")
+        new = [picture.permute(1, 2, 0).numpy() for picture in made]
+        sheet.append([_larger(crop), _mesh_on(crop, work, row), *map(_larger, drawn), *map(_larger, new)])
+    captions = ("crop", "mesh", "90", "180", "270", "painted: 90", "180", "270", "generated: 90", "180", "270")
     write_sheet(target, sheet, captions)
 
 

@@ -12,12 +12,15 @@ def main(folder: Path) -> None:
     """Print the table of a finished quickstart in `folder`."""
     work = WorkFolder(folder / "work")
     warm, joint = (read_artifact(work, f"evaluate/{stage}-main").manifest.result for stage in ("warmup", "joint"))
-    generated = read_artifact(work, "gen-metrics/joint-main").manifest.result
+    kept = {
+        kind: read_artifact(work, f"gen-metrics/joint-main{end}").manifest.result["identity_kept"]
+        for kind, end in (("generated", ""), ("painted", "-painted"))
+    }
     steps = {stage: read_artifact(work, f"{stage}/main").manifest.result for stage in ("warmup", "gan-warmup", "joint")}
     results = [
         {"measure": "mAP, rank-1 after the warm-up", "value": f"{warm['mAP']:.1f}, {warm['rank_1']:.1f}"},
         {"measure": "mAP, rank-1 after joint training", "value": f"{joint['mAP']:.1f}, {joint['rank_1']:.1f}"},
-        {"measure": "identity kept by generated views", "value": f"{generated['identity_kept']:.1f} %"},
+        *({"measure": f"identity kept by {kind} views", "value": f"{share:.1f} %"} for kind, share in kept.items()),
         *(
             {"measure": f"seconds a step, {stage}", "value": f"{r['seconds_per_step']:.3f}"}
             for stage, r in steps.items()

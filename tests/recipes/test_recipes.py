@@ -139,6 +139,7 @@ warmup="--preset tiny --set height=64 --set width=32 --set trunk_width=16 --epoc
 gan_warmup="--reconstruction-epochs 1 --epochs 1 --iterations 2"
 epochs=1
 joint="--iterations 1 --radius 0.7"
+recipe="$joint --set contrast_steps=1"
 """
 
 
@@ -157,3 +158,36 @@ def test_the_ablation_has_every_row_and_keeps_what_is_finished(tmp_path: Path) -
         assert f" {row} " in printed, row
     assert "±" in printed  # two seeds of the rows that matter most
     assert said.count("is complete already") >= 2 * len(rows)
+
+
+TOY_NOVEL_VIEWS = """
+people="--ids 12 --cameras 2 --images 2"
+seeds="1 2"
+warmup="--epochs 2 --iterations 3 --radius 0.6"
+warmup_photographs="$warmup"
+continued="--epochs 1 --iterations 2 --radius 0.6"
+contrast="--epochs 1 --iterations 2 --radius 0.7"
+novel="$contrast"
+gan_warmup="--reconstruction-epochs 1 --epochs 1 --iterations 2"
+paper="--epochs 1 --iterations 1 --radius 0.7 --augment none --set contrast_steps=0"
+recipe="--epochs 1 --iterations 1 --radius 0.7 --set contrast_steps=1"
+"""
+
+
+@pytest.mark.slow
+def test_the_recipe_of_novel_views_has_every_row_on_every_set(toy_sets: Path, tmp_path: Path) -> None:
+    (tmp_path / "toy").write_text(TOY_NOVEL_VIEWS)
+    environment = here_installed(
+        GCL_NOVEL_VIEWS=str(tmp_path / "run"),
+        GCL_NOVEL_VIEWS_SETTINGS=str(tmp_path / "toy"),
+        GCL_NOVEL_VIEWS_PHOTOGRAPHS=str(toy_sets / "market"),
+        GCL_NOVEL_VIEWS_SETS="private photographs",
+    )
+    printed, _ = typed(["bash", str(ROOT / "recipes" / "novel_views.sh")], environment)
+    rows = ("warm-up", "control-contrast", "control-continued", "painted", "painted-own-backdrop", "joint-paper",
+            "painted-turned-alone", "painted-cut-out-alone", "joint-recipe", "joint-recipe-without-painted")  # fmt: skip
+    for row in rows:
+        assert printed.count(f" {row} ") == 2, row
+    for name in ("private", "photographs"):
+        scored = {path.name for path in (tmp_path / "run" / name / "work" / "gen-metrics").iterdir()}
+        assert len(scored) == 4 and "gan-warmup-s1-painted" in scored
