@@ -33,7 +33,7 @@ paper="--epochs 4 --augment none --set contrast_steps=0"  # the paper's step, 18
 recipe="--epochs 10 --iterations 3"  # the preset's: joint steps among those with painted views
 scores="encoder,dssim,identity"  # of the views
 if [ -n "${GCL_NOVEL_VIEWS_SETTINGS:-}" ]; then . "$GCL_NOVEL_VIEWS_SETTINGS"; fi
-terms="--losses vi,vi_syn,vi_mem --set contrast_views=painted"
+terms="--losses vi,vi_syn,vi_mem --set contrast_views=painted --set contrast_steps=0"
 
 step() {
     echo "== $city: gcl $*" >&2
@@ -63,7 +63,8 @@ for city in $sets; do
         if [ "$seed" = "$first" ]; then
             step gan-warmup --name "s$seed" --encoder "warmup/s$seed" --seed "$seed" $gan_warmup
         else  # nothing generates in these rows: an untrained generator will do
-            step gan-warmup --name "s$seed" --encoder "warmup/s$seed" --seed "$seed" --reconstruction-epochs 0 --epochs 0
+            step gan-warmup --name "s$seed" --encoder "warmup/s$seed" --seed "$seed" \
+                --reconstruction-epochs 1 --epochs 0 --iterations 1
         fi
         cell control-contrast "$seed" --losses vi --set contrast_steps=0 $contrast
         cell painted "$seed" $terms $novel
