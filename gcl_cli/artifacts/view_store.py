@@ -88,7 +88,8 @@ class ViewStore:
         self.angles = angles
         self._size = size
         #: one view [H, W] or [H, W, 4] uint8, by its row and the index of its angle
-        self.picture = lru_cache(max(1, REMEMBERED // (size[0] * size[1])))(self._decoded)
+        bytes_of_one = size[0] * size[1] * (4 if kind == PAINTED else 1)
+        self.picture = lru_cache(max(1, REMEMBERED // bytes_of_one))(self._decoded)
         self._offsets = _read_offsets(folder / f"{split}{kind}.index.safetensors", len(self.names), len(angles))
         if path.stat().st_size != self._offsets.max(initial=0) or not self._offsets.size:
             raise unusable(path, "it is not as long as its index says")
