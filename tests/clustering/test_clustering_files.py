@@ -66,6 +66,9 @@ def test_what_does_not_fit_in_memory_is_refused_with_what_would(monkeypatch, cap
         fitting.require_memory(10_000_000, dimension=256, k1=30)
     fits = int(caught.value.fix.split()[1].replace(",", ""))
     fitting.require_memory(fits, dimension=256, k1=30)
+    assert f"{fits:,} pictures of 256 numbers takes about 3 GB of memory; 3 GB" in capsys.readouterr().err
+    fitting.require_memory(fits * 6 // 5, dimension=256, k1=30)  # features that tell people apart may well fit
+    assert "as a rule, and 3 GB are available" in capsys.readouterr().err
 
 
 def test_pairs_that_do_not_fit_are_refused_before_they_are_made(monkeypatch, capsys):

@@ -9,19 +9,21 @@ GIGABYTE = 1e9
 
 
 def require_memory(size: int, *, dimension: int, k1: int) -> None:
-    """Say how much memory clustering `size` pictures takes as a rule; GclError where that is more than there is."""
+    """Say how much memory clustering `size` pictures takes as a rule; GclError where not even the least is there."""
     needed, available = clustering_bytes(size, dimension=dimension, k1=k1), free_memory()
+    least = clustering_bytes(size, dimension=dimension, k1=k1, pairs=0)
     amount = f"{size:,} pictures of {dimension} numbers takes about {needed / GIGABYTE:.2g} GB of memory"
-    if needed > available:
+    there = f"{available / GIGABYTE:.2g} GB are available."
+    if least > available:
         fitting = pictures_that_fit(available, dimension=dimension, k1=k1)
         raise GclError(
-            f"Clustering {amount}, and {available / GIGABYTE:.2g} GB are available.",
+            f"Clustering {amount}, at least {least / GIGABYTE:.2g} GB, and {there}",
             f"About {fitting:,} pictures would fit, or more of them with a smaller --set k1 (now {k1}).",
         )
-    console.say(
-        f"Clustering {amount}; {available / GIGABYTE:.2g} GB are available. What it takes exactly is known once "
-        "their neighbours are."
-    )
+    if needed > available:
+        console.warn(f"Clustering {amount} as a rule, and {there} Whether it fits is known once their neighbours are.")
+    else:
+        console.say(f"Clustering {amount}; {there} What exactly is known once their neighbours are.")
 
 
 def require_memory_for_pairs(pairs: int, *, size: int, dimension: int, k1: int) -> None:
