@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import coo_array, csr_array
+from scipy.sparse import coo_array, csr_array, vstack
 
 from gcl_cli.clustering.jaccard import SparseDistance
 
+BLOCKS = 16  # parts in which the pairs are looked at, so that not all are copied at once
 SUSPICIOUS = 0.5  # doubt from which a picture is nearer to another cluster than to its own
 
 
@@ -45,22 +46,35 @@ def cohesion(distance: SparseDistance, labels: np.ndarray) -> Cohesion:
 
 def _closeness(distance: SparseDistance, labels: np.ndarray, clusters: int) -> csr_array:
     """Sums of 1 - distance of each picture to the pictures of each cluster, without itself: sparse [N, K]."""
-    rows, columns = distance.pairs()
-    near = 1 - distance.values.astype(np.float64)
-    ends = np.concatenate((rows, columns)), labels[np.concatenate((columns, rows))]
-    kept = ends[1] >= 0
-    values = np.concatenate((near, near))[kept]
-    return coo_array((values, (ends[0][kept], ends[1][kept])), shape=(distance.size, clusters)).tocsr()
+    known, shape = np.flatnonzero(labels >= 0), (distance.size, clusters)
+    member = coo_array((np.ones(len(known)), (known, labels[known])), shape=shape).tocsr()
+    later, earlier = [], csr_array(shape)  # each pair is stored once and counts at both its ends
+    for some in np.array_split(np.arange(distance.size), min(BLOCKS, distance.size)):
+        near = _closeness_of_rows(distance, some[0], some[-1] + 1)
+        later.append(near @ member)
+        earlier = earlier + near.T @ member[some]
+    return (vstack(later) + earlier).tocsr()
+
+
+def _closeness_of_rows(distance: SparseDistance, start: int, stop: int) -> csr_array:
+    """1 - distance of the rows start .. stop - 1 to later ones: sparse [B, N] float64."""
+    ends = distance.indptr[start : stop + 1]
+    pairs, near_ends = slice(ends[0], ends[-1]), (ends - ends[0]).astype(np.int32)
+    near = 1 - distance.values[pairs].astype(np.float64)
+    return csr_array((near, distance.indices[pairs], near_ends), shape=(stop - start, distance.size))
 
 
 def _nearest_other(closeness: csr_array, labels: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The smallest mean distance of each picture to another cluster, and which it is: [N], [N]."""
-    table = closeness.tocoo()
-    row, cluster = table.coords
-    other = cluster != labels[row]
-    row, cluster, mean = row[other], cluster[other], 1 - table.data[other] / sizes[cluster[other]]
-    order = np.lexsort((cluster, mean, row))
-    firsts = order[np.unique(row[order], return_index=True)[1]]
+    closeness.sort_indices()
     smallest, nearest = np.ones(len(labels)), np.full(len(labels), -1)
-    smallest[row[firsts]], nearest[row[firsts]] = mean[firsts], cluster[firsts]
+    for some in np.array_split(np.arange(len(labels)), min(BLOCKS, len(labels))):
+        part = closeness[some[0] : some[-1] + 1]
+        rows = np.repeat(some, np.diff(part.indptr))
+        mean = np.where(part.indices == labels[rows], 1.0, 1 - part.data / sizes[part.indices])
+        filled = np.flatnonzero(np.diff(part.indptr))
+        smallest[some[filled]] = np.minimum.reduceat(mean, part.indptr[filled]) if len(filled) else 1.0
+        found = np.flatnonzero((mean == smallest[rows]) & (mean < 1))
+        row, first = np.unique(rows[found], return_index=True)  # of equals the lowest cluster
+        nearest[row] = part.indices[found[first]]
     return smallest, nearest

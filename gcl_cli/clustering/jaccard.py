@@ -1,6 +1,7 @@
 """k-reciprocal Jaccard distance (Zhong et al., CVPR 2017), kept sparse: pairs that share no neighbour are left out."""
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,8 @@ from torch import Tensor
 from gcl_cli.clustering.kernels import compiled_loops
 from gcl_cli.clustering.neighbours import nearest_neighbours
 
-ROWS_AT_ONCE = 128  # rows of pair sums that exist at a time
+ROWS_AT_ONCE = 128  # rows of pair sums that exist at a time,
+COMPILED_ROWS_AT_ONCE = 1024  # or of their pairs alone, as machine code finds them
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,9 +48,13 @@ def jaccard_distance(features: Tensor, *, k1: int, k2: int) -> SparseDistance:
 
 def jaccard_of_neighbours(features: Tensor, nearest: np.ndarray, *, k2: int) -> SparseDistance:
     """The same from neighbour lists that were found otherwise; nearest: [N, k1], itself first."""
+    return distance_of_overlaps(expanded_weights(features, nearest, k2=k2))
+
+
+def expanded_weights(features: Tensor, nearest: np.ndarray, *, k2: int) -> csr_array:
+    """V after the query expansion, sparse [N, N], from lists of neighbours [N, k1]: rows that overlap are near."""
     pattern = expanded_neighbours(nearest, half=half_of(nearest.shape[1]))
-    weights = neighbour_weights(features, pattern)
-    return distance_of_overlaps(query_expansion(weights, nearest[:, :k2]))
+    return query_expansion(neighbour_weights(features, pattern), nearest[:, :k2])
 
 
 def half_of(k1: int) -> int:
@@ -130,26 +136,36 @@ def distance_of_overlaps(weights: csr_array) -> SparseDistance:
     below = np.empty_like(places)
     below[columns.data] = places + 1  # where the entries under an entry of V begin in `columns`
     columns.data = weights.data[columns.data]
-    counts, partners, overlaps = _all_overlaps(weights, columns, below)
-    values = np.maximum(1 - overlaps / (2 - overlaps), 0).astype(weights.dtype)
-    indptr = np.concatenate(([0], np.cumsum(counts)))
-    return SparseDistance(size=weights.shape[0], indptr=indptr, indices=partners, values=values)
+    counts, partners, values = [], [], []
+    for block in _all_overlaps(weights, columns, below):
+        counts.append(block[0])
+        partners.append(block[1])
+        values.append(np.maximum(1 - block[2] / (2 - block[2]), 0).astype(weights.dtype))
+    indptr = np.concatenate(([0], *counts)).cumsum()
+    return SparseDistance(size=weights.shape[0], indptr=indptr, indices=_joined(partners), values=_joined(values))
+
+
+def _joined(parts: list[np.ndarray]) -> np.ndarray:
+    """The parts end to end; they are let go, since the pairs are what fills the memory."""
+    whole = np.concatenate(parts)
+    parts.clear()
+    return whole
 
 
 def _all_overlaps(
     weights: csr_array, columns: csc_array, below: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The sums of minima of all pairs: partners of each row [N], the partners [P] and the sums [P]."""
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """The sums of minima of all pairs, some rows at a time: each row's number of partners, the partners, the sums."""
     size, loops = weights.shape[0], compiled_loops(weights.shape[0])
-    if loops is None:
-        blocks = [_overlaps(weights, columns, below, start) for start in range(0, size, ROWS_AT_ONCE)]
-        counts, partners, overlaps = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
-        return counts, partners, overlaps
-    found: tuple[np.ndarray, np.ndarray, np.ndarray] = loops.sums_of_minima(
-        0, size, weights.indptr, weights.indices, weights.data, below,
-        columns.indptr, columns.indices, columns.data, np.zeros(size),
-    )  # fmt: skip
-    return found
+    sums = np.zeros(size)
+    for start in range(0, size, ROWS_AT_ONCE if loops is None else COMPILED_ROWS_AT_ONCE):
+        if loops is None:
+            yield _overlaps(weights, columns, below, start)
+        else:
+            yield loops.sums_of_minima(
+                start, min(start + COMPILED_ROWS_AT_ONCE, size), weights.indptr, weights.indices, weights.data, below,
+                columns.indptr, columns.indices, columns.data, sums,
+            )  # fmt: skip
 
 
 def _overlaps(

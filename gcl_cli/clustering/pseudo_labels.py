@@ -1,6 +1,7 @@
 """From features to pseudo labels, with a way out when a clustering is of no use."""
 
 import math
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -10,7 +11,8 @@ from torch import Tensor
 from gcl_cli.clustering.approximate import approximate_neighbours
 from gcl_cli.clustering.cameras import centre_per_camera
 from gcl_cli.clustering.density import components, core_distances, dbscan, hdbscan, number_by_first_member
-from gcl_cli.clustering.jaccard import SparseDistance, jaccard_of_neighbours
+from gcl_cli.clustering.jaccard import SparseDistance, distance_of_overlaps, expanded_weights
+from gcl_cli.clustering.memory import expected_pairs
 from gcl_cli.clustering.neighbours import nearest_neighbours
 from gcl_cli.clustering.radius import IDENTICAL, percentile_radius
 from gcl_cli.errors import GclError
@@ -59,23 +61,41 @@ class ClusterSettings(Protocol):
         """Whether each camera's mean is removed from the features, where cameras are known."""
 
 
-def cluster_features(features: Tensor, cameras: Tensor | None, *, settings: ClusterSettings) -> PseudoLabels:
+def cluster_features(
+    features: Tensor, cameras: Tensor | None, *, settings: ClusterSettings, nearest: np.ndarray | None = None
+) -> PseudoLabels:
     """Pseudo labels of N pictures: k-reciprocal Jaccard distance, then DBSCAN or HDBSCAN (section 3.2, appendix A).
 
-    features: [N, D], rows of unit length; cameras: [N] camera numbers, None: unknown. Always returns at least two
-    clusters: where the asked-for clustering finds fewer, another takes its place and `fallback` says why. Raises
-    GclError for features that are not finite or are all the same, for fewer than 4 pictures, and where no two groups
-    can be told apart.
+    features: [N, D], rows of unit length; cameras: [N] camera numbers, None: unknown; nearest: [N, k1] their lists of
+    `asked_neighbours` where these are known. Always returns at least two clusters: where the asked-for clustering finds
+    fewer, another takes its place and `fallback` says why. Raises GclError for features that are not finite or are all
+    the same, for fewer than 4 pictures, and where no two groups can be told apart.
     """
     features = comparable_features(features, cameras, camera_aware=settings.camera_aware)
-    return cluster_distance(asked_distance(features, settings=settings), features, settings=settings)
+    distance = asked_distance(features, settings=settings, nearest=nearest)
+    return cluster_distance(distance, features, settings=settings)
 
 
-def asked_distance(features: Tensor, *, settings: ClusterSettings) -> SparseDistance:
-    """The k-reciprocal Jaccard distance of comparable features [N, D], by the neighbour search that is asked for."""
+def asked_neighbours(features: Tensor, *, settings: ClusterSettings) -> np.ndarray:
+    """The lists [N, k1] of comparable features [N, D], by the search that is asked for."""
     search = approximate_neighbours if settings.neighbours == "faiss" else nearest_neighbours
-    nearest = search(features, k=min(settings.k1, len(features)))  # [N, k1]
-    return jaccard_of_neighbours(features, nearest, k2=settings.k2)
+    return search(features, k=min(settings.k1, len(features)))
+
+
+def asked_distance(
+    features: Tensor, *, settings: ClusterSettings, nearest: np.ndarray | None = None,
+    expect: Callable[[int], None] | None = None,
+) -> SparseDistance:  # fmt: skip
+    """The k-reciprocal Jaccard distance of comparable features [N, D].
+
+    nearest: [N, k1] their `asked_neighbours` where these are known; expect: is told about how many pairs the distance
+    will hold, before it holds them.
+    """
+    nearest = asked_neighbours(features, settings=settings) if nearest is None else nearest
+    weights = expanded_weights(features, nearest, k2=settings.k2)
+    if expect is not None:
+        expect(expected_pairs(weights))
+    return distance_of_overlaps(weights)
 
 
 def comparable_features(features: Tensor, cameras: Tensor | None, *, camera_aware: bool) -> Tensor:

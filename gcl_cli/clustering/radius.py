@@ -24,7 +24,8 @@ def percentile_radius(distance: SparseDistance, *, rho: float) -> float:
             f"raise rho above {1 / total:.2g}, or set a fixed radius" if total else "give pictures that differ",
         )
     if count < len(present):
-        present = np.partition(present, count - 1)[:count]
+        present.partition(count - 1)
+        present = present[:count]
     # sorted, so that the rounding of the sum does not depend on the order of the pictures
     absent = count - min(count, len(present))
     return float((np.sort(present).sum(dtype=np.float64) + absent) / count)

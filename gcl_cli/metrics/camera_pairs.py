@@ -1,43 +1,29 @@
 """How well people are found from one camera to another."""
 
-from collections.abc import Iterable, Iterator
-
 import numpy as np
 
-from gcl_cli.metrics.counting import People, by_rank, count_before
-from gcl_cli.metrics.kernels import compiled_loops
-from gcl_cli.metrics.ranking import AveragePrecision, average_precisions
+from gcl_cli.metrics.average_precision import AveragePrecision, average_precisions
 
 
 class CameraPairs:
-    """mAP and rank-1 of every query camera in every other camera's part of the gallery, gathered block by block.
+    """mAP and rank-1 of every query camera in every other camera's part of the gallery, gathered by `rank_blocks`.
 
     Rules and ties are those of `ranking`; a pair ranks the gallery pictures of its own camera alone. Pictures of
     unknown cameras (-1) and junk (person -1) belong to no pair.
     """
 
-    def __init__(
-        self,
-        query_persons: np.ndarray,
-        query_cameras: np.ndarray,
-        gallery_persons: np.ndarray,
-        gallery_cameras: np.ndarray,
-    ) -> None:
-        self._persons, self._cameras = np.where(query_cameras == -1, -1, query_persons), query_cameras
-        known = np.flatnonzero((gallery_persons != -1) & (gallery_cameras != -1))
-        self._columns = known[np.argsort(gallery_cameras[known], kind="stable")]  # by camera, within one ascending
-        self._gallery_cameras = gallery_cameras[self._columns]
-        self._people = People.of(gallery_persons[self._columns])
-        self._loops = compiled_loops(len(query_persons) * len(gallery_persons))
+    def __init__(self) -> None:
         self._found: list[np.ndarray] = [np.zeros((4, 0), dtype=np.int64)]
 
-    def watch(self, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-        """Hand on the blocks [R, G] of a distance matrix [Q, G], and take note of each on its way."""
-        done = 0
-        for block in blocks:
-            self._note(block, done)
-            done += len(block)
-            yield block
+    def note(self, queries: np.ndarray, cameras: np.ndarray, searched: np.ndarray, before: np.ndarray) -> None:
+        """Take note of gallery pictures of the queries' own people, [E] each, later queries than any before.
+
+        queries: row numbers; cameras: theirs; searched: the pictures' cameras; before: how many of the gallery pictures
+        of that camera come before.
+        """
+        kept = np.flatnonzero((cameras != searched) & (cameras != -1) & (searched != -1))
+        kept = kept[np.lexsort((before[kept], searched[kept], queries[kept]))]
+        self._found.append(np.stack((queries[kept], cameras[kept], searched[kept], before[kept] + 1)))
 
     def table(self, convention: AveragePrecision) -> list[dict[str, int | float]]:
         """A row for every pair of cameras with a true match, shares in percent; by query camera, then gallery camera.
@@ -62,14 +48,3 @@ class CameraPairs:
                 *known[list(divmod(pairs, len(known)))], mean_precision, rank_1, queries, strict=True
             )
         ]
-
-    def _note(self, block: np.ndarray, done: int) -> None:
-        asked = slice(done, done + len(block))
-        rows, places = self._people.entries(self._persons[asked])
-        other = self._cameras[asked][rows] != self._gallery_cameras[places]
-        rows, places = rows[other], places[other]
-        searched = self._gallery_cameras[places]
-        begins, ends = (self._gallery_cameras.searchsorted(searched, side=side) for side in ("left", "right"))
-        before = count_before(block, self._columns, rows, places, begins, ends, loops=self._loops)
-        found = np.stack((rows + done, self._cameras[asked][rows], searched, before + 1))
-        self._found.append(found[:, by_rank(rows, begins, before, len(self._columns))])

@@ -4,9 +4,11 @@ Of two pictures at one distance the one earlier in the gallery comes first.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from types import ModuleType
 
 import numpy as np
+import torch
 
 COMPARED = 100  # entries of a row that machine code compares with all others sooner than the row is sorted, timed alone
 SORTED_AT_ONCE = 1 << 20  # distances
@@ -34,50 +36,74 @@ class People:
         return rows, self.places[np.arange(len(rows)) + skipped[rows]]
 
 
-def by_rank(rows: np.ndarray, begins: np.ndarray, before: np.ndarray, length: int) -> np.ndarray:
-    """The order [E] of entries in parts of `length` pictures: by row, by part, and by what `count_before` found."""
-    return np.argsort(rows * length + begins + before)  # all different: as many come before as there are places
+@dataclass(frozen=True)
+class Parts:
+    """Pictures of a gallery in parts, such as those of each camera."""
+
+    order: np.ndarray  # [K] columns, part after part, ascending within each
+    bounds: np.ndarray  # [P + 1] where the parts begin in `order`, and where the last ends
+    numbers: np.ndarray  # [G] the part of each column
+
+    @classmethod
+    def of(cls, columns: np.ndarray, parts: np.ndarray) -> "Parts":
+        """A part for each value among `parts` [G], of those `columns` [K] alone, which ascend."""
+        values, numbers = np.unique(parts, return_inverse=True)
+        order = columns[np.argsort(numbers[columns], kind="stable")]
+        return cls(order, numbers[order].searchsorted(np.arange(len(values) + 1)), numbers)
+
+    def by_stretch(self, length: int) -> tuple[np.ndarray, np.ndarray]:
+        """The columns [K] by stretch of `length` columns, then by part, and where each part begins: [S, P + 1]."""
+        stretches, parts = -(-len(self.numbers) // length), len(self.bounds) - 1
+        cells = self.order // length * parts + self.numbers[self.order]
+        ends = np.bincount(cells, minlength=stretches * parts).cumsum().reshape(stretches, parts)
+        starts = np.hstack((np.concatenate(([[0]], ends[:-1, -1:])), ends))
+        return self.order[np.argsort(cells, kind="stable")].astype(np.uint32), starts
 
 
 def count_before(
-    distances: np.ndarray, order: np.ndarray, rows: np.ndarray, places: np.ndarray, begins: np.ndarray,
-    ends: np.ndarray, *, loops: ModuleType | None,
-) -> np.ndarray:  # fmt: skip
-    """How many pictures of its part of the gallery come before each entry, [E] int64.
+    distances: np.ndarray, parts: Parts, rows: np.ndarray, columns: np.ndarray, *, loops: ModuleType | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """How many pictures of all parts, and how many of its own part, come before each entry: [E] int64 each.
 
-    distances: [R, G] floating point, numbers; order: [K] columns, part after part, ascending within each; rows: [E]
-    ascending; places: [E] in `order`; begins, ends: [E] of the part where that place is; loops: `metrics.compiled`, if
-    it may be used.
+    distances: [R, G] floating point, numbers; rows: [E] ascending; columns: [E] that are in `parts`; loops:
+    `metrics.compiled`, if it may be used.
     """
-    if loops is not None and len(places) <= COMPARED * len(distances):
-        firsts = rows.searchsorted(np.arange(len(distances) + 1))
-        found: np.ndarray = loops.count_before(distances, order, firsts, places, begins, ends)
+    firsts = rows.searchsorted(np.arange(len(distances) + 1))
+    if loops is not None and len(columns) <= COMPARED * len(distances):
+        stretches = parts.by_stretch(loops.STRETCH)
+        found: tuple[np.ndarray, np.ndarray] = loops.count_before(
+            distances, *stretches, loops.STRETCH, firsts, columns, parts.numbers[columns]
+        )
         return found
-    before = np.zeros(len(places), dtype=np.int64)
-    step = max(1, SORTED_AT_ONCE // max(1, len(order)))
+    before = np.zeros((2, len(columns)), dtype=np.int64)
+    step = max(1, SORTED_AT_ONCE // max(1, len(parts.order)))
     for start in range(0, len(distances), step):
-        some = slice(*rows.searchsorted([start, start + step]))
-        asked = rows[some] - start, places[some], begins[some], ends[some]
-        before[some] = _count_by_sorting(distances[start : start + step], order, *asked)
-    return before
+        asked = firsts[start : start + step + 1]
+        some = slice(asked[0], asked[-1])
+        before[:, some] = _count_by_sorting(distances[start : start + step], parts, asked - asked[0], columns[some])
+    return before[0], before[1]
 
 
 def _count_by_sorting(
-    distances: np.ndarray, order: np.ndarray, rows: np.ndarray, places: np.ndarray, begins: np.ndarray,
-    ends: np.ndarray,
-) -> np.ndarray:  # fmt: skip
-    """The same by sorting the parts; only entries with equals are looked up among the distances themselves."""
-    values, bounds = distances.take(order, axis=1), distances[rows, order[places]]
-    first, entry = np.unique(begins, return_index=True)
-    for begin, end in zip(first, ends[entry], strict=True):
-        values[:, begin:end].sort(axis=1)
-    low, high = begins, ends - 1  # the first that is no nearer is among these: the entry itself is there
-    while (low < high).any():
-        middle = (low + high) // 2
-        nearer = values[rows, middle] < bounds
-        low, high = np.where(nearer, middle + 1, low), np.where(nearer, high, middle)
-    before = low - begins
-    for tied in np.flatnonzero(values[rows, np.minimum(low + 1, ends - 1)] == bounds):
-        earlier = distances[rows[tied], order[begins[tied] : places[tied]]]
-        before[tied] += np.count_nonzero(earlier == bounds[tied])
-    return before
+    distances: np.ndarray, parts: Parts, firsts: np.ndarray, columns: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same by sorting each part of a row; the entries of row r are firsts[r] to firsts[r + 1] - 1."""
+    rows, own = np.repeat(np.arange(len(distances)), np.diff(firsts)), parts.numbers[columns]
+    bounds, turn = distances[rows, columns], np.arange(len(rows)) - firsts[rows]
+    asked = np.zeros((len(distances), turn.max(initial=-1) + 1), dtype=distances.dtype)
+    asked[rows, turn] = bounds
+    everywhere, inside = np.zeros_like(rows), np.zeros_like(rows)
+    for part, (begin, end) in enumerate(pairwise(parts.bounds)):
+        order = parts.order[begin:end]
+        values = distances.take(order, axis=1)
+        values.sort(axis=1)
+        nearer = torch.searchsorted(torch.from_numpy(values), torch.from_numpy(asked)).numpy()[rows, turn]
+        place = nearer + (own == part)  # past the entry itself
+        tied = np.flatnonzero(place < len(order))
+        tied = tied[values[rows[tied], place[tied]] == bounds[tied]]
+        for entry in tied:  # rare: these alone are looked up among the distances
+            earlier = order[: order.searchsorted(columns[entry])]
+            nearer[entry] += np.count_nonzero(distances[rows[entry], earlier] == bounds[entry])
+        everywhere += nearer
+        inside[own == part] = nearer[own == part]
+    return everywhere, inside

@@ -6,9 +6,8 @@ Persons: gallery pictures of person -1 are junk and are removed for all; a distr
 Ties: of two gallery pictures at one distance, the one earlier in the gallery comes first (a stable sort).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -16,10 +15,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gcl_cli.errors import GclError
-from gcl_cli.metrics.counting import People, by_rank, count_before
+from gcl_cli.metrics.average_precision import CONVENTIONS, AveragePrecision, average_precisions
+from gcl_cli.metrics.camera_pairs import CameraPairs
+from gcl_cli.metrics.counting import Parts, People, count_before
 from gcl_cli.metrics.kernels import compiled_loops
 
-AveragePrecision = Literal["open-reid", "market"]
 BLOCK_DISTANCES = 1 << 25  # distances of a block: 128 MiB,
 BLOCK_QUERIES = 256  # or of so many queries where that is more: products of fewer rows are slow
 
@@ -92,21 +92,29 @@ def rank_blocks(
     *,
     max_rank: int,
     average_precision: AveragePrecision,
+    pairs: CameraPairs | None = None,
 ) -> Ranking:
-    """`rank` by the rows of a distance matrix [Q, G] that come as `blocks` [R, G] one after another."""
+    """`rank` by the rows of a distance matrix [Q, G] that come as `blocks` [R, G] one after another.
+
+    pairs: takes note of what is found in each camera's part of the gallery.
+    """
     known = np.flatnonzero(gallery_persons != -1)
-    people, cameras = People.of(gallery_persons[known]), gallery_cameras[known]
+    people = People.of(gallery_persons[known])
+    parts = Parts.of(known, np.zeros_like(gallery_cameras) if pairs is None else gallery_cameras)
     loops = compiled_loops(len(query_persons) * len(gallery_persons))
     matches, ranks, done = [], [], 0
     for distances in blocks:
         _require_numbers(distances)
         asked = slice(done, done + len(distances))
         rows, places = people.entries(query_persons[asked])
-        begins, ends = np.zeros_like(places), np.full_like(places, len(known))
-        before = count_before(distances, known, rows, places, begins, ends, loops=loops)
-        own = (cameras[places] == query_cameras[asked][rows]) & (cameras[places] != -1)
+        columns = known[places]
+        before, inside = count_before(distances, parts, rows, columns, loops=loops)
+        cameras, searched = query_cameras[asked][rows], gallery_cameras[columns]
+        if pairs is not None:
+            pairs.note(rows + done, cameras, searched, inside)
+        own = (cameras == searched) & (searched != -1)
         matches.append(np.bincount(rows[~own], minlength=len(distances)))
-        order = by_rank(rows, begins, before, len(known))
+        order = np.argsort(rows * len(known) + before)  # all different: as many come before as there are places
         ranks.append(_ranks_without(own[order], before[order], rows))
         done = asked.stop
     return _summary(np.concatenate(matches), np.concatenate(ranks), max_rank, average_precision)
@@ -120,17 +128,6 @@ def queries_at_once(gallery: int) -> int:
 def cosine_distances(query: Tensor, gallery: Tensor) -> np.ndarray:
     """Minus the cosines of unit `query` [R, D] and `gallery` [G, D], ordered as Euclidean distances are: [R, G]."""
     return (-query @ gallery.T).to("cpu", torch.float32).numpy()
-
-
-def average_precisions(ranks: np.ndarray, matches: np.ndarray, convention: AveragePrecision) -> np.ndarray:
-    """Average precision of lists of true matches, [L] float64.
-
-    ranks: [M] of all matches, ascending within a list, one list after the other; matches: [L] lengths, at least 1.
-    """
-    starts = np.cumsum(matches) - matches
-    found = np.arange(1, len(ranks) + 1) - np.repeat(starts, matches)
-    sums: np.ndarray = np.add.reduceat(_TERMS[convention](found, ranks), starts)
-    return sums / matches
 
 
 def _require_numbers(distances: np.ndarray) -> None:
@@ -162,7 +159,7 @@ def _summary(matches: np.ndarray, ranks: np.ndarray, max_rank: int, convention: 
     ends = np.cumsum(matches)[valid]
     first_rank = np.zeros(len(matches), dtype=np.int64)
     first_rank[valid] = ranks[ends - matches[valid]]
-    precisions = {name: average_precisions(ranks, matches[valid], name) for name in _TERMS}
+    precisions = {name: average_precisions(ranks, matches[valid], name) for name in CONVENTIONS}
     penalties = matches[valid] / ranks[ends - 1]
     counts = np.bincount(first_rank[valid], minlength=max_rank + 1)[1 : max_rank + 1]
     return Ranking(
@@ -183,20 +180,3 @@ def _where(valid: np.ndarray, values: np.ndarray) -> np.ndarray:
     spread = np.full(len(valid), np.nan)
     spread[valid] = values
     return spread
-
-
-def _open_reid_terms(found: np.ndarray, ranks: np.ndarray) -> np.ndarray:
-    """AP = mean_i i / r_i (open-reid and the code that followed it; the published code of the paper)."""
-    return found / ranks
-
-
-def _market_terms(found: np.ndarray, ranks: np.ndarray) -> np.ndarray:
-    """AP = mean_i ((i - 1) / (r_i - 1) + i / r_i) / 2, the first term 1 where r_i = 1 (Market-1501's own code)."""
-    before = np.where(ranks == 1, 1.0, (found - 1) / np.maximum(ranks - 1, 1))
-    return (before + found / ranks) / 2
-
-
-_TERMS: dict[AveragePrecision, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
-    "open-reid": _open_reid_terms,
-    "market": _market_terms,
-}

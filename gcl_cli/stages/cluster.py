@@ -1,5 +1,6 @@
 """`gcl cluster`: an encoder's features -> pseudo labels, and how far they can be trusted."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from gcl_cli.training.devices import choose_device, set_threads
 from gcl_cli.training.features import embed
 from gcl_cli.training.pseudo_people import cluster_values
 from gcl_cli.workflow.clusters.corrections import corrections_digest, read_corrections
-from gcl_cli.workflow.clusters.fitting import require_memory
+from gcl_cli.workflow.clusters.fitting import require_memory, require_memory_for_pairs
 from gcl_cli.workflow.clusters.gallery import draw_clusters
 from gcl_cli.workflow.clusters.previous import agreement, previous_labels
 from gcl_cli.workflow.data import WorkData, open_data
@@ -99,7 +100,9 @@ def _cluster(
 ) -> tuple[PseudoLabels, Cohesion]:
     """The corrected clusters, and how well they hold together; tells what was replaced."""
     comparable = comparable_features(features, cameras, camera_aware=settings.camera_aware)
-    distance = asked_distance(comparable, settings=settings)
+    size, dimension = comparable.shape
+    told = partial(require_memory_for_pairs, size=size, dimension=dimension, k1=settings.k1)
+    distance = asked_distance(comparable, settings=settings, expect=told)
     found = cluster_distance(distance, comparable, settings=settings)
     if found.fallback:
         console.warn(found.fallback)

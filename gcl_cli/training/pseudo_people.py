@@ -2,11 +2,13 @@
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from gcl_cli.clustering.agreement import adjusted_rand_index, share_across_cameras
-from gcl_cli.clustering.pseudo_labels import cluster_features
+from gcl_cli.clustering.approximate import approximate_neighbours
+from gcl_cli.clustering.pseudo_labels import cluster_features, comparable_features
 from gcl_cli.config import ClusterSettings
 from gcl_cli.records import PseudoLabels
 from gcl_cli.training.state import Values
@@ -33,9 +35,15 @@ def agreement_with(found: PseudoLabels, previous: Tensor | None) -> Values:
 def cluster_together(
     features: Tensor, cameras: Tensor | None, *, settings: ClusterSettings, team: Team
 ) -> PseudoLabels:
-    """Pseudo labels of the features [N, D], found by the leading process for all."""
+    """Pseudo labels of the features [N, D], found by the leading process for all; the search of faiss is shared.
+
+    An exact search is not: alone it looks at every pair once, in parts it would have to look from both sides.
+    """
+    nearest = None
+    if team.size > 1 and settings.neighbours == "faiss":
+        nearest = _search_together(features, cameras, settings=settings, team=team)
     if team.leads:
-        found = cluster_features(features, cameras, settings=settings)
+        found = cluster_features(features, cameras, settings=settings, nearest=nearest)
         words = torch.frombuffer(bytearray((found.fallback or "").encode().ljust(1)), dtype=torch.uint8)
         facts = torch.tensor([found.radius, float(len(words)), float(found.fallback is not None)], dtype=torch.float64)
         labels = torch.from_numpy(found.labels)
@@ -48,3 +56,11 @@ def cluster_together(
     words = team.from_lead((words if team.leads else torch.empty(int(facts[1]), dtype=torch.uint8)).to(device)).cpu()
     fallback = bytes(words.tolist()).decode() if facts[2] else None
     return PseudoLabels(labels.numpy(), float(facts[0]), fallback)
+
+
+def _search_together(features: Tensor, cameras: Tensor | None, *, settings: ClusterSettings, team: Team) -> np.ndarray:
+    """The approximate neighbours of all pictures [N, k1], each process's share searched by itself."""
+    comparable = comparable_features(features, cameras, camera_aware=settings.camera_aware)
+    rows = team.own(torch.arange(len(features)))
+    found = approximate_neighbours(comparable, k=min(settings.k1, len(features)), rows=rows)
+    return team.gather_uneven(torch.from_numpy(found).to(features.device)).cpu().numpy()

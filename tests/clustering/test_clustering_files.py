@@ -66,6 +66,19 @@ def test_what_does_not_fit_in_memory_is_refused_with_what_would(monkeypatch, cap
         fitting.require_memory(10_000_000, dimension=256, k1=30)
     fits = int(caught.value.fix.split()[1].replace(",", ""))
     fitting.require_memory(fits, dimension=256, k1=30)
+    assert f"{fits:,} pictures of 256 numbers takes about 3 GB of memory; 3 GB" in capsys.readouterr().err
+    fitting.require_memory(fits * 6 // 5, dimension=256, k1=30)  # features that tell people apart may well fit
+    assert "as a rule, and 3 GB are available" in capsys.readouterr().err
+
+
+def test_pairs_that_do_not_fit_are_refused_before_they_are_made(monkeypatch, capsys):
+    monkeypatch.setattr(fitting, "free_memory", lambda: 1_000_000_000)
+    fitting.require_memory_for_pairs(200_000, size=1000, dimension=256, k1=30)
+    assert "200,000 pairs of 1,000 pictures share neighbours (400 a picture)" in capsys.readouterr().err
+    with pytest.raises(GclError, match="GB more, and 1 GB are available") as caught:
+        fitting.require_memory_for_pairs(100_000_000, size=10_000, dimension=256, k1=30)
+    fits = int(caught.value.fix.split()[1].replace(",", ""))
+    fitting.require_memory_for_pairs(int(100_000_000 * fits / 10_000), size=fits, dimension=256, k1=30)
 
 
 def test_agreement_is_over_the_pictures_that_both_labellings_have(tmp_path):

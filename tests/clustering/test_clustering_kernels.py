@@ -121,3 +121,11 @@ def test_overlaps_of_a_matrix_without_shared_columns_are_none():
     from scipy.sparse import csr_array
 
     assert len(distance_of_overlaps(csr_array(np.eye(5))).values) == 0
+
+
+def test_what_is_found_for_some_pictures_does_not_depend_on_the_others():
+    pytest.importorskip("faiss")
+    features = clustered_features(900, people=60, seed=4)
+    rows = torch.tensor([5, 899, 17, 300])
+    some, everyone = approximate_neighbours(features, k=10, rows=rows), approximate_neighbours(features, k=10)
+    np.testing.assert_array_equal(some, everyone[rows.numpy()])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gcl_cli.metrics import counting, kernels
 from gcl_cli.metrics.camera_pairs import CameraPairs
-from gcl_cli.metrics.counting import People, count_before
+from gcl_cli.metrics.counting import Parts, People, count_before
 from gcl_cli.metrics.ranking import rank_blocks
 
 
@@ -31,28 +31,34 @@ def loops(request, monkeypatch):
 
 @st.composite
 def problems(draw):
-    """Distances [R, G] with many or few equals, an order of some columns in parts, and entries of every row."""
+    """Distances [R, G] with many or few equals, some columns in parts, and entries of every row among these."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     rows, pictures, cameras = draw(st.integers(1, 5)), draw(st.integers(1, 40)), draw(st.integers(1, 4))
     distances = rng.integers(0, draw(st.sampled_from([1, 3, 1000])), (rows, pictures))
     distances = distances.astype(draw(st.sampled_from([np.float32, np.float64])))
-    order = np.flatnonzero(rng.random(pictures) < draw(st.sampled_from([0.5, 1.0])))
-    parts = np.sort(rng.integers(cameras, size=len(order)))
-    order = np.concatenate(
-        [np.sort(part) for part in np.split(rng.permutation(order), np.flatnonzero(np.diff(parts)) + 1)]
-    )
-    row, place = np.nonzero(rng.random((rows, len(order))) < draw(st.sampled_from([0.1, 0.6])))
-    begins, ends = parts.searchsorted(parts[place]), parts.searchsorted(parts[place], side="right")
-    return distances, order.astype(np.int64), row, place, begins, ends
+    known = np.flatnonzero(rng.random(pictures) < draw(st.sampled_from([0.5, 1.0])))
+    parts = rng.integers(cameras, size=pictures)
+    row, place = np.nonzero(rng.random((rows, len(known))) < draw(st.sampled_from([0.1, 0.6])))
+    order = rng.permutation(len(row))
+    order = order[np.argsort(row[order], kind="stable")]  # within a row in any order
+    return distances, known, parts, row[order], known[place[order]]
 
 
-def by_definition(distances, order, rows, places, begins, ends):
-    found = []
-    for row, place, begin, end in zip(rows, places, begins, ends, strict=True):
-        own, column = distances[row, order[place]], order[place]
-        others = [(distances[row, other], other) for other in order[begin:end]]
-        found.append(sum(other < (own, column) for other in others))
-    return found
+def by_definition(distances, known, parts, rows, columns):
+    """How many come before each entry among all, and within its part."""
+    everywhere, inside = [], []
+    for row, column in zip(rows, columns, strict=True):
+        entry = (distances[row, column], column)
+        before = [other for other in known if (distances[row, other], other) < entry]
+        everywhere.append(len(before))
+        inside.append(sum(parts[other] == parts[column] for other in before))
+    return everywhere, inside
+
+
+def counted(problem, loops):
+    distances, known, parts, rows, columns = problem
+    everywhere, inside = count_before(distances, Parts.of(known, parts), rows, columns, loops=loops)
+    return everywhere.tolist(), inside.tolist()
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -61,22 +67,21 @@ def test_counts_equal_the_definition(loops, problem):
     expected = by_definition(*problem)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(counting, "COMPARED", 1000)
-        if not hasattr(loops.count_before, "signatures"):  # numba compiles it in, and would keep this one on the disk
-            patch.setattr(loops, "CHUNK", 8)
-        assert count_before(*problem, loops=loops).tolist() == expected
+        patch.setattr(loops, "STRETCH", 8)
+        assert counted(problem, loops) == expected
         patch.setattr(counting, "SORTED_AT_ONCE", 50)
-        assert count_before(*problem, loops=None).tolist() == expected
+        assert counted(problem, None) == expected
 
 
-def test_counts_over_several_chunks_equal_those_of_sorting(loops):
+@pytest.mark.parametrize("cameras", [1, 3])
+def test_counts_over_several_stretches_equal_those_of_sorting(loops, cameras):
     rng = np.random.default_rng(0)
-    size = 3 * loops.CHUNK // (1 if hasattr(loops.count_before, "signatures") else 64)
+    size = 3 * loops.STRETCH // (1 if hasattr(loops.count_before, "signatures") else 64)
     distances = rng.integers(0, 5000, (2, size)).astype(np.float32)
-    rows, places = np.repeat([0, 1], 5), rng.integers(size, size=10)
-    problem = distances, np.arange(size), rows, places, np.zeros(10, dtype=np.int64), np.full(10, size)
-    found = count_before(*problem, loops=loops)
-    np.testing.assert_array_equal(found, count_before(*problem, loops=None))
-    assert found.tolist() == by_definition(*problem)
+    rows, columns = np.repeat([0, 1], 5), rng.integers(size, size=10)
+    problem = distances, np.arange(size), rng.integers(cameras, size=size), rows, columns
+    found = counted(problem, loops)
+    assert found == counted(problem, None) == by_definition(*problem)
 
 
 def test_figures_and_pairs_are_the_same_to_the_last_bit_with_and_without_machine_code(monkeypatch):
@@ -86,10 +91,9 @@ def test_figures_and_pairs_are_the_same_to_the_last_bit_with_and_without_machine
     blocks = np.split(rng.integers(0, 400, (90, 700)).astype(np.float32), [13, 60])
     found = []
     for loops in (None, compiled):
-        for room in ("ranking", "camera_pairs"):
-            monkeypatch.setattr(f"gcl_cli.metrics.{room}.compiled_loops", lambda _, loops=loops: loops)
-        pairs = CameraPairs(*labels)
-        ranking = rank_blocks(pairs.watch(blocks), *labels, max_rank=5, average_precision="market")
+        monkeypatch.setattr("gcl_cli.metrics.ranking.compiled_loops", lambda _, loops=loops: loops)
+        pairs = CameraPairs()
+        ranking = rank_blocks(blocks, *labels, max_rank=5, average_precision="market", pairs=pairs)
         found.append((ranking, pairs.table("market")))
     (one, some), (other, same) = found
     assert some == same and len(some) == 20
@@ -98,27 +102,16 @@ def test_figures_and_pairs_are_the_same_to_the_last_bit_with_and_without_machine
 
 
 def test_many_entries_are_sorted_and_few_compared():
-    def counted(*_):
+    def compared(*_):
         raise ZeroDivisionError
 
-    few = np.arange(counting.COMPARED)
-    many = np.arange(counting.COMPARED + 1)
-    loops = SimpleNamespace(count_before=counted)
+    loops = SimpleNamespace(count_before=compared, STRETCH=4096)
+    pictures = np.arange(200)
+    few, many = pictures[: counting.COMPARED], pictures[: counting.COMPARED + 1]
     distances = np.zeros((1, 200), dtype=np.float32)
-    for places in (few, many):
-        asked = (
-            distances,
-            np.arange(200),
-            np.zeros_like(places),
-            places,
-            np.zeros_like(places),
-            np.full_like(places, 200),
-        )
-        if places is few:
-            with pytest.raises(ZeroDivisionError):
-                count_before(*asked, loops=loops)
-        else:
-            assert count_before(*asked, loops=loops).tolist() == many.tolist()
+    with pytest.raises(ZeroDivisionError):
+        counted((distances, pictures, np.zeros(200), np.zeros_like(few), few), loops)
+    assert counted((distances, pictures, np.zeros(200), np.zeros_like(many), many), loops)[0] == many.tolist()
 
 
 def test_people_are_found_in_rows_and_strangers_are_not():

@@ -21,9 +21,9 @@ draw = np.random.default_rng(0)
 labels = [draw.integers(1, top, size) for size in (queries, pictures) for top in (pictures // 20, 7)]
 at_once = queries_at_once(pictures)
 assert at_once < queries  # several blocks
-pairs = CameraPairs(*labels)
+pairs = CameraPairs()
 blocks = (cosine_distances(rows, gallery) for rows in gallery[:queries].split(at_once))
-found = rank_blocks(pairs.watch(blocks), *labels, max_rank=20, average_precision="open-reid")
+found = rank_blocks(blocks, *labels, max_rank=20, average_precision="open-reid", pairs=pairs)
 assert found.valid_queries > 500 and len(pairs.table("open-reid")) == 30
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 """

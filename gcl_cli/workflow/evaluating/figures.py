@@ -33,12 +33,9 @@ def ranked(
     """Rank the gallery `at_once` queries at a time: for all cameras together, and a row for every pair of them."""
     everyone = (labels.query_persons, labels.query_cameras, labels.gallery_persons, labels.gallery_cameras)
     chosen: Any = {"max_rank": max(RANKS), "average_precision": settings.average_precision}
-    blocks = distances.blocks(at_once)
-    if not settings.camera_pairs:
-        return rank_blocks(blocks, *everyone, **chosen), []
-    pairs = CameraPairs(*everyone)
-    ranking = rank_blocks(pairs.watch(blocks), *everyone, **chosen)
-    return ranking, pairs.table(settings.average_precision)
+    pairs = CameraPairs() if settings.camera_pairs else None
+    ranking = rank_blocks(distances.blocks(at_once), *everyone, pairs=pairs, **chosen)
+    return ranking, pairs.table(settings.average_precision) if pairs else []
 
 
 def figures(
