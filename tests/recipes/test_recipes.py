@@ -184,8 +184,9 @@ def test_the_recipe_of_novel_views_has_every_row_on_every_set(toy_sets: Path, tm
         GCL_NOVEL_VIEWS_SETS="private photographs",
     )
     printed, _ = typed(["bash", str(ROOT / "recipes" / "novel_views.sh")], environment)
-    rows = ("warm-up", "control-contrast", "control-continued", "painted", "painted-own-backdrop", "joint-paper",
-            "painted-turned-alone", "painted-cut-out-alone", "joint-recipe", "joint-recipe-without-painted")  # fmt: skip
+    rows = ("warm-up", "control-contrast", "control-continued", "painted", "painted-own-backdrop",
+            "painted-turned-alone", "painted-cut-out-alone", "joint-paper", "joint-recipe",
+            "joint-recipe-without-painted")  # fmt: skip
     for row in rows:
         assert printed.count(f" {row} ") == 2, row
     for name in ("private", "photographs"):
