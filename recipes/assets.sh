@@ -5,6 +5,5 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/environment.sh" "[assets]"
 python recipes/assets/build_body.py
 python recipes/assets/build_landmarks.py
-python recipes/assets/build_calibration.py  # needs the two above
-python recipes/assets/build_facing.py
+python recipes/assets/build_keypoints.py  # needs the two above
 sha256sum gcl_cli/body/assets/*.{safetensors,tflite}  # for gcl_cli/body/shipped.py

@@ -4,19 +4,21 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gcl_cli.body.facing import back_probability, face_as_likely
+from gcl_cli.body.keypoints import Reading, read_keypoints
 from gcl_cli.body.landmarks import LandmarkNetwork, LandmarkRunner, Landmarks, find_landmarks
-from gcl_cli.body.lifting import FITTED_LANDMARKS, SMALLEST_SCALE, load_depth_calibration
+from gcl_cli.body.lifting import FITTED_LANDMARKS, SMALLEST_SCALE
 from gcl_cli.body.model import load_body
 from gcl_cli.body.person_gate import FALLBACK, mask_overlap, person_status
 from gcl_cli.body.pose import MEAN_SHAPE, FittedBodies, fit_bodies
 from gcl_cli.body.rotations import Z_AXIS
+from gcl_cli.body.sides import laid_on_picture, sorted_sides
 from gcl_cli.records import MeshEstimates
 
 BETAS = 10
 SKINNED_TOGETHER = 16  # bodies: about 1 MB each while they are blended
 # From the rest pose, arms half lowered and legs apart, to standing: degrees about the viewing axis.
 ARM_LOWERING, LEG_CLOSING = 32.0, 9.0
+DOUBTFUL_HEADING = 0.8  # the length of a heading below which the mirrored picture is looked at, too
 STANDING_HEIGHT, STANDING_WIDTH = 0.92, 0.96  # the share of the crop that a standing body fills at most
 
 
@@ -45,17 +47,16 @@ class Estimator:
         }
         self._network = _landmark_network(device)
         self._body = load_body()
-        self._depth_calibration = load_depth_calibration()
 
     def __call__(self, crops: Sequence[np.ndarray]) -> MeshEstimates:
         """Estimates for person crops [h, w, 3] uint8 of any sizes, in their order."""
         if not crops:
             return _no_estimates()
         landmarks = find_landmarks(self._network, crops)
-        landmarks = face_as_likely(landmarks, back_probability(landmarks, crops))
-        bodies = fit_bodies(
-            self._body, landmarks.points, landmarks.world, landmarks.visibility, self._depth_calibration
-        )
+        reading = self._read(landmarks, crops)
+        landmarks = sorted_sides(landmarks, reading.keypoints)
+        targets = laid_on_picture(reading.keypoints, landmarks)
+        bodies = fit_bodies(self._body, targets, landmarks.points, landmarks.visibility)
         sizes = [(crop.shape[0], crop.shape[1]) for crop in crops]
         status = self._status(landmarks, bodies, sizes)
         pose, camera = self._body.local_pose(bodies.world_rotations), bodies.camera
@@ -70,6 +71,18 @@ class Estimator:
             score=landmarks.score.astype(np.float32),
             status=status,
         )
+
+    def _read(self, landmarks: Landmarks, crops: Sequence[np.ndarray]) -> Reading:
+        """The keypoints of everybody; where the heading is in doubt, the mirrored picture has a say as well."""
+        reading = read_keypoints(landmarks)
+        doubtful = np.flatnonzero(np.linalg.norm(reading.heading, axis=1) < DOUBTFUL_HEADING)
+        if not len(doubtful):
+            return reading
+        mirrored = find_landmarks(self._network, [np.ascontiguousarray(crops[row][:, ::-1]) for row in doubtful])
+        first = Reading(reading.keypoints[doubtful], reading.heading[doubtful])
+        both = first.averaged(read_keypoints(mirrored).mirrored())
+        reading.keypoints[doubtful], reading.heading[doubtful] = both.keypoints, both.heading
+        return reading
 
     def _status(self, landmarks: Landmarks, bodies: FittedBodies, sizes: Sequence[tuple[int, int]]) -> np.ndarray:
         """The status [N] of each estimate; skins the bodies, a few at a time, to lay them over the person mask."""

@@ -17,6 +17,11 @@ NETWORK_FILE = Path(__file__).parent / "assets" / "pose_landmark_full.tflite"
 INPUT_SIZE = 256
 LANDMARKS = 33  # the network's further six are auxiliary points for tracking
 MASK_SIZE = 64
+HEATMAP_COLUMNS = slice(20, 44)  # of 64: the crop and a little more, at every enlargement
+POOLED = 2  # cells of the heatmaps, each way, that become one
+FAINT = 0.05  # added to the sum of a heatmap, which may be empty
+# Landmarks come in pairs (left, right) from 7 on; before them the nose, then three points of each eye.
+LANDMARK_PARTNERS = np.array([0, 4, 5, 6, 1, 2, 3, *np.arange(7, 33).reshape(-1, 2)[:, ::-1].ravel()])
 # A larger region finds more people and places their landmarks less well: it is only a second and third try.
 ENLARGEMENTS = (1.15, 1.4, 1.55)
 GOOD_SCORE = 0.8  # no further try from here
@@ -51,6 +56,7 @@ class Landmarks:
     score: np.ndarray  # [N] in [0, 1]
     mask: np.ndarray  # [N, 64, 64] share of person in each cell of the region; 0 beside the crop
     regions: np.ndarray  # [N, 4] left, top, width, height in crop pixels
+    traces: np.ndarray  # [N, 33, 7] what the heatmaps know of each landmark: see `heatmap_traces`
 
 
 class LandmarkRunner:
@@ -140,6 +146,7 @@ def _look(network: LandmarkNetwork, crops: Sequence[np.ndarray], enlargement: fl
         score=output.score,
         mask=_person_share(output.mask, enlargement),
         regions=regions,
+        traces=heatmap_traces(places, output.heatmap[..., :LANDMARKS]),
     )
 
 
@@ -151,6 +158,37 @@ def _person_share(logits: np.ndarray, enlargement: float) -> np.ndarray:
     mask = np.zeros((len(logits), MASK_SIZE, MASK_SIZE), logits.dtype)
     mask[:, :, first:last] = share.reshape(len(logits), MASK_SIZE, last - first, cells).mean(axis=3)
     return mask
+
+
+def heatmap_traces(places: np.ndarray, heatmap: np.ndarray) -> np.ndarray:
+    """What the heatmaps know beyond the places: how sure they are, how wide, and whether the other side fits too.
+
+    places: [B, 33, 2] in [0, 1]; heatmap: [B, 64, 64, 33] logits. Returns [B, 33, 7] for each landmark: its map's
+    middle (x, y in shares of the region), its value at the landmark and at the landmark's partner on the other side,
+    the logarithm of its sum, and its spread (x, y).
+    """
+    kept = heatmap[:, :, HEATMAP_COLUMNS]
+    batch, rows, columns, kinds = kept.shape
+    pooled = kept.reshape(batch, rows // POOLED, POOLED, columns // POOLED, POOLED, kinds).max(axis=(2, 4))
+    return _traces(places, sigmoid(pooled), heatmap.shape[2])
+
+
+def _traces(places: np.ndarray, sure: np.ndarray, side: int) -> np.ndarray:
+    """`heatmap_traces` of pooled maps `sure` [B, 32, 12, 33] in [0, 1], cut from `side` columns."""
+    batch, rows, columns, kinds = sure.shape
+    total = sure.sum(axis=(1, 2)) + FAINT
+    across = (HEATMAP_COLUMNS.start + POOLED * (np.arange(columns) + 0.5)) / side
+    down = (np.arange(rows) + 0.5) / rows
+    along_x, along_y = sure.sum(axis=1), sure.sum(axis=2)  # [B, 12, 33], [B, 32, 33]
+    x, y = (across @ along_x) / total, (down @ along_y) / total
+    wide = np.sqrt((along_x * (across[:, None] - x[:, None]) ** 2).sum(axis=1) / total)
+    high = np.sqrt((along_y * (down[:, None] - y[:, None]) ** 2).sum(axis=1) / total)
+    row = np.clip((places[..., 1] * rows).astype(int), 0, rows - 1)  # [B, 33]
+    column = np.clip(((places[..., 0] * side - HEATMAP_COLUMNS.start) / POOLED).astype(int), 0, columns - 1)
+    picture, kind = np.ogrid[:batch, :kinds]
+    here = sure[picture, row, column, kind]
+    there = sure[picture, row[:, LANDMARK_PARTNERS], column[:, LANDMARK_PARTNERS], kind]
+    return np.stack([x, y, here, there, np.log(total), wide, high], axis=-1).astype(np.float64)
 
 
 def refined_places(places: np.ndarray, heatmap: np.ndarray) -> np.ndarray:

@@ -1,14 +1,8 @@
-"""From landmarks in a picture to keypoints in metres, and the weak-perspective camera between the two."""
-
-from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
+"""From landmarks in a picture to places in metres, and the weak-perspective camera between the two."""
 
 import numpy as np
-from safetensors.numpy import load_file
 
 from gcl_cli.body.model import Body
-from gcl_cli.body.shipped import whole
 
 LANDMARK_OF_KEYPOINT = {  # the body's keypoints that the landmark network knows too
     "nose": 0,
@@ -38,14 +32,7 @@ HIP_LANDMARKS = (23, 24)
 # How much a keypoint counts for the camera, the others 1: the face says little about where the body is.
 CAMERA_WEIGHTS = {"nose": 0.5, "ear": 0.5, "eye": 0.1, "heel": 0.4, "toe": 0.4}
 SMALLEST_SCALE = 1e-3  # pixels a metre; below, the landmarks are no picture of a person
-SIDEWAYS_SHARE = (
-    0.2  # of the correction of x and y: all of it helps synthetic people most, and moves bodies off real ones
-)
-SPREAD_METRES, SPREAD_VISIBILITY = 0.25, 0.3  # about the standard deviations of landmarks and visibilities
 MIRROR = np.array([-1.0, 1.0, 1.0], np.float32)
-# Landmarks come in pairs (left, right) from 7 on; before them the nose, then three points of each eye.
-LANDMARK_PARTNERS = np.array([0, 4, 5, 6, 1, 2, 3, *np.arange(7, 33).reshape(-1, 2)[:, ::-1].ravel()])
-CALIBRATION = Path(__file__).parent / "assets" / "depth_calibration.safetensors"
 
 
 def _swapped_side(name: str) -> str:
@@ -64,19 +51,6 @@ def _limbs() -> list[tuple[int, int]]:
 
 KEYPOINT_PARTNERS = np.array([list(LANDMARK_OF_KEYPOINT).index(_swapped_side(name)) for name in LANDMARK_OF_KEYPOINT])
 LIMBS = _limbs()
-
-
-@dataclass(frozen=True, eq=False)
-class Calibration:
-    """A linear regression on random ramps of its inputs (an extreme learning machine): closed form to fit and to use.
-
-    Only `weights` are learned; the ramps are drawn once. Huang, Zhu and Siew, "Extreme learning machine" (2006).
-    """
-
-    centre: np.ndarray  # [132] the mean of the inputs
-    directions: np.ndarray  # [132, H]
-    offsets: np.ndarray  # [H]
-    weights: np.ndarray  # [H + 133, 63] metres of 21 keypoints per feature
 
 
 def fitted_keypoints(body: Body) -> np.ndarray:
@@ -115,51 +89,3 @@ def metric_landmarks(points: np.ndarray, world: np.ndarray, visibility: np.ndarr
     trust = visibility[..., None] * usable
     metric = np.concatenate([trust * pictured + (1 - trust) * world[..., :2], world[..., 2:]], axis=-1)
     return metric - metric[:, HIP_LANDMARKS].mean(axis=1, keepdims=True)
-
-
-def mirrored(metric: np.ndarray, visibility: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Metric landmarks [N, 33, 3] and their visibility [N, 33] as a mirror shows them: left is right."""
-    return metric[:, LANDMARK_PARTNERS] * MIRROR, visibility[:, LANDMARK_PARTNERS]
-
-
-def calibration_features(metric: np.ndarray, visibility: np.ndarray, calibration: Calibration) -> np.ndarray:
-    """What the calibration looks at: [N, H + 133] = H ramps of the inputs, the 132 inputs themselves, 1.
-
-    The inputs are 33 metric landmarks [N, 33, 3] and 33 visibilities [N, 33], brought to a common spread.
-    """
-    inputs = np.concatenate([metric.reshape(len(metric), -1) / SPREAD_METRES, visibility / SPREAD_VISIBILITY], axis=1)
-    centred = inputs - calibration.centre
-    ramps = np.maximum(centred @ calibration.directions + calibration.offsets, 0)  # [N, H]
-    return np.concatenate([ramps, centred, np.ones((len(metric), 1))], axis=1)
-
-
-def missing_places(metric: np.ndarray, visibility: np.ndarray, calibration: Calibration) -> np.ndarray:
-    """How far the fitted keypoints are from where the landmarks put them: [N, 21, 3] metres.
-
-    Asked twice, of the landmarks and of their mirror image, so that left and right are treated exactly alike.
-    """
-    plain = calibration_features(metric, visibility, calibration) @ calibration.weights
-    other = calibration_features(*mirrored(metric, visibility), calibration) @ calibration.weights
-    return (plain.reshape(-1, 21, 3) + other.reshape(-1, 21, 3)[:, KEYPOINT_PARTNERS] * MIRROR) / 2
-
-
-def calibrated_keypoints(metric: np.ndarray, visibility: np.ndarray, calibration: Calibration) -> np.ndarray:
-    """The fitted keypoints [N, 21, 3] float32 in metres, corrected by a regression: depth in full, x and y in part.
-
-    metric: [N, 33, 3]; visibility: [N, 33]. The trunk and the head follow `SIDEWAYS_SHARE` of the correction of x and
-    y, which tells front from back; a limb follows it as far as it is hidden, for the picture knows better where a seen
-    limb is: meshes would lie worse on real pictures.
-    """
-    missing = missing_places(metric, visibility, calibration)
-    shift = SIDEWAYS_SHARE * missing  # [N, 21, 3]
-    for child, parent in LIMBS:
-        hidden = 1 - visibility[:, FITTED_LANDMARKS[child], None]
-        shift[:, child] = shift[:, parent] + SIDEWAYS_SHARE * hidden * (missing[:, child] - missing[:, parent])
-    shift[..., 2] = missing[..., 2]
-    return (metric[:, FITTED_LANDMARKS] + shift).astype(np.float32)
-
-
-@cache
-def load_depth_calibration() -> Calibration:
-    """The regression that ships with the package; `recipes/assets/build_calibration.py` makes it."""
-    return Calibration(**{name: values.astype(np.float32) for name, values in load_file(whole(CALIBRATION)).items()})

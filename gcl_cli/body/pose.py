@@ -8,11 +8,8 @@ import numpy as np
 from gcl_cli.body.lifting import (
     FITTED_LANDMARKS,
     LANDMARK_OF_KEYPOINT,
-    Calibration,
-    calibrated_keypoints,
     camera_weights,
     fitted_keypoints,
-    metric_landmarks,
     weak_perspective,
 )
 from gcl_cli.body.model import Body
@@ -46,15 +43,11 @@ class FittedBodies:
     camera: np.ndarray  # [N, 3] scale (pixels a metre), tx, ty
 
 
-def fit_bodies(
-    body: Body, points: np.ndarray, world: np.ndarray, visibility: np.ndarray, calibration: Calibration
-) -> FittedBodies:
-    """Bodies of mean shape that match landmarks.
+def fit_bodies(body: Body, targets: np.ndarray, points: np.ndarray, visibility: np.ndarray) -> FittedBodies:
+    """Bodies of mean shape through keypoints, seen where landmarks are.
 
-    points: [N, 33, 2] crop pixels; world: [N, 33, 3] metres, camera axes; visibility: [N, 33] in [0, 1];
-    `calibration` corrects what the landmark network gets wrong, see `lifting.calibrated_keypoints`.
+    targets: [N, 21, 3] metres, camera axes; points: [N, 33, 2] crop pixels; visibility: [N, 33] in [0, 1].
     """
-    targets = calibrated_keypoints(metric_landmarks(points, world, visibility), visibility, calibration)
     rotations = bone_rotations(body, targets)
     translations = body.place(rotations, MEAN_SHAPE)
     keypoints = body.keypoints(rotations, translations, MEAN_SHAPE)[:, fitted_keypoints(body)]  # [N, 21, 3]

@@ -1,28 +1,16 @@
 """The closed-form fit: from keypoints to bone rotations, and the camera and depths that lead there."""
 
-import runpy
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from safetensors import safe_open
 
 from gcl_cli.body.lifting import (
-    CALIBRATION,
     FITTED_LANDMARKS,
     LANDMARK_OF_KEYPOINT,
-    SIDEWAYS_SHARE,
-    Calibration,
-    calibrated_keypoints,
-    calibration_features,
     camera_weights,
     fitted_keypoints,
-    load_depth_calibration,
     metric_landmarks,
-    missing_places,
     weak_perspective,
 )
 from gcl_cli.body.model import load_body
@@ -178,57 +166,8 @@ def test_landmarks_that_are_no_picture_fall_back_on_the_network() -> None:
     np.testing.assert_allclose(metric, world - world[:, [23, 24]].mean(axis=1, keepdims=True))
 
 
-def some_calibration(seed: int | None) -> Calibration:
-    """Four random ramps with random weights; with None a calibration that changes nothing."""
-    random = np.random.default_rng(seed)
-    weights = np.zeros((137, 63)) if seed is None else random.normal(0, 0.02, (137, 63))
-    return Calibration(random.normal(0, 1, 132), random.normal(0, 0.1, (132, 4)), random.normal(0, 1, 4), weights)
-
-
-def some_landmarks(seed: int, count: int = 5) -> tuple[np.ndarray, np.ndarray]:
-    random = np.random.default_rng(seed)
-    return random.normal(0, 0.4, (count, 33, 3)), random.uniform(0, 1, (count, 33))
-
-
-def test_calibration_features_equal_plain_loops() -> None:
-    (metric, visibility), calibration = some_landmarks(8), some_calibration(1)
-    features = calibration_features(metric, visibility, calibration)
-    inputs = [*(metric[2].ravel() / 0.25), *(visibility[2] / 0.3)]
-    centred = [value - middle for value, middle in zip(inputs, calibration.centre, strict=True)]
-    for ramp in range(4):
-        height = calibration.offsets[ramp]
-        for value, slope in zip(centred, calibration.directions[:, ramp], strict=True):
-            height += value * slope
-        assert features[2, ramp] == pytest.approx(max(height, 0))
-    np.testing.assert_allclose(features[2, 4:], [*centred, 1])
-
-
-def test_depth_follows_the_calibration_in_full() -> None:
-    (metric, visibility), calibration = some_landmarks(8), some_calibration(2)
-    keypoints = calibrated_keypoints(metric, visibility, calibration)
-    expected = metric[:, FITTED_LANDMARKS, 2] + missing_places(metric, visibility, calibration)[..., 2]
-    np.testing.assert_allclose(keypoints[..., 2], expected, rtol=1e-5)
-
-
-def test_seen_limb_keeps_its_direction_in_the_picture_and_a_hidden_one_follows_the_calibration() -> None:
-    (metric, visibility), calibration = some_landmarks(8), some_calibration(3)
-    elbow, wrist = NAMES.index("left_elbow"), NAMES.index("left_wrist")
-    visibility[0, FITTED_LANDMARKS[wrist]], visibility[1, FITTED_LANDMARKS[wrist]] = 1, 0
-    seen = metric[:, FITTED_LANDMARKS]
-    turn = calibrated_keypoints(metric, visibility, calibration) - seen
-    missing = missing_places(metric, visibility, calibration)
-    np.testing.assert_allclose(turn[0, wrist, :2], turn[0, elbow, :2], atol=1e-6)
-    expected = SIDEWAYS_SHARE * (missing[1, wrist, :2] - missing[1, elbow, :2])
-    np.testing.assert_allclose(turn[1, wrist, :2] - turn[1, elbow, :2], expected, atol=1e-6)
-
-
-@pytest.mark.parametrize("calibration", [some_calibration(4), load_depth_calibration()], ids=["random", "shipped"])
-def test_calibration_treats_left_and_right_alike(calibration: Calibration) -> None:
-    metric, visibility = some_landmarks(9)
-    partner = np.array([0, 4, 5, 6, 1, 2, 3, *np.arange(7, 33).reshape(-1, 2)[:, ::-1].ravel()])
-    keypoints = calibrated_keypoints(metric, visibility, calibration)
-    other = calibrated_keypoints(metric[:, partner] * MIRROR, visibility[:, partner], calibration)
-    np.testing.assert_allclose(other, keypoints[:, PARTNER] * MIRROR, atol=1e-5)
+def targets_of(world: np.ndarray) -> np.ndarray:
+    return world[:, FITTED_LANDMARKS].astype(np.float32)
 
 
 def test_fit_bodies_lays_the_body_on_its_landmarks() -> None:
@@ -237,7 +176,7 @@ def test_fit_bodies_lays_the_body_on_its_landmarks() -> None:
     world = landmarks_like(truth, seed=11)
     points, visibility = 70 * world[..., :2] + np.array([32, 60]), np.zeros((32, 33))
     visibility[:, FITTED_LANDMARKS] = 1
-    bodies = fit_bodies(load_body(), points, world, visibility, some_calibration(None))
+    bodies = fit_bodies(load_body(), targets_of(world), points, visibility)
     seen = bodies.camera[:, None, :1] * bodies.keypoints[..., :2] + bodies.camera[:, None, 1:]
     assert np.linalg.norm(seen - points[:, FITTED_LANDMARKS], axis=-1).mean() < 1
     np.testing.assert_allclose(bodies.camera[:, 0], 70, rtol=0.03)
@@ -247,10 +186,10 @@ def test_batch_of_landmarks_equals_landmarks_one_by_one() -> None:
     truth = keypoints_of(load_body().world_rotations(natural_poses(4, seed=12)))
     world, visibility = landmarks_like(truth, seed=13), np.full((4, 33), 0.9)
     points = 70 * world[..., :2]
-    together = fit_bodies(load_body(), points, world, visibility, load_depth_calibration())
+    together = fit_bodies(load_body(), targets_of(world), points, visibility)
     for row in range(4):
         one = slice(row, row + 1)
-        alone = fit_bodies(load_body(), points[one], world[one], visibility[one], load_depth_calibration())
+        alone = fit_bodies(load_body(), targets_of(world[one]), points[one], visibility[one])
         np.testing.assert_allclose(alone.world_rotations[0], together.world_rotations[row], atol=1e-5)
         np.testing.assert_allclose(alone.camera[0], together.camera[row], rtol=1e-5)
 
@@ -261,34 +200,3 @@ def test_face_counts_least_for_the_camera_and_hidden_points_hardly() -> None:
     weights = dict(zip(NAMES, camera_weights(visibility)[0], strict=True))
     assert weights["left_eye"] == pytest.approx(0.1) and weights["left_hip"] == 1
     assert weights["left_knee"] == pytest.approx(0.1) and weights["right_heel"] == pytest.approx(0.4)
-
-
-@pytest.fixture(scope="module")
-def recipe() -> dict[str, Any]:
-    return runpy.run_path(str(Path(__file__).parents[2] / "recipes" / "assets" / "build_calibration.py"))
-
-
-def test_regression_of_the_recipe_finds_a_rule_and_its_mirror_image(recipe: dict[str, Any]) -> None:
-    """Keypoints that lean by a fixed share of how far a landmark is off: learned from 300 examples, true for others."""
-
-    def truth(metric: np.ndarray) -> np.ndarray:
-        keypoints = metric[:, FITTED_LANDMARKS].copy()
-        keypoints[..., 2] += 0.1 + 0.3 * metric[:, :1, 1]
-        return keypoints
-
-    learned, fresh = some_landmarks(10, 600), some_landmarks(11, 50)
-    calibration = recipe["regression"](*learned, truth(learned[0]), 0)
-    error = fresh[0][:, FITTED_LANDMARKS] + missing_places(*fresh, calibration) - truth(fresh[0])
-    assert np.abs(error).mean() < 0.25 * np.abs(fresh[0][:, FITTED_LANDMARKS] - truth(fresh[0])).mean()
-
-
-@pytest.mark.slow
-def test_recipe_rebuilds_the_shipped_calibration(recipe: dict[str, Any]) -> None:
-    """Some minutes: the corrections of typical landmarks agree within a centimetre."""
-    with safe_open(CALIBRATION, framework="numpy") as file:
-        made = file.metadata()
-    rebuilt = recipe["fit_calibration"](sets=int(made["sets"]), seed=int(made["seed"]))
-    metric = landmarks_like(keypoints_of(load_body().world_rotations(natural_poses(32, seed=14))), seed=15)
-    visibility = np.full((32, 33), 0.9)
-    one, other = (calibrated_keypoints(metric, visibility, each) for each in (rebuilt, load_depth_calibration()))
-    np.testing.assert_allclose(one, other, atol=0.01)

@@ -17,7 +17,7 @@ def estimate_shard(root: Path, settings: MeshSettings, device: str, shard: Shard
 
 @cache
 def open_estimator(settings: MeshSettings, device: str) -> Estimator:
-    """The estimator of this process: networks, body and calibration are read once."""
+    """The estimator of this process: networks, body and reader are read once."""
     return Estimator(
         minimum_score=settings.score_threshold,
         minimum_visibility=settings.visibility_threshold,

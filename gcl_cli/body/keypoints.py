@@ -1,0 +1,100 @@
+"""Keypoints of a body in metres, read from all that the landmark network says of a picture.
+
+Landmarks alone mistake legs for each other, lose what is hidden and do not know how deep it lies. A small perceptron
+reads them together with how sure their heatmaps are and with the outline of the person, and says where the keypoints
+are: what is hidden comes where it usually is when people stand and walk. It learnt from `gcl synth`'s people alone:
+`recipes/assets/build_keypoints.py`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file
+
+from gcl_cli.body.crops import to_region
+from gcl_cli.body.landmarks import HEATMAP_COLUMNS, LANDMARK_PARTNERS, Landmarks, sigmoid
+from gcl_cli.body.lifting import KEYPOINT_PARTNERS, MIRROR, metric_landmarks
+from gcl_cli.body.shipped import whole
+
+READER = Path(__file__).parent / "assets" / "keypoints.safetensors"
+SPREAD_METRES, SPREAD_PLACES, SPREAD_ODDS = 0.25, np.array([0.125, 0.25]), 4.0  # about the inputs' deviations
+READ_METRES = 0.2  # about the keypoints' deviation: one unit of the perceptron's outputs
+OUTLINE = (16, 6)  # cells, down and across, of the coarse outline of the person
+CLEAREST = 10.0  # log-odds of a visibility, at most: beyond it lies the rounding of 32 bits
+TRUNK = (11, 12, 23, 24)
+
+Weights = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What was read of N people; `heading` is short where it is in doubt."""
+
+    keypoints: np.ndarray  # [N, 21, 3] metres about the mid-hip of a person as tall as the mean body, camera axes
+    heading: np.ndarray  # [N, 2] cosine and sine of the yaw, 0 towards the camera
+
+    def mirrored(self) -> "Reading":
+        """The same people as a mirror shows them."""
+        return Reading(self.keypoints[:, KEYPOINT_PARTNERS] * MIRROR, self.heading * [1, -1])
+
+    def averaged(self, other: "Reading") -> "Reading":
+        """The middle of two readings of the same people."""
+        return Reading((self.keypoints + other.keypoints) / 2, (self.heading + other.heading) / 2)
+
+
+def read_keypoints(landmarks: Landmarks) -> Reading:
+    """Read the keypoints of N people, from their landmarks and from these as a mirror shows them."""
+    weights = load_reader()
+    plain, mirrored = (answer(weights, numbers) for numbers in evidence(landmarks))
+    return plain.averaged(mirrored.mirrored())
+
+
+def answer(weights: Weights, numbers: np.ndarray) -> Reading:
+    """The perceptron's reading of its inputs [N, I], in double precision: how many are read at once leaves no trace."""
+    x = (numbers - weights["mean"]) / weights["spread"]
+    for layer in ("first", "second"):
+        x = np.maximum(x @ weights[f"{layer}.weight"].T + weights[f"{layer}.bias"], 0)
+    outputs = x @ weights["last.weight"].T + weights["last.bias"]
+    return Reading(READ_METRES * outputs[:, :-2].reshape(len(x), -1, 3), outputs[:, -2:])
+
+
+def evidence(landmarks: Landmarks) -> tuple[np.ndarray, np.ndarray]:
+    """What the perceptron looks at of each person, and of the person as a mirror shows it: two [N, 624].
+
+    For each landmark its metric and its world place, the log-odds of its visibility, its place in the region and the
+    middle of its heatmap about the middle of the trunk, and what else its heatmap says; then the coarse outline.
+    """
+    least = sigmoid(np.array(-CLEAREST))
+    seen = np.clip(landmarks.visibility, least, 1 - least)
+    metric = metric_landmarks(landmarks.points, landmarks.world, landmarks.visibility)
+    places = to_region(landmarks.points, landmarks.regions)  # [N, 33, 2]
+    middle = places[:, TRUNK].mean(axis=1, keepdims=True)
+    turning = [  # with the sign that x, y, z take in a mirror
+        (metric / SPREAD_METRES, MIRROR),
+        (landmarks.world / SPREAD_METRES, MIRROR),
+        ((landmarks.traces[..., :2] - middle) / SPREAD_PLACES, MIRROR[:2]),
+        ((places - middle) / SPREAD_PLACES, MIRROR[:2]),
+        (np.log(seen / (1 - seen))[..., None] / SPREAD_ODDS, 1),
+        (landmarks.traces[..., 2:] * [1, 1, 0.5, 16, 16], 1),
+    ]
+    outline = coarse_outline(landmarks.mask)
+    plain = [values for values, _ in turning] + [outline]
+    mirrored = [values[:, LANDMARK_PARTNERS] * sign for values, sign in turning] + [outline[:, :, ::-1]]
+    one, other = (np.concatenate([v.reshape(len(v), -1) for v in columns], axis=1) for columns in (plain, mirrored))
+    return one, other
+
+
+def coarse_outline(mask: np.ndarray) -> np.ndarray:
+    """The share of person [N, 16, 6] in large cells of the middle of a mask [N, 64, 64]."""
+    middle = mask[:, :, HEATMAP_COLUMNS]
+    down, across = (size // cells for size, cells in zip(middle.shape[1:], OUTLINE, strict=True))
+    return middle.reshape(len(mask), OUTLINE[0], down, OUTLINE[1], across).mean(axis=(2, 4))
+
+
+@cache
+def load_reader() -> dict[str, np.ndarray]:
+    """The weights that ship with the package; `recipes/assets/build_keypoints.py` makes them."""
+    return {name: values.astype(np.float64) for name, values in load_file(whole(READER)).items()}

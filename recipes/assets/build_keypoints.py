@@ -1,0 +1,178 @@
+"""Teach `gcl mesh` to read keypoints: the perceptron of `gcl_cli.body.keypoints`, on `gcl synth`'s people alone.
+
+People in all garments are drawn turned all the way round; what the landmark network says of each picture and of its
+mirror image is read, and the perceptron learns where the keypoints of the body are that was drawn. No photograph is
+looked at. Some twenty minutes on one core.
+
+    python recipes/assets/build_keypoints.py
+"""
+
+import argparse
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors.numpy import save_file
+from torch import Tensor, nn
+
+from gcl_cli.body.keypoints import READ_METRES, READER, evidence
+from gcl_cli.body.landmarks import LandmarkRunner, Landmarks, find_landmarks
+from gcl_cli.body.lifting import KEYPOINT_PARTNERS, LANDMARK_OF_KEYPOINT, MIRROR, fitted_keypoints
+from gcl_cli.body.model import load_body
+from gcl_cli.body.pose import MEAN_SHAPE
+from gcl_cli.synth.cameras import camera
+from gcl_cli.synth.chance import stream
+from gcl_cli.synth.figures import Figure, dress
+from gcl_cli.synth.identities import identity
+from gcl_cli.synth.photograph import photograph
+
+PICTURES, CAMERAS, SHIFTS = 4, 60, (0.4, 1.0)  # of each person; of the set; how much its cameras differ
+PASSERS_BY, PASSED_BY = 6, 0.08  # people of each group, and the probability that one is partly in view
+GROUP = 125  # people
+NARROW = slice(8, 56)  # columns: every second picture is seen at 128x48, as some data sets cut theirs
+HIDDEN, DROPPED, LOST, NOISE = 256, 0.2, 0.1, 0.1  # units; shares of units and of inputs; of an input's deviation
+EPOCHS, BATCH, RATE, DECAY = 40, 128, 2e-3, 0.02
+HEADING_COUNTS = 0.5  # of a keypoint's mean
+
+
+@dataclass(frozen=True)
+class Samples:
+    """N pictures of drawn people."""
+
+    landmarks: Landmarks
+    keypoints: np.ndarray  # [N, 21, 3] as in `keypoints.Reading`
+    yaw: np.ndarray  # [N] radians
+
+
+def main() -> None:
+    """Write the perceptron's weights."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--groups", type=int, default=8, help="of 125 people")
+    parser.add_argument("--seed", type=int, default=911)
+    parser.add_argument("--out", type=Path, default=READER)
+    given = parser.parse_args()
+    samples = joined([draw_people(given.seed, number) for number in range(given.groups)])
+    write(learn(samples), given.out, groups=given.groups, seed=given.seed)
+
+
+def write(weights: dict[str, np.ndarray], file: Path, **made_from: int) -> None:
+    """Store weights in half precision."""
+    small = {name: np.ascontiguousarray(values, np.float16) for name, values in weights.items()}
+    save_file(small, file, {name: str(value) for name, value in made_from.items()})
+
+
+def draw_people(seed: int, group: int) -> Samples:
+    """The pictures of a group of people, each followed by its mirror image."""
+    network, parts = LandmarkRunner(), []
+    first = group * GROUP
+    passers_by = [dress(identity(seed, 20_000 + number)) for number in range(PASSERS_BY)]
+    for person in range(first, first + GROUP):
+        figure = dress(identity(seed, person + 1))
+        for number in range(PICTURES):
+            random = stream(seed, "bodies", person, number)
+            picture, pose, yaw = _taken(random, figure, passers_by, seed)
+            narrow = bool(random.random() < 0.5)
+            keypoints = true_keypoints(pose, figure.betas[:, :10])
+            looks = [
+                picture[:, NARROW if narrow else slice(None)],
+                picture[:, ::-1][:, slice(None) if narrow else NARROW],
+            ]
+            landmarks = find_landmarks(network, [np.ascontiguousarray(look) for look in looks])
+            both = np.concatenate([keypoints, keypoints[:, KEYPOINT_PARTNERS] * MIRROR])
+            parts.append(Samples(landmarks, both, np.array([yaw, -yaw])))
+    return joined(parts)
+
+
+def _taken(
+    random: np.random.Generator, figure: Figure, passers_by: list[Figure], seed: int
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """A picture [128, 64, 3], the pose [1, 22, 3] in it, and the yaw in radians."""
+    taken_by = camera(seed, int(random.integers(1, CAMERAS)), shift=float(random.uniform(*SHIFTS)))
+    yaw = float(random.uniform(0, 2 * np.pi))
+    other = passers_by[int(random.integers(PASSERS_BY))] if random.random() < PASSED_BY else None
+    taken = photograph(random, figure, taken_by, yaw=yaw, seed=seed, passer_by=other)
+    file = io.BytesIO()
+    taken.picture.save(file, "JPEG", quality=taken_by.quality)
+    file.seek(0)
+    return np.asarray(Image.open(file).convert("RGB")), taken.pose[None], yaw
+
+
+def true_keypoints(pose: np.ndarray, betas: np.ndarray) -> np.ndarray:
+    """The fitted keypoints [N, 21, 3] about the mid-hip, in metres of a person as tall as the mean body.
+
+    Stature cannot be seen in a crop: the body that is fitted is always the mean one.
+    """
+    body = load_body()
+    rotations = body.world_rotations(pose)
+    keypoints = body.keypoints(rotations, body.place(rotations, betas), betas)[:, fitted_keypoints(body)]
+    hips = [list(LANDMARK_OF_KEYPOINT).index(name) for name in ("left_hip", "right_hip")]
+    height, mean_height = (np.ptp(body.shape(shape)[0][..., 1], axis=1) for shape in (betas, MEAN_SHAPE))
+    return (keypoints - keypoints[:, hips].mean(axis=1, keepdims=True)) * (mean_height / height)[:, None, None]
+
+
+def joined(parts: list[Samples]) -> Samples:
+    """Several sets of samples as one."""
+    columns = {
+        entry.name: np.concatenate([getattr(part.landmarks, entry.name) for part in parts])
+        for entry in fields(Landmarks)
+    }
+    keypoints, yaw = (np.concatenate([getattr(part, name) for part in parts]) for name in ("keypoints", "yaw"))
+    return Samples(Landmarks(**columns), keypoints, yaw)
+
+
+def learn(samples: Samples) -> dict[str, np.ndarray]:
+    """The perceptron's weights, by the names that `gcl_cli.body.keypoints` reads; from samples and their mirror."""
+    torch.manual_seed(0)
+    numbers = np.concatenate(evidence(samples.landmarks)).astype(np.float32)
+    mean, spread = (half_precision(v) for v in (numbers.mean(axis=0), numbers.std(axis=0) + 1e-2))
+    keypoints = np.concatenate([samples.keypoints, samples.keypoints[:, KEYPOINT_PARTNERS] * MIRROR])
+    yaw = np.concatenate([samples.yaw, -samples.yaw])
+    inputs = torch.tensor((numbers - mean) / spread, dtype=torch.float32)
+    truth = torch.tensor(keypoints.reshape(len(keypoints), -1) / READ_METRES, dtype=torch.float32)
+    truth = torch.cat([truth, torch.tensor(np.stack([np.cos(yaw), np.sin(yaw)], axis=1), dtype=torch.float32)], dim=1)
+    layers = [nn.Linear(*shape) for shape in ((inputs.shape[1], HIDDEN), (HIDDEN, HIDDEN), (HIDDEN, truth.shape[1]))]
+    between = [part for layer in layers[:-1] for part in (layer, nn.ReLU(), nn.Dropout(DROPPED))]
+    fit(nn.Sequential(*between, layers[-1]), inputs, truth)
+    weights = {"mean": mean, "spread": spread}
+    for name, layer in zip(("first", "second", "last"), layers, strict=True):
+        weights |= {f"{name}.{part}": value.detach().numpy() for part, value in layer.named_parameters()}
+    return weights
+
+
+def fit(net: nn.Sequential, inputs: Tensor, truth: Tensor) -> None:
+    """Lower the mean distance of keypoints and headings from the truth, with inputs lost and roughened at random."""
+    optimizer = torch.optim.AdamW(net.parameters(), RATE, weight_decay=DECAY)
+    batches = list(_batches(len(inputs)))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, len(batches))
+    for rows in batches:
+        x = inputs[rows]
+        x = x * (torch.rand_like(x) > LOST) / (1 - LOST) + NOISE * torch.randn_like(x)
+        away = net(x) - truth[rows]
+        loss = _length(away[:, :-2].reshape(len(rows), -1, 3)) + HEADING_COUNTS * _length(away[:, -2:])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+
+
+def _batches(count: int) -> Iterator[Tensor]:
+    for _ in range(EPOCHS):
+        order = torch.randperm(count)
+        yield from order[: count // BATCH * BATCH].reshape(-1, BATCH)
+
+
+def _length(vectors: Tensor) -> Tensor:
+    return (vectors.square().sum(dim=-1) + 1e-4).sqrt().mean()
+
+
+def half_precision(values: np.ndarray) -> np.ndarray:
+    """`values` as they will be stored."""
+    return values.astype(np.float16).astype(np.float32)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+"""Keypoints in metres, read from landmarks, heatmaps and outline; the recipe that teaches it."""
+
+import runpy
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors import safe_open
+
+from gcl_cli.body.crops import centred_region
+from gcl_cli.body.keypoints import READER, Reading, answer, coarse_outline, evidence, load_reader, read_keypoints
+from gcl_cli.body.landmarks import LANDMARK_PARTNERS, Landmarks, heatmap_traces
+from gcl_cli.body.lifting import FITTED_LANDMARKS, KEYPOINT_PARTNERS, MIRROR
+
+RECIPE = Path(__file__).parents[2] / "recipes" / "assets" / "build_keypoints.py"
+
+
+def some_landmarks(people: int, seed: int = 1) -> Landmarks:
+    """Landmarks by chance, in crops of 128x64."""
+    random = np.random.default_rng(seed)
+    points = random.uniform([10, 10], [54, 118], (people, 33, 2))
+    regions = np.stack([centred_region(128, 64, 1.15)] * people)
+    return Landmarks(
+        points=points,
+        world=random.normal(0, 0.3, (people, 33, 3)),
+        visibility=random.random((people, 33)),
+        score=np.ones(people),
+        mask=random.random((people, 64, 64)),
+        regions=regions,
+        traces=heatmap_traces(random.uniform(0.3, 0.7, (people, 33, 2)), random.normal(-4, 3, (people, 64, 64, 33))),
+    )
+
+
+def as_a_mirror_shows(landmarks: Landmarks) -> Landmarks:
+    """The landmarks of mirrored crops of 128x64, were the network itself even-handed."""
+    columns = {
+        name: getattr(landmarks, name)[:, LANDMARK_PARTNERS] for name in ("points", "world", "visibility", "traces")
+    }
+    columns["points"] = columns["points"] * [-1, 1] + [64, 0]
+    columns["world"] = columns["world"] * MIRROR
+    columns["traces"] = columns["traces"] * [-1, *[1] * 6] + [1, *[0] * 6]
+    return replace(landmarks, mask=landmarks.mask[:, :, ::-1], **columns)
+
+
+def test_a_mirror_image_is_read_as_the_mirror_image() -> None:
+    landmarks = some_landmarks(6)
+    plain, mirrored = read_keypoints(landmarks), read_keypoints(as_a_mirror_shows(landmarks)).mirrored()
+    np.testing.assert_allclose(mirrored.keypoints, plain.keypoints, atol=1e-4)
+    np.testing.assert_allclose(mirrored.heading, plain.heading, atol=1e-4)
+
+
+def test_evidence_of_the_mirror_image_is_the_second_half_of_the_evidence() -> None:
+    landmarks = some_landmarks(4)
+    (plain, mirrored), (other, back) = evidence(landmarks), evidence(as_a_mirror_shows(landmarks))
+    np.testing.assert_allclose(other, mirrored, atol=1e-9)
+    np.testing.assert_allclose(back, plain, atol=1e-9)
+
+
+def test_mirrored_twice_is_the_same_and_swaps_sides() -> None:
+    random = np.random.default_rng(3)
+    reading = Reading(random.normal(0, 1, (2, 21, 3)), random.normal(0, 1, (2, 2)))
+    mirrored = reading.mirrored()
+    np.testing.assert_allclose(mirrored.keypoints[:, KEYPOINT_PARTNERS, 0], -reading.keypoints[..., 0])
+    np.testing.assert_allclose(mirrored.heading[:, 1], -reading.heading[:, 1])
+    np.testing.assert_allclose(mirrored.mirrored().keypoints, reading.keypoints)
+
+
+def test_people_together_equal_people_one_by_one() -> None:
+    landmarks = some_landmarks(3)
+    together = read_keypoints(landmarks)
+    for row in range(3):
+        one = Landmarks(**{entry.name: getattr(landmarks, entry.name)[row : row + 1] for entry in fields(Landmarks)})
+        np.testing.assert_allclose(read_keypoints(one).keypoints[0], together.keypoints[row], atol=1e-5)
+
+
+def test_perceptron_equals_plain_loops() -> None:
+    weights = load_reader()
+    numbers = evidence(some_landmarks(1))[0]
+    x = (numbers[0] - weights["mean"]) / weights["spread"]
+    for layer in ("first", "second"):
+        x = [
+            max(float(row @ x) + b, 0)
+            for row, b in zip(weights[f"{layer}.weight"], weights[f"{layer}.bias"], strict=True)
+        ]
+    outputs = [float(row @ x) + b for row, b in zip(weights["last.weight"], weights["last.bias"], strict=True)]
+    read = answer(weights, numbers)
+    np.testing.assert_allclose(read.keypoints[0].ravel(), 0.2 * np.array(outputs[:-2]), atol=1e-3)
+    np.testing.assert_allclose(read.heading[0], outputs[-2:], atol=1e-3)
+
+
+def test_coarse_outline_is_the_share_of_person_in_each_cell() -> None:
+    mask = np.zeros((1, 64, 64))
+    mask[0, 4:8, 24:28] = 1
+    outline = coarse_outline(mask)
+    assert outline.shape == (1, 16, 6) and outline[0, 1, 1] == 1 and outline.sum() == 1
+
+
+def test_traces_of_a_single_peak_by_hand() -> None:
+    """One sure cell of the left wrist's map at row 20, column 30; the right wrist lies there too."""
+    heatmap, places = np.full((1, 64, 64, 33), -60.0), np.full((1, 33, 2), 0.35)
+    heatmap[0, 20, 30, 15] = 60
+    places[0, 16] = [30.5 / 64, 20.5 / 64]
+    x, y, here, there, total, wide, high = heatmap_traces(places, heatmap)[0, 15]
+    np.testing.assert_allclose([x * 1.05, y * 1.05], [31 / 64, 21 / 64])
+    assert here == pytest.approx(0, abs=1e-9) and there == pytest.approx(1) and total == pytest.approx(np.log(1.05))
+    assert wide < 0.12 and high < 0.12
+
+
+@pytest.fixture(scope="module")
+def recipe() -> dict[str, Any]:
+    return runpy.run_path(str(RECIPE))
+
+
+def test_recipe_learns_a_rule_and_its_mirror_image(recipe: dict[str, Any]) -> None:
+    """Keypoints that follow the landmarks and lean by how high the right wrist is: true for others as well."""
+
+    def samples(seed: int, count: int) -> Any:
+        landmarks = some_landmarks(count, seed)
+        keypoints = landmarks.world[:, FITTED_LANDMARKS].copy()
+        keypoints[..., 2] += 0.5 * landmarks.world[:, 15:17, 1].mean(axis=1, keepdims=True)
+        return recipe["Samples"](landmarks, keypoints, np.zeros(count))
+
+    learnt, fresh = samples(5, 1500), samples(6, 100)
+    weights = recipe["learn"](learnt)
+    plain, mirrored = (answer(weights, numbers) for numbers in evidence(fresh.landmarks))
+    error = np.abs(plain.averaged(mirrored.mirrored()).keypoints - fresh.keypoints).mean()
+    assert error < 0.6 * np.abs(fresh.keypoints - fresh.keypoints.mean(axis=0)).mean()
+
+
+@pytest.mark.slow
+def test_recipe_draws_what_it_learns_from_again_and_the_shipped_reader_knows_it(recipe: dict[str, Any]) -> None:
+    """A first group of the people that the shipped reader learnt from: drawn anew, its keypoints are read well."""
+    with safe_open(READER, framework="numpy") as file:
+        made = file.metadata()
+    samples = recipe["draw_people"](int(made["seed"]), 0)
+    away = np.linalg.norm(read_keypoints(samples.landmarks).keypoints - samples.keypoints, axis=-1)
+    assert 1000 * away.mean() < 60 and len(samples.yaw) == 1000
