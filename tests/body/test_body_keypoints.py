@@ -136,4 +136,4 @@ def test_recipe_draws_what_it_learns_from_again_and_the_shipped_reader_knows_it(
         made = file.metadata()
     samples = recipe["draw_people"](int(made["seed"]), 0)
     away = np.linalg.norm(read_keypoints(samples.landmarks).keypoints - samples.keypoints, axis=-1)
-    assert 1000 * away.mean() < 60 and len(samples.yaw) == 1000
+    assert 1000 * away.mean() < 80 and len(samples.yaw) == 1000
