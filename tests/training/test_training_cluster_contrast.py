@@ -101,9 +101,9 @@ def test_colours_are_clustered_in_the_first_epochs_only(monkeypatch):
     widths = []
     true_clustering = pseudo_people.cluster_features
 
-    def spy(features, cameras, *, settings):
+    def spy(features, cameras, **named):
         widths.append(features.shape[1])
-        return true_clustering(features, cameras, settings=settings)
+        return true_clustering(features, cameras, **named)
 
     monkeypatch.setattr(pseudo_people, "cluster_features", spy)
     settings = chosen(epochs=4, iterations=1, colour_epochs=2)

@@ -19,7 +19,7 @@ POOR = [1, 6, 7, 20]  # pictures whose mesh is not good enough
 @pytest.fixture(autouse=True)
 def known_clusters(monkeypatch):
     found = PseudoLabels(LABELS.numpy().copy(), 0.5)
-    monkeypatch.setattr(pseudo_people, "cluster_features", lambda features, cameras, *, settings: found)
+    monkeypatch.setattr(pseudo_people, "cluster_features", lambda *_, **__: found)
 
 
 def poorly_meshed() -> TrainingSet:
