@@ -1,6 +1,6 @@
 """Bodies of a mesh artifact -> compressed views; what the processes of `gcl render` do."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -24,7 +24,7 @@ class Views(NamedTuple):
 
     grey: list[bytes]  # compressed, one an angle
     clipped: np.ndarray  # [angles] bool, which of them touch the border
-    painted: list[bytes] = []  # noqa: RUF012  # compressed, one an angle; none where nobody asked for them
+    painted: Sequence[bytes] = ()  # compressed, one an angle; none where nobody asked for them
 
 
 @dataclass(frozen=True)
