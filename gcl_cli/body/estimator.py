@@ -78,7 +78,8 @@ class Estimator:
         doubtful = np.flatnonzero(np.linalg.norm(reading.heading, axis=1) < DOUBTFUL_HEADING)
         if not len(doubtful):
             return reading
-        mirrored = find_landmarks(self._network, [np.ascontiguousarray(crops[row][:, ::-1]) for row in doubtful])
+        turned = [np.ascontiguousarray(crops[row][:, ::-1]) for row in doubtful.tolist()]
+        mirrored = find_landmarks(self._network, turned)
         first = Reading(reading.keypoints[doubtful], reading.heading[doubtful])
         both = first.averaged(read_keypoints(mirrored).mirrored())
         reading.keypoints[doubtful], reading.heading[doubtful] = both.keypoints, both.heading
