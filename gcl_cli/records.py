@@ -41,7 +41,7 @@ class Corrections:
 class PaintedViews(Protocol):
     """People from several sides in the colours of their photographs, read when asked for."""
 
-    angles: tuple[int, ...]  # degrees, 0 first: the photograph itself, opaque where the person is
+    angles: tuple[int, ...]  # degrees, 0 first: as photographed, cut out
 
     def __call__(self, rows: Tensor, angle_index: Tensor) -> Tensor:
         """Colour and opacity [B, 4, H, W] uint8 of `rows` [B], each at its own `angles[angle_index]` [B]."""

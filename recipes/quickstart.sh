@@ -33,6 +33,6 @@ step gan-warmup $gan_warmup
 step joint $joint
 step evaluate --encoder joint
 step gen-metrics --measures encoder,dssim,identity $gen_metrics
-step gen-metrics --measures encoder,dssim,identity $gen_metrics --set views=painted
+step gen-metrics --measures encoder,dssim,identity $gen_metrics --set views=painted --name painted
 [ -e "$here/chain.png" ] || python recipes/chain_picture.py "$here" "$here/chain.png"
 python recipes/quickstart_table.py "$here"

@@ -13,8 +13,8 @@ def main(folder: Path) -> None:
     work = WorkFolder(folder / "work")
     warm, joint = (read_artifact(work, f"evaluate/{stage}-main").manifest.result for stage in ("warmup", "joint"))
     kept = {
-        kind: read_artifact(work, f"gen-metrics/joint-main{end}").manifest.result["identity_kept"]
-        for kind, end in (("generated", ""), ("painted", "-painted"))
+        kind: read_artifact(work, f"gen-metrics/{name}").manifest.result["identity_kept"]
+        for kind, name in (("generated", "joint-main"), ("painted", "painted"))
     }
     steps = {stage: read_artifact(work, f"{stage}/main").manifest.result for stage in ("warmup", "gan-warmup", "joint")}
     results = [

@@ -39,7 +39,7 @@ def paint_views(
     """The person of a photograph [H, W, 3] uint8 seen from `angles`: [A, H, W, 4] uint8, colour and opacity.
 
     The photograph is the crop resized; everything else as for `body.views.render_views`, with whose views of the same
-    size these agree to the pixel. At 0 degrees it is the photograph itself, opaque where the person is.
+    size these agree to the pixel. At 0 degrees it is the photograph itself, where the person is.
     places: [V, K] see `body_places`.
     """
     height, width = photograph.shape[:2]
@@ -49,7 +49,7 @@ def paint_views(
     views = [_drawn(view, colours, surface, height, width) for view in points]
     for index in np.flatnonzero(np.asarray(angles) % 360 == 0):
         opaque = maximum_filter(views[index][..., 3], size=2 * round(height / ROOM) + 1)
-        views[index] = np.dstack([photograph, opaque])
+        views[index] = np.dstack([photograph * (opaque[..., None] > 0), opaque])  # nothing of what is behind them
     return np.stack(views)
 
 

@@ -69,7 +69,7 @@ def render(
     meshes: Annotated[str, typer.Option(metavar="NAME", help="which meshes to draw")] = "main",
     as_json: AsJson = False, *, chosen: dict[str, Any], run: dict[str, Any],
 ) -> None:  # fmt: skip
-    """Draw every body from eight sides: white background, shaded grey.
+    """Draw every body from eight sides, shaded grey on white, and paint every person onto theirs.
 
     Example: gcl render
     """

@@ -47,7 +47,9 @@ class JointSettings(GanSettings, ContrastSettings):
     )
     prototype_weight: float = setting(1.0, "weight of the prototype contrast", ge=0)
     prototype_temperature: float = setting(0.04, "temperature of the prototype contrast", gt=0)
-    contrast_steps: int = setting(0, "steps without generation, of L_vi (and prototype), after each joint step", ge=0)
+    contrast_steps: int = setting(
+        0, "steps without generation after each joint step: L_vi, prototype, and the terms of painted views", ge=0
+    )
     contrast_views: Literal["none", "painted"] = setting(
         "none", "novel views of the steps without generation, for vi_syn and vi_mem: none, or painted by `gcl render`"
     )

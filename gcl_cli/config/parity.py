@@ -59,7 +59,7 @@ REFERENCE: dict[str, Row] = {
         "what our defaults and presets add to both paper and code is off",
         {
             "gan-warmup": {"reconstruction_epochs": 0},
-            "joint": {"camera_aware": False, "contrast_steps": 0},
+            "joint": {"camera_aware": False, "contrast_steps": 0, "contrast_views": "none"},
         },
     ),
 }  # fmt: skip

@@ -56,8 +56,8 @@ def run(options: RunOptions, generator: str | None, chosen: dict[str, Any]) -> d
     config = {"generator": gan.reference, **settings.model_dump()}
     opened = open_data(options, None)
     inputs = {"dataset": opened.digest, gan.reference: gan.manifest.digest}
-    own = gan.reference.replace("/", "-") + ("-painted" if settings.views == "painted" else "")
-    job = Run(work, "gen-metrics", own if options.name == "main" else options.name, config, inputs)
+    name = gan.reference.replace("/", "-") if options.name == "main" else options.name
+    job = Run(work, "gen-metrics", name, config, inputs)
     if result := complete_already(job, restart=options.restart):
         return result
     set_threads(options.threads)

@@ -6,16 +6,17 @@ from typing import Any, cast
 
 from torch import nn
 
+from gcl_cli import console
 from gcl_cli.artifacts.layout import WorkFolder
-from gcl_cli.artifacts.manifest import read_artifact
+from gcl_cli.artifacts.manifest import Artifact, read_artifact
 from gcl_cli.artifacts.run import Run
 from gcl_cli.config import Architecture, JointSettings
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.presets import settings_for
-from gcl_cli.records import RunOptions, StructurePictures, TrainingSet
+from gcl_cli.records import PaintedViews, RunOptions, StructurePictures, TrainingSet
 from gcl_cli.training.joint import Joint, joint_state
 from gcl_cli.training.memory_estimate import gan_memory
-from gcl_cli.training.novel_views import require_novel_views
+from gcl_cli.training.novel_views import require_novel_views, wants_painted
 from gcl_cli.training.team import Team
 from gcl_cli.workflow.advice import tell_memory
 from gcl_cli.workflow.clusters.corrections import corrections_digest, read_corrections
@@ -47,8 +48,9 @@ def run(
     refuse_itself(f"joint/{options.name}", source.inputs)
     preset = gan.config["preset"]
     settings = settings_for(JointSettings, "joint", preset, chosen)
-    require_novel_views(settings)
     render, structures = open_views(work, opened, source.architecture)
+    painted = open_painted(render, source.architecture)
+    settings = _with_what_is_painted(settings, render, painted, asked="contrast_views" in chosen)
     judges = open_validation(validation, opened, source.architecture, options)
     inputs = {"dataset": opened.digest} | {one.reference: one.manifest.digest for one in (gan, render)} | source.inputs
     inputs |= {} if judges is None else {"validation": judges.digest}
@@ -63,13 +65,27 @@ def run(
         corrections = read_corrections(settings.corrections, [sample.name for sample in opened.split("train")])
         pictures = replace(
             training_set(opened, source.architecture, options), well_meshed=usable, corrections=corrections,
-            painted=open_painted(render, source.architecture),
+            painted=painted,
         )  # fmt: skip
         networks: dict[str, nn.Module] = {"identity_encoder": source.load(device)}
         networks |= load_gan(gan, source.architecture, device)
         training = _training(networks, pictures, structures, settings, judges, team)
         result = _train(job, training, opened, source.architecture, options)
         return {} if not team.leads else job.publish(result, seed=settings.seed).manifest.result
+
+
+def _with_what_is_painted(
+    settings: JointSettings, render: Artifact, painted: PaintedViews | None, *, asked: bool
+) -> JointSettings:
+    """The settings, without the painted views that a preset wishes for where there are none, which is told.
+
+    asked: the user wants them: then it is a GclError that names the ways out, as it is where losses need them.
+    """
+    if wants_painted(settings) and painted is None and not asked:
+        console.warn(f"{render.reference} holds no painted views: steps without generation have L_vi alone.")
+        settings = settings.model_copy(update={"contrast_views": "none"})
+    require_novel_views(settings, painted)
+    return settings
 
 
 def _training(

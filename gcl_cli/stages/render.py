@@ -1,4 +1,4 @@
-"""`gcl render`: bodies, or pictures rendered elsewhere -> grey pictures from several sides."""
+"""`gcl render`: bodies, or pictures rendered elsewhere -> grey and painted pictures from several sides."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +26,7 @@ from gcl_cli.presets import settings_for
 from gcl_cli.records import RunOptions
 from gcl_cli.workflow.data import WorkData, open_data
 from gcl_cli.workflow.following import complete_already
-from gcl_cli.workflow.rendering.drawing import MeshRows, Views, draw_bodies
+from gcl_cli.workflow.rendering.drawing import PAINTED_SPLIT, MeshRows, Views, draw_bodies
 from gcl_cli.workflow.rendering.published_views import GivenViews, export_views, read_given
 from gcl_cli.workflow.sharing import cores, map_shared
 
@@ -145,8 +145,9 @@ def _make_split(job: Run, source: Source, split: str, settings: RenderSettings, 
     names, parts = source.splits[split], source.parts(split)
     clipped, begun = np.zeros(len(settings.angles)), time.perf_counter()
 
+    kinds = ("", *(source.also if split == PAINTED_SPLIT else ()))
     with ExitStack() as files:
-        writers = [files.enter_context(ViewWriter(job.folder, f"{split}{kind}")) for kind in ("", *source.also)]
+        writers = [files.enter_context(ViewWriter(job.folder, f"{split}{kind}")) for kind in kinds]
         meter = files.enter_context(console.meter(f"render {split}", len(names)))
         for made in map_shared(source.make, parts, processes=max(min(options.threads or cores(), len(parts)), 1)):
             for views in made:

@@ -70,8 +70,9 @@ class Joint:
         self.turns = angle_indices(structures, settings.angles)
         self.novel = novel_views(data, settings)
         self.device = self.gan.device
-        # These are all that a step without generation has: without them there are none.
-        self.contrast_steps = settings.contrast_steps if {"vi", "prototype"} & set(settings.losses) else 0
+        # These are all that a step without generation has, beside painted views: without any there are no such steps.
+        contrasts = {"vi", "prototype"} & set(settings.losses)
+        self.contrast_steps = settings.contrast_steps if self.novel or contrasts else 0
 
     def epochs(self) -> Iterator[Event]:
         """Train to the last epoch, from wherever the state stands."""

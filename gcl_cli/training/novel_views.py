@@ -9,6 +9,8 @@ from gcl_cli.records import PaintedViews, TrainingSet
 from gcl_cli.training.backdrops import composed, without_people
 from gcl_cli.training.structures import OWN, angle_indices, draw_angles
 
+TOGETHER = 64  # pictures that are painted at a time: memory stays the same however many there are
+
 
 class NovelViews:
     """Draws pictures of people from painted views: what mesh and photograph show, at no network's cost.
@@ -23,6 +25,7 @@ class NovelViews:
     def __init__(self, data: TrainingSet, painted: PaintedViews, settings: JointSettings) -> None:
         self.data, self.painted, self.settings = data, painted, settings
         self.turns = angle_indices(painted, settings.angles)
+        self.backdrops = data.generating(torch.arange(len(data)))  # of pictures whose people are known to be cut out
 
     def draw(self, rows: Tensor, chance: torch.Generator) -> Tensor:
         """Pictures [B, 3, H, W] uint8 of the people in `rows` [B]; where the mesh is no good, the photograph itself."""
@@ -30,17 +33,18 @@ class NovelViews:
         photographs = data.pictures[rows]
         kept = torch.rand(len(rows), generator=chance) < s.own_view_share
         side = torch.where(kept, OWN, draw_angles(self.turns, len(rows), chance))
-        behind = torch.randint(len(data), (len(rows),), generator=chance) if s.backdrop == "other" else rows
+        drawn = self.backdrops[torch.randint(len(self.backdrops), (len(rows),), generator=chance)]
+        behind = drawn if s.backdrop == "other" else rows
         people = self.painted(rows, side)
         people = torch.cat([torch.where(kept[:, None, None, None], photographs, people[:, :3]), people[:, 3:]], dim=1)
         opacity = self.painted(behind, torch.full_like(behind, OWN))[:, 3:]
-        drawn = composed(people, without_people(data.pictures[behind], opacity))
+        pictures = composed(people, without_people(data.pictures[behind], opacity))
         if data.well_meshed is None:
-            return drawn
-        return torch.where(data.well_meshed[rows][:, None, None, None], drawn, photographs)
+            return pictures
+        return torch.where(data.well_meshed[rows][:, None, None, None], pictures, photographs)
 
 
-def require_novel_views(settings: JointSettings) -> None:
+def require_novel_views(settings: JointSettings, painted: PaintedViews | None) -> None:
     """GclError where losses of novel views are wanted and nothing makes any: no generator, and no painted views.
 
     What `contrast_views` is depends on the preset, so that settings alone cannot tell.
@@ -51,24 +55,35 @@ def require_novel_views(settings: JointSettings) -> None:
             f"{' and '.join(orphans)} of --losses need novel views, and nothing makes any.",
             "Add gan to --losses, or --set contrast_views=painted.",
         )
+    if wants_painted(settings) and painted is None:
+        raise GclError(
+            "The steps without generation want painted views, and the rendered ones are grey alone.",
+            "Go without: --set contrast_views=none; or paint them, from meshes: gcl render --restart",
+        )
 
 
 def painted_people(pictures: Tensor, painted: PaintedViews, rows: Tensor, side: Tensor) -> Tensor:
-    """The people `rows` [B] of `pictures` [N, 3, H, W] painted from `side` [B], before their own backdrops: uint8."""
-    opacity = painted(rows, torch.full_like(rows, OWN))[:, 3:]
-    return composed(painted(rows, side), without_people(pictures[rows], opacity))
+    """The people `rows` [M] of `pictures` [N, 3, H, W] painted from `side` [M], before their own backdrops: uint8."""
+    made = []
+    for some, turned in zip(rows.split(TOGETHER), side.split(TOGETHER), strict=True):
+        opacity = painted(some, torch.full_like(some, OWN))[:, 3:]
+        made.append(composed(painted(some, turned), without_people(pictures[some], opacity)))
+    return torch.cat(made)
+
+
+def wants_painted(settings: JointSettings) -> bool:
+    """Whether some step and some loss have use for the views of the setting `contrast_views`."""
+    without_generation = settings.contrast_steps > 0 or "gan" not in settings.losses
+    of_novel = {"vi_syn", "vi_mem"} & set(settings.losses)
+    return settings.contrast_views == "painted" and bool(of_novel) and without_generation
 
 
 def novel_views(data: TrainingSet, settings: JointSettings) -> NovelViews | None:
-    """What draws the views of the setting `contrast_views`; None where no loss has use for any.
+    """What draws the views of the setting `contrast_views`; None where nothing has use for any.
 
     Raises GclError where they are wanted and were not painted.
     """
-    if settings.contrast_views == "none" or not {"vi_syn", "vi_mem"} & set(settings.losses):
+    require_novel_views(settings, data.painted)
+    if data.painted is None or not wants_painted(settings):
         return None
-    if data.painted is None:
-        raise GclError(
-            "The steps without generation want painted views, and the rendered ones are grey alone.",
-            "Paint them: gcl render --restart; or go without: --set contrast_views=none",
-        )
     return NovelViews(data, data.painted, settings)

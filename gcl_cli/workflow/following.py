@@ -92,7 +92,7 @@ def follow(
                 for observe in observers:
                     event = replace(event, values=event.values | observe(event))
             about = {"epoch": event.epoch + 1, "steps": event.steps}
-            run.record(about | event.values | learning_rates(state) | pace.of_epoch())
+            run.record(about | event.values | arithmetic_of(run, state) | learning_rates(state) | pace.of_epoch())
             meter.tell(_line(event, epochs))
             warn_of(event)
             warn_of_camera_clusters([line.get("share_cross_camera") for line in run.recorded()])
@@ -102,8 +102,14 @@ def follow(
 def _tell_arithmetic(run: Run, state: TrainingState) -> None:
     """Say what `--precision auto` stands for here: it depends on the machine, as no other setting does."""
     if run.config.get("precision") == "auto":
-        device = next(next(iter(state.networks.values())).parameters()).device
-        console.say(f"Arithmetic: {resolved('auto', device)}, the faster here (--precision fp32|bf16 chooses).")
+        now = arithmetic_of(run, state)["arithmetic"]
+        console.say(f"Arithmetic: {now}, the faster on a processor such as this one (--precision fp32|bf16 chooses).")
+
+
+def arithmetic_of(run: Run, state: TrainingState) -> dict[str, str]:
+    """What `--precision` was on the device of a training, for the record."""
+    device = next(next(iter(state.networks.values())).parameters()).device
+    return {"arithmetic": resolved(str(run.config.get("precision", "fp32")), device)}
 
 
 def learning_rates(state: TrainingState) -> dict[str, float]:

@@ -191,4 +191,4 @@ def test_the_recipe_of_novel_views_has_every_row_on_every_set(toy_sets: Path, tm
         assert printed.count(f" {row} ") == 2, row
     for name in ("private", "photographs"):
         scored = {path.name for path in (tmp_path / "run" / name / "work" / "gen-metrics").iterdir()}
-        assert len(scored) == 4 and "gan-warmup-s1-painted" in scored
+        assert len(scored) == 4 and "painted" in scored

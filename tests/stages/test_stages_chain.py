@@ -230,23 +230,27 @@ def no_network(monkeypatch, tmp_path):
 
 
 def test_painted_views_are_measured_as_generated_ones_are_and_keep_more_of_a_person(finished, chain):
-    painted = gen_metrics.run(chain.options(), None, MEASURES | {"views": "painted"})
+    painted = gen_metrics.run(chain.options(name="painted"), None, MEASURES | {"views": "painted"})
     generated = finished[1]["gen_metrics"]
     assert painted["measured"] == "painted" and generated["measured"] == "generated"
-    assert (chain.work / "gen-metrics" / "joint-main-painted" / "result.json").exists()
     assert painted["references"] == generated["references"]
     assert painted["encoder_frechet"] < generated["encoder_frechet"]  # from a generator of four steps
 
 
-def test_training_with_painted_views_that_are_not_there_names_two_ways_out(chain):
+def test_training_with_painted_views_that_are_not_there_goes_without_and_says_so_unless_asked(chain, monkeypatch):
     grey = {"height": 64, "width": 32, "backend": "numpy", "paint_height": 0}
     render.run(chain.options(restart=True), "main", grey)
     chain.gan_warmup(restart=True)
     with pytest.raises(GclError, match="grey alone") as raised:
-        chain.joint(name="other")
+        joint.run(chain.options(name="other"), "main", {"contrast_views": "painted"})
     assert "gcl render --restart" in raised.value.fix and "contrast_views=none" in raised.value.fix
     with pytest.raises(GclError, match="grey views alone"):
         gen_metrics.run(chain.options(name="other"), "gan-warmup/main", MEASURES | {"views": "painted"})
+    warned = []
+    monkeypatch.setattr(console, "warn", warned.append)
+    chain.joint(name="other")  # the preset's wish
+    assert any("holds no painted views" in words for words in warned)
+    assert chain.manifest("joint/other")["config"]["contrast_views"] == "none"
 
 
 def test_fid_without_its_weights_names_file_place_and_alternative(chain, no_network):

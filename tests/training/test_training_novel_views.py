@@ -101,10 +101,10 @@ def test_views_that_were_not_painted_are_an_error_with_two_ways_out():
 def test_losses_of_novel_views_need_a_generator_or_painted_views():
     for losses in (("vi", "vi_syn"), ("vi_mem",)):
         with pytest.raises(GclError, match=f"{losses[-1]} of --losses need novel views") as caught:
-            require_novel_views(JointSettings(losses=losses))
+            require_novel_views(JointSettings(losses=losses), None)
         assert "Add gan" in caught.value.fix and "contrast_views=painted" in caught.value.fix
-        require_novel_views(JointSettings(losses=("gan", *losses)))
-        require_novel_views(JointSettings(losses=losses, contrast_views="painted"))
+        require_novel_views(JointSettings(losses=("gan", *losses)), None)
+        require_novel_views(JointSettings(losses=losses, contrast_views="painted"), Blocks())
 
 
 def new_joint(**changed) -> Joint:

@@ -18,6 +18,8 @@ from gcl_cli.config import RenderSettings
 from gcl_cli.datasets.decoding import picture_sizes, read_crop, resized
 from gcl_cli.workflow.meshes.bodies import read_bodies
 
+PAINTED_SPLIT = "train"  # painted views are learned from; nobody else asks for them
+
 
 class Views(NamedTuple):
     """What is drawn of one picture."""
@@ -52,7 +54,7 @@ def draw_bodies(root: Path, settings: RenderSettings, backend: str, rows: MeshRo
             height=settings.height, width=settings.width, recentre=settings.recentre, draw=_draw(backend),
         )  # fmt: skip
         painted: Iterable[np.ndarray] = ()
-        if settings.paint_height:
+        if settings.paint_height and rows.split == PAINTED_SPLIT:
             painted = paint_views(
                 resized(read_crop(root, name), *painted_size(settings)), surface, vertices, camera, size,
                 settings.angles, up=up, recentre=settings.recentre,

@@ -67,7 +67,8 @@ def generation(found: Survey) -> list[Table]:
     for entry in _measured(found, "gen-metrics", ""):
         result = entry.found.result
         plain = tuple((_said(key), _cell(value)) for key, value in result.items() if _is_number(value))
-        tables.append(Table(f"{entry.reference} ({entry.state})", ("figure", "value"), plain))
+        of_painted = ", of painted views" if result.get("measured") == "painted" else ""
+        tables.append(Table(f"{entry.reference}{of_painted} ({entry.state})", ("figure", "value"), plain))
         if angles := result.get("per_angle"):
             tables.append(_table_of(f"{entry.reference}, by angle", angles))
     return tables
