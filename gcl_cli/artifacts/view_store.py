@@ -69,6 +69,11 @@ class ViewWriter:
             save_file({"offsets": np.asarray(self._offsets, dtype=np.int64)}, self._index)
 
 
+def is_painted(folder: Path, split: str) -> bool:
+    """Whether the views of a split were painted beside the grey ones."""
+    return (folder / f"{split}{PAINTED}.pngs").exists()
+
+
 class ViewStore:
     """The views of one split; pictures are decoded when they are asked for.
 

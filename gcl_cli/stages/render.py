@@ -18,7 +18,7 @@ from gcl_cli.artifacts.manifest import MANIFEST, Artifact, read_artifact
 from gcl_cli.artifacts.run import Run
 from gcl_cli.artifacts.sheets import write_sheet
 from gcl_cli.artifacts.view_folders import ViewFiles, find_views
-from gcl_cli.artifacts.view_store import PAINTED, ViewStore, ViewWriter
+from gcl_cli.artifacts.view_store import PAINTED, ViewStore, ViewWriter, is_painted
 from gcl_cli.body.pyrender_backend import choose_backend
 from gcl_cli.config import RenderSettings
 from gcl_cli.errors import GclError
@@ -169,7 +169,7 @@ def _draw_sheet(job: Run, split: str, settings: RenderSettings) -> None:
     store = ViewStore(job.folder, split, settings.angles, (settings.height, settings.width))
     rows = np.unique(np.linspace(0, len(store.names) - 1, min(SHEET_PEOPLE, len(store.names))).round().astype(int))
     pictures = [[store.picture(int(row), a) for a in range(len(settings.angles))] for row in rows]
-    if (job.folder / f"{split}{PAINTED}.pngs").exists():
+    if is_painted(job.folder, split):
         painted = ViewStore(job.folder, split, settings.angles, (settings.height, settings.width), kind=PAINTED)
         pictures += [[_on_white(painted.picture(int(row), a)) for a in range(len(settings.angles))] for row in rows]
     write_sheet(job.folder / "sheet.png", pictures, captions=[str(angle) for angle in settings.angles])

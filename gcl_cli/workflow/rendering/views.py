@@ -11,7 +11,7 @@ from gcl_cli import console
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.manifest import Artifact, read_artifact
 from gcl_cli.artifacts.sheets import write_sheet
-from gcl_cli.artifacts.view_store import PAINTED, ViewStore
+from gcl_cli.artifacts.view_store import PAINTED, ViewStore, is_painted
 from gcl_cli.config import Architecture
 from gcl_cli.errors import GclError
 from gcl_cli.records import Event, StructurePictures
@@ -40,7 +40,7 @@ def open_views(work: WorkFolder, data: WorkData, architecture: Architecture) -> 
 
 def open_painted(render: Artifact, architecture: Architecture) -> ViewStore | None:
     """The painted views of the training pictures; None where they were rendered without."""
-    if not (render.folder / f"train{PAINTED}.pngs").exists():
+    if not is_painted(render.folder, "train"):
         return None
     size = (architecture.height, architecture.width)
     return ViewStore(render.folder, "train", tuple(render.config["angles"]), size, kind=PAINTED)
