@@ -11,6 +11,7 @@ from gcl_cli.body.rotations import Y_AXIS, about, normalise
 from gcl_cli.body.silhouette import Surface, coverage
 
 WHITE = 255
+SAMPLED_ROWS = 256  # at least: in smaller pictures many samples make a pixel, since limbs have rims that are thinner
 MARGIN = 2.0  # pixels that recentred views keep free at the border
 PICTURE_UP = -Y_AXIS
 TORSO = ("pelvis", "spine05", "spine04", "spine03", "spine02", "spine01", "neck")
@@ -38,12 +39,16 @@ def draw_with_numpy(points: np.ndarray, greys: np.ndarray, surface: Surface, hei
     front = faces_viewer(points, surface)
     share = coverage(points, surface, front, height, width)
     corners = surface.corners[:, front]
-    found = nearest(points, corners, height, width)
-    levels = np.full((height, width), -1, np.float32)
+    fine = max(1, SAMPLED_ROWS // height)
+    found = nearest(points * np.array([fine, fine, 1], np.float32), corners, height * fine, width * fine)
     corner_greys = greys.take(corners)  # [3, F]
     parts = [corner_greys[corner].take(found.triangle) * found.barycentric[corner] for corner in range(3)]
-    levels.ravel()[found.pixel] = np.clip(parts[0] + parts[1] + parts[2], 0, WHITE)
-    return _on_white(levels, share)
+    row, column = np.divmod(found.pixel, width * fine)
+    pixel = row // fine * width + column // fine
+    sums = np.bincount(pixel, np.clip(parts[0] + parts[1] + parts[2], 0, WHITE), height * width)
+    counts = np.bincount(pixel, minlength=height * width)
+    levels = np.where(counts > 0, sums / np.maximum(counts, 1), -1).astype(np.float32)
+    return _on_white(levels.reshape(height, width), share)
 
 
 def render_views(

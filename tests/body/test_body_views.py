@@ -9,6 +9,7 @@ import types
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
+from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from gcl_cli.body import pyrender_backend
@@ -186,6 +187,18 @@ def test_pictures_are_grey_on_white_and_lit_from_the_camera():
     assert 120 < towards < 240 and away < 60
     body = pictures[pictures != 255]
     assert np.quantile(body, 0.9) < 210 and body.std() > 15
+
+
+@pytest.mark.parametrize("height", [64, 128])
+def test_small_pictures_are_like_large_ones_shrunk(height):
+    """No hard edge where an arm passes the trunk, no specks of its rim: within the body, far from the outline."""
+    sides = {"camera": CAMERA, "crop_size": CROP, "angles": [0, 60, 90, 120], "up": PICTURE_UP, "recentre": True}
+    small, _ = render_views(SURFACE, walker(90), height=height, width=height // 2, **sides)
+    large, _ = render_views(SURFACE, walker(90), height=1024, width=512, **sides)
+    cells = 1024 // height
+    shrunk = large.reshape(len(large), height, cells, height // 2, cells).mean(axis=(2, 4))
+    within = np.stack([ndimage.binary_erosion(picture < 254, iterations=2) for picture in shrunk])
+    assert np.abs(small - shrunk)[within].mean() < 0.8
 
 
 def test_a_body_of_unknown_parts_turns_about_its_long_axis():
