@@ -11,7 +11,7 @@ from gcl_cli.body.model import load_body
 from gcl_cli.body.person_gate import FALLBACK, mask_overlap, person_status
 from gcl_cli.body.pose import MEAN_SHAPE, FittedBodies, fit_bodies
 from gcl_cli.body.rotations import Z_AXIS
-from gcl_cli.body.sides import laid_on_picture, sorted_sides
+from gcl_cli.body.sides import laid_on_picture, seen_points, sorted_sides
 from gcl_cli.records import MeshEstimates
 
 BETAS = 10
@@ -54,9 +54,9 @@ class Estimator:
             return _no_estimates()
         landmarks = find_landmarks(self._network, crops)
         reading = self._read(landmarks, crops)
-        landmarks = sorted_sides(landmarks, reading.keypoints)
-        targets = laid_on_picture(reading.keypoints, landmarks)
-        bodies = fit_bodies(self._body, targets, landmarks.points, landmarks.visibility)
+        landmarks = sorted_sides(landmarks, reading.points)
+        points = seen_points(reading.points, landmarks)
+        bodies = fit_bodies(self._body, laid_on_picture(reading.keypoints, points), points)
         sizes = [(crop.shape[0], crop.shape[1]) for crop in crops]
         status = self._status(landmarks, bodies, sizes)
         pose, camera = self._body.local_pose(bodies.world_rotations), bodies.camera
@@ -79,11 +79,9 @@ class Estimator:
         if not len(doubtful):
             return reading
         turned = [np.ascontiguousarray(crops[row][:, ::-1]) for row in doubtful.tolist()]
-        mirrored = find_landmarks(self._network, turned)
-        first = Reading(reading.keypoints[doubtful], reading.heading[doubtful])
-        both = first.averaged(read_keypoints(mirrored).mirrored())
-        reading.keypoints[doubtful], reading.heading[doubtful] = both.keypoints, both.heading
-        return reading
+        widths = np.array([crop.shape[1] for crop in turned])
+        mirrored = read_keypoints(find_landmarks(self._network, turned)).mirrored(widths)
+        return reading.with_rows(doubtful, reading.rows(doubtful).averaged(mirrored))
 
     def _status(self, landmarks: Landmarks, bodies: FittedBodies, sizes: Sequence[tuple[int, int]]) -> np.ndarray:
         """The status [N] of each estimate; skins the bodies, a few at a time, to lay them over the person mask."""

@@ -1,4 +1,4 @@
-"""Keypoints of a body in metres, read from all that the landmark network says of a picture.
+"""Keypoints of a body, in metres and in the picture, read from all that the landmark network says of a picture.
 
 Landmarks alone mistake legs for each other, lose what is hidden and do not know how deep it lies. A small perceptron
 reads them together with how sure their heatmaps are and with the outline of the person, and says where the keypoints
@@ -7,14 +7,15 @@ are: what is hidden comes where it usually is when people stand and walk. It lea
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from safetensors.numpy import load_file
 
-from gcl_cli.body.crops import to_region
+from gcl_cli.body.crops import to_crop, to_region
 from gcl_cli.body.landmarks import HEATMAP_COLUMNS, LANDMARK_PARTNERS, Landmarks, sigmoid
 from gcl_cli.body.lifting import KEYPOINT_PARTNERS, MIRROR, metric_landmarks
 from gcl_cli.body.shipped import whole
@@ -25,6 +26,8 @@ READ_METRES = 0.2  # about the keypoints' deviation: one unit of the perceptron'
 OUTLINE = (16, 6)  # cells, down and across, of the coarse outline of the person
 CLEAREST = 10.0  # log-odds of a visibility, at most: beyond it lies the rounding of 32 bits
 TRUNK = (11, 12, 23, 24)
+HIDDEN_LAYERS = ("first", "second", "third")
+KEYPOINTS = len(KEYPOINT_PARTNERS)
 
 Weights = Mapping[str, np.ndarray]
 
@@ -34,31 +37,75 @@ class Reading:
     """What was read of N people; `heading` is short where it is in doubt."""
 
     keypoints: np.ndarray  # [N, 21, 3] metres about the mid-hip of a person as tall as the mean body, camera axes
+    points: np.ndarray  # [N, 21, 2] the same in the picture, crop pixels
     heading: np.ndarray  # [N, 2] cosine and sine of the yaw, 0 towards the camera
 
-    def mirrored(self) -> "Reading":
-        """The same people as a mirror shows them."""
-        return Reading(self.keypoints[:, KEYPOINT_PARTNERS] * MIRROR, self.heading * [1, -1])
+    def mirrored(self, widths: np.ndarray) -> "Reading":
+        """The same people as a mirror shows them; `widths` [N] of the crops in pixels."""
+        points = self.points[:, KEYPOINT_PARTNERS] * MIRROR[:2]
+        points[..., 0] += widths[:, None]
+        return Reading(self.keypoints[:, KEYPOINT_PARTNERS] * MIRROR, points, self.heading * [1, -1])
+
+    def rows(self, rows: np.ndarray) -> "Reading":
+        """Some of the people."""
+        return Reading(self.keypoints[rows], self.points[rows], self.heading[rows])
+
+    def with_rows(self, rows: np.ndarray, other: "Reading") -> "Reading":
+        """The reading with that of some people replaced by another."""
+        columns = [getattr(self, entry.name).copy() for entry in fields(Reading)]
+        for column, entry in zip(columns, fields(Reading), strict=True):
+            column[rows] = getattr(other, entry.name)
+        return Reading(*columns)
 
     def averaged(self, other: "Reading") -> "Reading":
         """The middle of two readings of the same people."""
-        return Reading((self.keypoints + other.keypoints) / 2, (self.heading + other.heading) / 2)
+        pairs = [(getattr(self, entry.name), getattr(other, entry.name)) for entry in fields(Reading)]
+        return Reading(*((one + two) / 2 for one, two in pairs))
+
+
+class Answer(NamedTuple):
+    """What the perceptron says of N people, in its own units."""
+
+    keypoints: np.ndarray  # [N, 21, 3], READ_METRES
+    places: np.ndarray  # [N, 21, 2] in the region about the middle of the trunk, SPREAD_PLACES
+    heading: np.ndarray  # [N, 2]
+
+    @classmethod
+    def of(cls, numbers: np.ndarray) -> "Answer":
+        """The answer in the perceptron's outputs [N, 107]."""
+        keypoints, places, heading = np.split(numbers, [3 * KEYPOINTS, 5 * KEYPOINTS], axis=1)
+        return cls(keypoints.reshape(-1, KEYPOINTS, 3), places.reshape(-1, KEYPOINTS, 2), heading)
+
+    def mirrored(self) -> "Answer":
+        """The same as a mirror shows it."""
+        keypoints, places = (values[:, KEYPOINT_PARTNERS] for values in self[:2])
+        return Answer(keypoints * MIRROR, places * MIRROR[:2], self.heading * [1, -1])
+
+    def numbers(self) -> np.ndarray:
+        """The outputs [N, 107] that say this."""
+        return np.concatenate([values.reshape(len(values), -1) for values in self], axis=1)
 
 
 def read_keypoints(landmarks: Landmarks) -> Reading:
     """Read the keypoints of N people, from their landmarks and from these as a mirror shows them."""
     weights = load_reader()
     plain, mirrored = (answer(weights, numbers) for numbers in evidence(landmarks))
-    return plain.averaged(mirrored.mirrored())
+    keypoints, places, heading = ((one + other) / 2 for one, other in zip(plain, mirrored.mirrored(), strict=True))
+    in_region = places * SPREAD_PLACES + trunk_middle(landmarks)
+    return Reading(READ_METRES * keypoints, to_crop(in_region, landmarks.regions), heading)
 
 
-def answer(weights: Weights, numbers: np.ndarray) -> Reading:
-    """The perceptron's reading of its inputs [N, I], in double precision: how many are read at once leaves no trace."""
+def answer(weights: Weights, numbers: np.ndarray) -> Answer:
+    """The perceptron's answer to its inputs [N, I], in double precision: how many are read at once leaves no trace."""
     x = (numbers - weights["mean"]) / weights["spread"]
-    for layer in ("first", "second"):
+    for layer in HIDDEN_LAYERS:
         x = np.maximum(x @ weights[f"{layer}.weight"].T + weights[f"{layer}.bias"], 0)
-    outputs = x @ weights["last.weight"].T + weights["last.bias"]
-    return Reading(READ_METRES * outputs[:, :-2].reshape(len(x), -1, 3), outputs[:, -2:])
+    return Answer.of(x @ weights["last.weight"].T + weights["last.bias"])
+
+
+def trunk_middle(landmarks: Landmarks) -> np.ndarray:
+    """The middle of shoulders and hips [N, 1, 2] in shares of the region."""
+    return to_region(landmarks.points[:, TRUNK], landmarks.regions).mean(axis=1, keepdims=True)
 
 
 def evidence(landmarks: Landmarks) -> tuple[np.ndarray, np.ndarray]:
@@ -70,8 +117,7 @@ def evidence(landmarks: Landmarks) -> tuple[np.ndarray, np.ndarray]:
     least = sigmoid(np.array(-CLEAREST))
     seen = np.clip(landmarks.visibility, least, 1 - least)
     metric = metric_landmarks(landmarks.points, landmarks.world, landmarks.visibility)
-    places = to_region(landmarks.points, landmarks.regions)  # [N, 33, 2]
-    middle = places[:, TRUNK].mean(axis=1, keepdims=True)
+    places, middle = to_region(landmarks.points, landmarks.regions), trunk_middle(landmarks)  # [N, 33, 2], [N, 1, 2]
     turning = [  # with the sign that x, y, z take in a mirror
         (metric / SPREAD_METRES, MIRROR),
         (landmarks.world / SPREAD_METRES, MIRROR),

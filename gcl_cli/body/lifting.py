@@ -29,8 +29,6 @@ LANDMARK_OF_KEYPOINT = {  # the body's keypoints that the landmark network knows
 }
 FITTED_LANDMARKS = np.array(list(LANDMARK_OF_KEYPOINT.values()))
 HIP_LANDMARKS = (23, 24)
-# How much a keypoint counts for the camera, the others 1: the face says little about where the body is.
-CAMERA_WEIGHTS = {"nose": 0.5, "ear": 0.5, "eye": 0.1, "heel": 0.4, "toe": 0.4}
 SMALLEST_SCALE = 1e-3  # pixels a metre; below, the landmarks are no picture of a person
 MIRROR = np.array([-1.0, 1.0, 1.0], np.float32)
 
@@ -41,27 +39,12 @@ def _swapped_side(name: str) -> str:
     return {"left": f"right_{part}", "right": f"left_{part}"}.get(side, name)
 
 
-def _limbs() -> list[tuple[int, int]]:
-    """Which keypoint hangs on which: indices into LANDMARK_OF_KEYPOINT, from the trunk outwards."""
-    names = list(LANDMARK_OF_KEYPOINT)
-    chain = {"elbow": "shoulder", "wrist": "elbow", "knee": "hip", "ankle": "knee", "heel": "ankle", "big_toe": "ankle"}
-    sides = ("left", "right")
-    return [(names.index(f"{side}_{c}"), names.index(f"{side}_{p}")) for c, p in chain.items() for side in sides]
-
-
 KEYPOINT_PARTNERS = np.array([list(LANDMARK_OF_KEYPOINT).index(_swapped_side(name)) for name in LANDMARK_OF_KEYPOINT])
-LIMBS = _limbs()
 
 
 def fitted_keypoints(body: Body) -> np.ndarray:
     """Where the body keeps the keypoints of LANDMARK_OF_KEYPOINT: [21] indices into its keypoint names."""
     return np.array([body.keypoint_names.index(name) for name in LANDMARK_OF_KEYPOINT])
-
-
-def camera_weights(visibility: np.ndarray) -> np.ndarray:
-    """The weight [N, 21] of each fitted keypoint in the camera's least squares; visibility: [N, 33]."""
-    parts = [name.rsplit("_", 1)[-1] for name in LANDMARK_OF_KEYPOINT]
-    return np.array([CAMERA_WEIGHTS.get(part, 1.0) for part in parts]) * (0.1 + 0.9 * visibility[:, FITTED_LANDMARKS])
 
 
 def weak_perspective(source: np.ndarray, target: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gcl_cli.body.lifting import (
-    FITTED_LANDMARKS,
     LANDMARK_OF_KEYPOINT,
-    camera_weights,
     fitted_keypoints,
     weak_perspective,
 )
@@ -43,15 +41,15 @@ class FittedBodies:
     camera: np.ndarray  # [N, 3] scale (pixels a metre), tx, ty
 
 
-def fit_bodies(body: Body, targets: np.ndarray, points: np.ndarray, visibility: np.ndarray) -> FittedBodies:
-    """Bodies of mean shape through keypoints, seen where landmarks are.
+def fit_bodies(body: Body, targets: np.ndarray, points: np.ndarray) -> FittedBodies:
+    """Bodies of mean shape through keypoints, and the cameras that see them at points in the picture.
 
-    targets: [N, 21, 3] metres, camera axes; points: [N, 33, 2] crop pixels; visibility: [N, 33] in [0, 1].
+    targets: [N, 21, 3] metres, camera axes; points: [N, 21, 2] crop pixels.
     """
     rotations = bone_rotations(body, targets)
     translations = body.place(rotations, MEAN_SHAPE)
     keypoints = body.keypoints(rotations, translations, MEAN_SHAPE)[:, fitted_keypoints(body)]  # [N, 21, 3]
-    camera = weak_perspective(keypoints[..., :2], points[:, FITTED_LANDMARKS], camera_weights(visibility))
+    camera = weak_perspective(keypoints[..., :2], points, np.ones(points.shape[:2]))
     return FittedBodies(rotations, translations, keypoints, camera.astype(np.float32))
 
 

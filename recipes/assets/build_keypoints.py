@@ -2,7 +2,7 @@
 
 People in all garments are drawn turned all the way round; what the landmark network says of each picture and of its
 mirror image is read, and the perceptron learns where the keypoints of the body are that was drawn. No photograph is
-looked at. Some twenty minutes on one core.
+looked at. Some forty minutes on two cores.
 
     python recipes/assets/build_keypoints.py
 """
@@ -10,7 +10,11 @@ looked at. Some twenty minutes on one core.
 import argparse
 import io
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields
+from functools import partial
+from itertools import pairwise
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +23,18 @@ from PIL import Image
 from safetensors.numpy import save_file
 from torch import Tensor, nn
 
-from gcl_cli.body.keypoints import READ_METRES, READER, evidence
+from gcl_cli.body.crops import to_region
+from gcl_cli.body.estimator import in_crop
+from gcl_cli.body.keypoints import (
+    HIDDEN_LAYERS,
+    KEYPOINTS,
+    READ_METRES,
+    READER,
+    SPREAD_PLACES,
+    Answer,
+    evidence,
+    trunk_middle,
+)
 from gcl_cli.body.landmarks import LandmarkRunner, Landmarks, find_landmarks
 from gcl_cli.body.lifting import KEYPOINT_PARTNERS, LANDMARK_OF_KEYPOINT, MIRROR, fitted_keypoints
 from gcl_cli.body.model import load_body
@@ -33,10 +48,10 @@ from gcl_cli.synth.photograph import photograph
 PICTURES, CAMERAS, SHIFTS = 4, 60, (0.4, 1.0)  # of each person; of the set; how much its cameras differ
 PASSERS_BY, PASSED_BY = 6, 0.08  # people of each group, and the probability that one is partly in view
 GROUP = 125  # people
-NARROW = slice(8, 56)  # columns: every second picture is seen at 128x48, as some data sets cut theirs
-HIDDEN, DROPPED, LOST, NOISE = 256, 0.2, 0.1, 0.1  # units; shares of units and of inputs; of an input's deviation
-EPOCHS, BATCH, RATE, DECAY = 40, 128, 2e-3, 0.02
-HEADING_COUNTS = 0.5  # of a keypoint's mean
+WHOLE, NARROW = slice(0, 64), slice(8, 56)  # columns: every second picture is seen at 128x48, as some sets cut theirs
+HIDDEN, DROPPED, LOST, NOISE = 512, 0.05, 0.08, 0.2  # units; shares of units and of inputs; of an input's deviation
+EPOCHS, BATCH, RATE, DECAY = 20, 128, 2e-3, 0.02
+PLACES_COUNT, HEADING_COUNTS = torch.tensor([1.4, 1.8]), 0.5  # beside the keypoints in metres; x and y of places
 
 
 @dataclass(frozen=True)
@@ -45,18 +60,21 @@ class Samples:
 
     landmarks: Landmarks
     keypoints: np.ndarray  # [N, 21, 3] as in `keypoints.Reading`
+    points: np.ndarray  # [N, 21, 2] the same
     yaw: np.ndarray  # [N] radians
 
 
 def main() -> None:
     """Write the perceptron's weights."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--groups", type=int, default=8, help="of 125 people")
+    parser.add_argument("--groups", type=int, default=60, help="of 125 people")
+    parser.add_argument("--processes", type=int, default=2, help="that draw people")
     parser.add_argument("--seed", type=int, default=911)
     parser.add_argument("--out", type=Path, default=READER)
     given = parser.parse_args()
-    samples = joined([draw_people(given.seed, number) for number in range(given.groups)])
-    write(learn(samples), given.out, groups=given.groups, seed=given.seed)
+    with ProcessPoolExecutor(given.processes, mp_context=get_context("spawn")) as pool:
+        groups = list(pool.map(partial(draw_people, given.seed), range(given.groups)))
+    write(learn(joined(groups)), given.out, groups=given.groups, seed=given.seed)
 
 
 def write(weights: dict[str, np.ndarray], file: Path, **made_from: int) -> None:
@@ -74,23 +92,28 @@ def draw_people(seed: int, group: int) -> Samples:
         figure = dress(identity(seed, person + 1))
         for number in range(PICTURES):
             random = stream(seed, "bodies", person, number)
-            picture, pose, yaw = _taken(random, figure, passers_by, seed)
+            picture, camera, pose, yaw = _taken(random, figure, passers_by, seed)
             narrow = bool(random.random() < 0.5)
-            keypoints = true_keypoints(pose, figure.betas[:, :10])
-            looks = [
-                picture[:, NARROW if narrow else slice(None)],
-                picture[:, ::-1][:, slice(None) if narrow else NARROW],
-            ]
-            landmarks = find_landmarks(network, [np.ascontiguousarray(look) for look in looks])
-            both = np.concatenate([keypoints, keypoints[:, KEYPOINT_PARTNERS] * MIRROR])
-            parts.append(Samples(landmarks, both, np.array([yaw, -yaw])))
+            body = posed_keypoints(pose, figure.betas[:, :10])
+            keypoints, points = as_tall_as_the_mean(body, figure.betas[:, :10]), in_crop(body, camera)
+            mirrored = points[:, KEYPOINT_PARTNERS] * MIRROR[:2] + [picture.shape[1], 0]
+            first, second = (NARROW, WHOLE) if narrow else (WHOLE, NARROW)
+            looks = [picture[:, first], picture[:, ::-1][:, second]]
+            parts.append(
+                Samples(
+                    find_landmarks(network, [np.ascontiguousarray(look) for look in looks]),
+                    np.concatenate([keypoints, keypoints[:, KEYPOINT_PARTNERS] * MIRROR]),
+                    np.concatenate([points - [first.start, 0], mirrored - [second.start, 0]]),
+                    np.array([yaw, -yaw]),
+                )
+            )
     return joined(parts)
 
 
 def _taken(
     random: np.random.Generator, figure: Figure, passers_by: list[Figure], seed: int
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """A picture [128, 64, 3], the pose [1, 22, 3] in it, and the yaw in radians."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+    """A picture [128, 64, 3], its camera [1, 3], the pose [1, 22, 3] in it, and the yaw in radians."""
     taken_by = camera(seed, int(random.integers(1, CAMERAS)), shift=float(random.uniform(*SHIFTS)))
     yaw = float(random.uniform(0, 2 * np.pi))
     other = passers_by[int(random.integers(PASSERS_BY))] if random.random() < PASSED_BY else None
@@ -98,19 +121,23 @@ def _taken(
     file = io.BytesIO()
     taken.picture.save(file, "JPEG", quality=taken_by.quality)
     file.seek(0)
-    return np.asarray(Image.open(file).convert("RGB")), taken.pose[None], yaw
+    return np.asarray(Image.open(file).convert("RGB")), taken.camera[None], taken.pose[None], yaw
 
 
-def true_keypoints(pose: np.ndarray, betas: np.ndarray) -> np.ndarray:
-    """The fitted keypoints [N, 21, 3] about the mid-hip, in metres of a person as tall as the mean body.
+def posed_keypoints(pose: np.ndarray, betas: np.ndarray) -> np.ndarray:
+    """The fitted keypoints [N, 21, 3] of a body, metres from its pelvis."""
+    body = load_body()
+    rotations = body.world_rotations(pose)
+    return body.keypoints(rotations, body.place(rotations, betas), betas)[:, fitted_keypoints(body)]
+
+
+def as_tall_as_the_mean(keypoints: np.ndarray, betas: np.ndarray) -> np.ndarray:
+    """Keypoints [N, 21, 3] about the mid-hip, in metres of a person as tall as the mean body.
 
     Stature cannot be seen in a crop: the body that is fitted is always the mean one.
     """
-    body = load_body()
-    rotations = body.world_rotations(pose)
-    keypoints = body.keypoints(rotations, body.place(rotations, betas), betas)[:, fitted_keypoints(body)]
     hips = [list(LANDMARK_OF_KEYPOINT).index(name) for name in ("left_hip", "right_hip")]
-    height, mean_height = (np.ptp(body.shape(shape)[0][..., 1], axis=1) for shape in (betas, MEAN_SHAPE))
+    height, mean_height = (np.ptp(load_body().shape(shape)[0][..., 1], axis=1) for shape in (betas, MEAN_SHAPE))
     return (keypoints - keypoints[:, hips].mean(axis=1, keepdims=True)) * (mean_height / height)[:, None, None]
 
 
@@ -120,8 +147,15 @@ def joined(parts: list[Samples]) -> Samples:
         entry.name: np.concatenate([getattr(part.landmarks, entry.name) for part in parts])
         for entry in fields(Landmarks)
     }
-    keypoints, yaw = (np.concatenate([getattr(part, name) for part in parts]) for name in ("keypoints", "yaw"))
-    return Samples(Landmarks(**columns), keypoints, yaw)
+    rest = [np.concatenate([getattr(part, entry.name) for part in parts]) for entry in fields(Samples)[1:]]
+    return Samples(Landmarks(**columns), *rest)
+
+
+def truth(samples: Samples) -> Answer:
+    """What the perceptron should say of the samples."""
+    places = to_region(samples.points, samples.landmarks.regions) - trunk_middle(samples.landmarks)
+    heading = np.stack([np.cos(samples.yaw), np.sin(samples.yaw)], axis=1)
+    return Answer(samples.keypoints / READ_METRES, places / SPREAD_PLACES, heading)
 
 
 def learn(samples: Samples) -> dict[str, np.ndarray]:
@@ -129,30 +163,30 @@ def learn(samples: Samples) -> dict[str, np.ndarray]:
     torch.manual_seed(0)
     numbers = np.concatenate(evidence(samples.landmarks)).astype(np.float32)
     mean, spread = (half_precision(v) for v in (numbers.mean(axis=0), numbers.std(axis=0) + 1e-2))
-    keypoints = np.concatenate([samples.keypoints, samples.keypoints[:, KEYPOINT_PARTNERS] * MIRROR])
-    yaw = np.concatenate([samples.yaw, -samples.yaw])
+    answers = truth(samples)
+    goal = torch.tensor(np.concatenate([answers.numbers(), answers.mirrored().numbers()]), dtype=torch.float32)
     inputs = torch.tensor((numbers - mean) / spread, dtype=torch.float32)
-    truth = torch.tensor(keypoints.reshape(len(keypoints), -1) / READ_METRES, dtype=torch.float32)
-    truth = torch.cat([truth, torch.tensor(np.stack([np.cos(yaw), np.sin(yaw)], axis=1), dtype=torch.float32)], dim=1)
-    layers = [nn.Linear(*shape) for shape in ((inputs.shape[1], HIDDEN), (HIDDEN, HIDDEN), (HIDDEN, truth.shape[1]))]
+    widths = [inputs.shape[1], *(HIDDEN for _ in HIDDEN_LAYERS), goal.shape[1]]
+    layers = [nn.Linear(*shape) for shape in pairwise(widths)]
     between = [part for layer in layers[:-1] for part in (layer, nn.ReLU(), nn.Dropout(DROPPED))]
-    fit(nn.Sequential(*between, layers[-1]), inputs, truth)
+    fit(nn.Sequential(*between, layers[-1]), inputs, goal)
     weights = {"mean": mean, "spread": spread}
-    for name, layer in zip(("first", "second", "last"), layers, strict=True):
+    for name, layer in zip((*HIDDEN_LAYERS, "last"), layers, strict=True):
         weights |= {f"{name}.{part}": value.detach().numpy() for part, value in layer.named_parameters()}
     return weights
 
 
-def fit(net: nn.Sequential, inputs: Tensor, truth: Tensor) -> None:
-    """Lower the mean distance of keypoints and headings from the truth, with inputs lost and roughened at random."""
+def fit(net: nn.Sequential, inputs: Tensor, goal: Tensor) -> None:
+    """Lower the mean distance of keypoints, places and headings from the goal; inputs are lost and roughened."""
     optimizer = torch.optim.AdamW(net.parameters(), RATE, weight_decay=DECAY)
     batches = list(_batches(len(inputs)))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, len(batches))
     for rows in batches:
         x = inputs[rows]
         x = x * (torch.rand_like(x) > LOST) / (1 - LOST) + NOISE * torch.randn_like(x)
-        away = net(x) - truth[rows]
-        loss = _length(away[:, :-2].reshape(len(rows), -1, 3)) + HEADING_COUNTS * _length(away[:, -2:])
+        keypoints, places, heading = (net(x) - goal[rows]).split((3 * KEYPOINTS, 2 * KEYPOINTS, 2), dim=1)
+        in_picture = _length(places.reshape(BATCH, -1, 2) * PLACES_COUNT)
+        loss = _length(keypoints.reshape(BATCH, -1, 3)) + in_picture + HEADING_COUNTS * _length(heading)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

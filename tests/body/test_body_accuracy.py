@@ -22,7 +22,7 @@ from gcl_cli.body.rasterizer import rasterize
 from gcl_cli.synth.identities import identity
 from gcl_cli.synth.population import Drawing, by_person, draw, plan
 
-FRESH, EVERYDAY = 90210, 31  # seeds; the first was never drawn while the estimator was tuned
+FRESH, EVERYDAY = (90210, 271828), (31,)  # seeds; the first two were never drawn while the estimator was tuned
 HIPS = [list(LANDMARK_OF_KEYPOINT).index(name) for name in ("left_hip", "right_hip")]
 
 
@@ -54,11 +54,14 @@ def posed(pose: np.ndarray, betas: np.ndarray, camera: np.ndarray) -> Bodies:
     return Bodies(keypoints - middle, vertices - middle, height, in_crop(keypoints, camera), silhouette, yaw)
 
 
-def people(count: int, seed: int) -> list[Drawing]:
-    """One picture each of `count` people by twelve cameras, all garments and all directions."""
-    random = np.random.default_rng(seed)
-    groups = by_person(plan(ids=count, cameras=12, images=2, shift=0.65, seed=seed, distractors=0))
-    return list(draw([group[random.integers(len(group))] for group in groups]))
+def people(count: int, seeds: tuple[int, ...]) -> list[Drawing]:
+    """One picture each of `count` people of each seed by twelve cameras, all garments and all directions."""
+    shots = []
+    for seed in seeds:
+        random = np.random.default_rng(seed)
+        groups = by_person(plan(ids=count, cameras=12, images=2, shift=0.65, seed=seed, distractors=0))
+        shots += [group[random.integers(len(group))] for group in groups]
+    return list(draw(shots))
 
 
 def true_bodies(drawings: list[Drawing]) -> Bodies:
@@ -126,8 +129,8 @@ def table(drawings: list[Drawing], true: Bodies, found: dict[str, np.ndarray]) -
 
 
 @cache
-def measured(count: int, seed: int) -> dict[str, np.ndarray]:
-    drawings = people(count, seed)
+def measured(count: int, seeds: tuple[int, ...]) -> dict[str, np.ndarray]:
+    drawings = people(count, seeds)
     true = true_bodies(drawings)
     found = errors(estimated_bodies(drawings), true)
     sys.stdout.write(f"\n{table(drawings, true, found)}\n")
@@ -161,15 +164,15 @@ def test_fit_of_the_true_keypoints_of_dressed_people() -> None:
 def test_estimates_of_a_few_dressed_people_are_in_range() -> None:
     """Two dozen pictures vary: bounds that only a broken estimator misses."""
     found = measured(24, EVERYDAY)
-    assert np.median(found["MPJPE"]) < 150
-    assert found["PA-MPJPE"].mean() < 110
-    assert found["IoU"].mean() > 0.5
+    assert np.median(found["MPJPE"]) < 110
+    assert found["PA-MPJPE"].mean() < 80
+    assert found["IoU"].mean() > 0.6
 
 
 @pytest.mark.slow
 def test_accuracy_on_fresh_dressed_people() -> None:
-    """The table of 200 pictures (pytest -s shows it)."""
+    """The table of 400 pictures (pytest -s shows it)."""
     found = measured(200, FRESH)
-    for name, most in {"MPJPE": 112, "PVE": 120, "PA-MPJPE": 72, "2D px": 5.4}.items():
+    for name, most in {"MPJPE": 85, "PVE": 93, "PA-MPJPE": 52, "2D px": 3.9}.items():
         assert found[name].mean() < most, name
-    assert found["IoU"].mean() > 0.64
+    assert found["IoU"].mean() > 0.71

@@ -1,6 +1,8 @@
 """Keypoints in metres, read from landmarks, heatmaps and outline; the recipe that teaches it."""
 
 import runpy
+import subprocess
+import sys
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -8,9 +10,21 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors import safe_open
+from safetensors.numpy import load_file
 
 from gcl_cli.body.crops import centred_region
-from gcl_cli.body.keypoints import READER, Reading, answer, coarse_outline, evidence, load_reader, read_keypoints
+from gcl_cli.body.keypoints import (
+    READ_METRES,
+    READER,
+    Answer,
+    Reading,
+    answer,
+    coarse_outline,
+    evidence,
+    load_reader,
+    read_keypoints,
+    trunk_middle,
+)
 from gcl_cli.body.landmarks import LANDMARK_PARTNERS, Landmarks, heatmap_traces
 from gcl_cli.body.lifting import FITTED_LANDMARKS, KEYPOINT_PARTNERS, MIRROR
 
@@ -46,8 +60,9 @@ def as_a_mirror_shows(landmarks: Landmarks) -> Landmarks:
 
 def test_a_mirror_image_is_read_as_the_mirror_image() -> None:
     landmarks = some_landmarks(6)
-    plain, mirrored = read_keypoints(landmarks), read_keypoints(as_a_mirror_shows(landmarks)).mirrored()
+    plain, mirrored = read_keypoints(landmarks), read_keypoints(as_a_mirror_shows(landmarks)).mirrored(np.full(6, 64))
     np.testing.assert_allclose(mirrored.keypoints, plain.keypoints, atol=1e-4)
+    np.testing.assert_allclose(mirrored.points, plain.points, atol=1e-2)
     np.testing.assert_allclose(mirrored.heading, plain.heading, atol=1e-4)
 
 
@@ -59,12 +74,43 @@ def test_evidence_of_the_mirror_image_is_the_second_half_of_the_evidence() -> No
 
 
 def test_mirrored_twice_is_the_same_and_swaps_sides() -> None:
-    random = np.random.default_rng(3)
-    reading = Reading(random.normal(0, 1, (2, 21, 3)), random.normal(0, 1, (2, 2)))
-    mirrored = reading.mirrored()
+    random, widths = np.random.default_rng(3), np.array([64, 48])
+    reading = Reading(random.normal(0, 1, (2, 21, 3)), random.uniform(0, 64, (2, 21, 2)), random.normal(0, 1, (2, 2)))
+    mirrored = reading.mirrored(widths)
     np.testing.assert_allclose(mirrored.keypoints[:, KEYPOINT_PARTNERS, 0], -reading.keypoints[..., 0])
+    np.testing.assert_allclose(mirrored.points[:, KEYPOINT_PARTNERS, 0], widths[:, None] - reading.points[..., 0])
+    np.testing.assert_allclose(mirrored.points[:, KEYPOINT_PARTNERS, 1], reading.points[..., 1])
     np.testing.assert_allclose(mirrored.heading[:, 1], -reading.heading[:, 1])
-    np.testing.assert_allclose(mirrored.mirrored().keypoints, reading.keypoints)
+    np.testing.assert_allclose(mirrored.mirrored(widths).points, reading.points)
+    np.testing.assert_allclose(mirrored.mirrored(widths).keypoints, reading.keypoints)
+
+
+def test_some_people_are_replaced_and_the_others_stay() -> None:
+    random = np.random.default_rng(4)
+    one, two = (
+        Reading(random.normal(0, 1, (n, 21, 3)), random.normal(0, 1, (n, 21, 2)), random.normal(0, 1, (n, 2)))
+        for n in (3, 1)
+    )
+    mixed = one.with_rows(np.array([1]), one.rows(np.array([1])).averaged(two))
+    for name in ("keypoints", "points", "heading"):
+        before, other, after = (getattr(reading, name) for reading in (one, two, mixed))
+        np.testing.assert_array_equal(after[[0, 2]], before[[0, 2]])
+        np.testing.assert_allclose(after[1], (before[1] + other[0]) / 2)
+
+
+def test_an_answer_comes_back_from_its_numbers() -> None:
+    numbers = np.random.default_rng(5).normal(0, 1, (3, 107))
+    np.testing.assert_array_equal(Answer.of(numbers).numbers(), numbers)
+    np.testing.assert_allclose(Answer.of(numbers).mirrored().mirrored().numbers(), numbers)
+
+
+def test_points_lie_where_the_answer_places_them_about_the_trunk() -> None:
+    """The same answer, in units of the region, for a person who stands five pixels further right and ten lower."""
+    landmarks = some_landmarks(1)
+    moved = replace(landmarks, points=landmarks.points + np.array([5, 10]))
+    np.testing.assert_allclose(
+        (trunk_middle(moved) - trunk_middle(landmarks))[0, 0] * landmarks.regions[0, 2:], [5, 10], atol=1e-9
+    )
 
 
 def test_people_together_equal_people_one_by_one() -> None:
@@ -79,15 +125,16 @@ def test_perceptron_equals_plain_loops() -> None:
     weights = load_reader()
     numbers = evidence(some_landmarks(1))[0]
     x = (numbers[0] - weights["mean"]) / weights["spread"]
-    for layer in ("first", "second"):
+    for layer in ("first", "second", "third"):
         x = [
             max(float(row @ x) + b, 0)
             for row, b in zip(weights[f"{layer}.weight"], weights[f"{layer}.bias"], strict=True)
         ]
     outputs = [float(row @ x) + b for row, b in zip(weights["last.weight"], weights["last.bias"], strict=True)]
     read = answer(weights, numbers)
-    np.testing.assert_allclose(read.keypoints[0].ravel(), 0.2 * np.array(outputs[:-2]), atol=1e-3)
-    np.testing.assert_allclose(read.heading[0], outputs[-2:], atol=1e-3)
+    np.testing.assert_allclose(read.keypoints[0].ravel(), outputs[:63], atol=1e-3)
+    np.testing.assert_allclose(read.places[0].ravel(), outputs[63:105], atol=1e-3)
+    np.testing.assert_allclose(read.heading[0], outputs[105:], atol=1e-3)
 
 
 def test_coarse_outline_is_the_share_of_person_in_each_cell() -> None:
@@ -120,13 +167,15 @@ def test_recipe_learns_a_rule_and_its_mirror_image(recipe: dict[str, Any]) -> No
         landmarks = some_landmarks(count, seed)
         keypoints = landmarks.world[:, FITTED_LANDMARKS].copy()
         keypoints[..., 2] += 0.5 * landmarks.world[:, 15:17, 1].mean(axis=1, keepdims=True)
-        return recipe["Samples"](landmarks, keypoints, np.zeros(count))
+        return recipe["Samples"](landmarks, keypoints, landmarks.points[:, FITTED_LANDMARKS] + 3, np.zeros(count))
 
     learnt, fresh = samples(5, 1500), samples(6, 100)
     weights = recipe["learn"](learnt)
     plain, mirrored = (answer(weights, numbers) for numbers in evidence(fresh.landmarks))
-    error = np.abs(plain.averaged(mirrored.mirrored()).keypoints - fresh.keypoints).mean()
-    assert error < 0.6 * np.abs(fresh.keypoints - fresh.keypoints.mean(axis=0)).mean()
+    read, goal = (plain.numbers() + mirrored.mirrored().numbers()) / 2, recipe["truth"](fresh).numbers()
+    for columns in (slice(0, 63), slice(63, 105)):
+        spread = np.abs(goal[:, columns] - goal[:, columns].mean(axis=0)).mean()
+        assert np.abs(read - goal)[:, columns].mean() < 0.6 * spread
 
 
 @pytest.mark.slow
@@ -135,5 +184,22 @@ def test_recipe_draws_what_it_learns_from_again_and_the_shipped_reader_knows_it(
     with safe_open(READER, framework="numpy") as file:
         made = file.metadata()
     samples = recipe["draw_people"](int(made["seed"]), 0)
-    away = np.linalg.norm(read_keypoints(samples.landmarks).keypoints - samples.keypoints, axis=-1)
-    assert 1000 * away.mean() < 80 and len(samples.yaw) == 1000
+    read = read_keypoints(samples.landmarks)
+    assert 1000 * np.linalg.norm(read.keypoints - samples.keypoints, axis=-1).mean() < 75
+    assert np.linalg.norm(read.points - samples.points, axis=-1).mean() < 3.2
+    assert len(samples.yaw) == 1000
+
+
+@pytest.mark.slow
+def test_a_smaller_reader_made_by_the_recipe_comes_near(recipe: dict[str, Any], tmp_path: Path) -> None:
+    """The whole recipe on few people: what it writes is read, and knows people whom neither reader ever saw."""
+    file = tmp_path / "keypoints.safetensors"
+    subprocess.run([sys.executable, str(RECIPE), "--groups", "4", "--out", str(file)], check=True)
+    others = recipe["draw_people"](12, 0)
+    plain, _ = evidence(others.landmarks)
+    made = {name: values.astype(np.float64) for name, values in load_file(file).items()}
+    small, shipped = (
+        np.linalg.norm(READ_METRES * answer(weights, plain).keypoints - others.keypoints, axis=-1).mean()
+        for weights in (made, load_reader())
+    )
+    assert shipped < small < 1.6 * shipped

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from gcl_cli.body.lifting import (
     FITTED_LANDMARKS,
     LANDMARK_OF_KEYPOINT,
-    camera_weights,
     fitted_keypoints,
     metric_landmarks,
     weak_perspective,
@@ -174,29 +173,20 @@ def test_fit_bodies_lays_the_body_on_its_landmarks() -> None:
     """Landmarks made from posed bodies and known cameras come back within a pixel and a few percent of scale."""
     truth = keypoints_of(load_body().world_rotations(natural_poses(32, seed=10)))
     world = landmarks_like(truth, seed=11)
-    points, visibility = 70 * world[..., :2] + np.array([32, 60]), np.zeros((32, 33))
-    visibility[:, FITTED_LANDMARKS] = 1
-    bodies = fit_bodies(load_body(), targets_of(world), points, visibility)
+    points = 70 * world[:, FITTED_LANDMARKS, :2] + np.array([32, 60])
+    bodies = fit_bodies(load_body(), targets_of(world), points)
     seen = bodies.camera[:, None, :1] * bodies.keypoints[..., :2] + bodies.camera[:, None, 1:]
-    assert np.linalg.norm(seen - points[:, FITTED_LANDMARKS], axis=-1).mean() < 1
+    assert np.linalg.norm(seen - points, axis=-1).mean() < 1
     np.testing.assert_allclose(bodies.camera[:, 0], 70, rtol=0.03)
 
 
 def test_batch_of_landmarks_equals_landmarks_one_by_one() -> None:
     truth = keypoints_of(load_body().world_rotations(natural_poses(4, seed=12)))
-    world, visibility = landmarks_like(truth, seed=13), np.full((4, 33), 0.9)
-    points = 70 * world[..., :2]
-    together = fit_bodies(load_body(), targets_of(world), points, visibility)
+    world = landmarks_like(truth, seed=13)
+    points = 70 * world[:, FITTED_LANDMARKS, :2]
+    together = fit_bodies(load_body(), targets_of(world), points)
     for row in range(4):
         one = slice(row, row + 1)
-        alone = fit_bodies(load_body(), targets_of(world[one]), points[one], visibility[one])
+        alone = fit_bodies(load_body(), targets_of(world[one]), points[one])
         np.testing.assert_allclose(alone.world_rotations[0], together.world_rotations[row], atol=1e-5)
         np.testing.assert_allclose(alone.camera[0], together.camera[row], rtol=1e-5)
-
-
-def test_face_counts_least_for_the_camera_and_hidden_points_hardly() -> None:
-    visibility = np.ones((1, 33))
-    visibility[0, LANDMARK_OF_KEYPOINT["left_knee"]] = 0
-    weights = dict(zip(NAMES, camera_weights(visibility)[0], strict=True))
-    assert weights["left_eye"] == pytest.approx(0.1) and weights["left_hip"] == 1
-    assert weights["left_knee"] == pytest.approx(0.1) and weights["right_heel"] == pytest.approx(0.4)

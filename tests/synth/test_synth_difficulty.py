@@ -100,7 +100,7 @@ def trained(train: Split, labels: Tensor, *, steps: int) -> IdentityEncoder:
             train.pictures[batch], flip_probability=0.5, crop_padding=10, erase_probability=0.5,
             erase_area=(0.02, 0.3), erase_aspect=(0.3, 3.33), colour_jitter=0.0, generator=chance,
         )  # fmt: skip
-        with arithmetic("bf16", torch.device("cpu")):
+        with arithmetic("auto", torch.device("cpu")):
             embedding = encoder(changed.to(memory_format=torch.channels_last)).embedding
         cosine = F.normalize(embedding.float()) @ F.normalize(centres).T  # [B, people]
         loss = F.cross_entropy(cosine / 0.08, labels[batch], label_smoothing=0.1)

@@ -1,0 +1,96 @@
+"""How fast bodies are estimated, drawn, and people made up, in one run.
+
+python recipes/bench_bodies.py            one thread; about two minutes
+Pictures are `gcl synth`'s own, 128x64. `beside` is what the figure is compared with in the same run: the bare landmark
+network for `gcl mesh`, pyrender (the first of EGL and OSMesa that starts here) for `gcl render`. pyrender's driver may
+use threads of its own, so that seconds are those of the clock.
+"""
+
+import io
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from gcl_cli import console
+from gcl_cli.body.landmarks import INPUT_SIZE, LandmarkRunner
+from gcl_cli.body.model import load_body
+from gcl_cli.body.pyrender_backend import PLATFORMS, open_backend, probe
+from gcl_cli.body.silhouette import Surface
+from gcl_cli.body.views import Draw, draw_with_numpy, render_views, up_axis
+from gcl_cli.config import MeshSettings
+from gcl_cli.synth.population import by_person, draw, plan
+from gcl_cli.workflow.meshes.estimating import open_estimator
+
+SEED, PEOPLE, REPEATS = 7, 16, 3
+ANGLES = range(0, 360, 45)
+HEIGHTS = (64, 128, 256)
+
+
+def main() -> None:
+    """Print the table."""
+    people = by_person(plan(ids=PEOPLE, cameras=4, images=2, shift=0.65, seed=SEED, distractors=0))
+    shots = [shot for person in people for shot in person]
+    drawings: list[Any] = []
+    pictures = rate(lambda: drawings.extend(draw(shots)), len(shots), repeats=1)
+    files, truths = ([drawing[index] for drawing in drawings] for index in (1, 2))
+    rows = [{"what": "gcl synth", "a second": pictures, "beside": None}]
+
+    network, estimator = LandmarkRunner(), open_estimator(MeshSettings(), "cpu")
+    blank = np.zeros((1, INPUT_SIZE, INPUT_SIZE, 3), np.float32)
+    looks = rate(lambda: [network(blank) for _ in range(32)], 32)
+    crops = rate(lambda: estimator([decoded(file) for file in files]), len(files))
+    rows.append({"what": "gcl mesh, file to body", "a second": crops, "beside": looks})
+
+    platform = next((name for name in PLATFORMS if probe(name) is None), None)
+    other = open_backend(platform) if platform else None
+    bodies = [posed(truth) for truth in truths[:: len(truths) // PEOPLE]]
+    for height in HEIGHTS:
+        ours, theirs = (views(bodies, height, backend) if backend else None for backend in (draw_with_numpy, other))
+        rows.append({"what": f"gcl render, {height}x{height // 2}", "a second": ours, "beside": theirs})
+    for row in rows:
+        row["ratio"] = row["a second"] / row["beside"] if row["beside"] else None
+    console.show_tables({f"one thread, beside the landmark network and {platform or 'no pyrender'}": rows})
+
+
+def rate(job: Callable[[], Any], count: int, repeats: int = REPEATS) -> float:
+    """How many of `count` things a second the job does, at its best."""
+    best = float("inf")
+    for _ in range(repeats):
+        begun = time.perf_counter()
+        job()
+        best = min(best, time.perf_counter() - begun)
+    return count / best
+
+
+def decoded(file: bytes) -> np.ndarray:
+    """The picture in a JPEG file."""
+    return np.asarray(Image.open(io.BytesIO(file)).convert("RGB"))
+
+
+def posed(truth: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Vertices and camera of a drawn person."""
+    body = load_body()
+    world, betas = body.world_rotations(truth.pose[None]), truth.betas[None]
+    return body.skin(world, body.place(world, betas), betas)[0], truth.camera
+
+
+def views(bodies: list[tuple[np.ndarray, np.ndarray]], height: int, backend: Draw) -> float:
+    """Views a second of a backend, shading included."""
+    surface = Surface.of(load_body().faces)
+
+    def job() -> None:
+        for vertices, camera in bodies:
+            render_views(
+                surface, vertices, camera, (128, 64), ANGLES, up=up_axis(load_body(), vertices),
+                height=height, width=height // 2, recentre=True, draw=backend,
+            )  # fmt: skip
+
+    return rate(job, len(bodies) * len(ANGLES))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
