@@ -57,10 +57,10 @@ done
 first="${seeds%% *}"
 cell gan "$first" --epochs "$epochs" $joint $paper --losses gan
 cell vi "$first" --epochs "$epochs" $joint $paper --losses vi
-cell vi-same-time "$first" $joint $paper --losses vi --epochs "$(same_time "$first" "joint/vi-s$first")"
 cell gan-vi "$first" --epochs "$epochs" $joint $paper --losses gan,vi
 cell gan-vi-syn "$first" --epochs "$epochs" $joint $paper --losses gan,vi,vi_syn
 cell gan-vi-mem "$first" --epochs "$epochs" $joint $paper --losses gan,vi,vi_mem
 cell full-real-negatives "$first" --epochs "$epochs" $joint $paper --set negatives_from=real
 cell gcl-plus "$first" --epochs "$epochs" $joint $paper --losses gan,vi,vi_syn,vi_mem,mixup,prototype
+cell vi-same-time "$first" $joint $paper --losses vi --epochs "$(same_time "$first" "joint/vi-s$first")"
 python recipes/ablation_table.py "$here"

@@ -26,6 +26,7 @@ from gcl_cli.config import Architecture, GanWarmupSettings, JointSettings
 from gcl_cli.networks import IdentityEncoder, initialise
 from gcl_cli.presets import PRESETS, settings_for
 from gcl_cli.records import TrainingSet
+from gcl_cli.training.devices import resolved
 from gcl_cli.training.gan_warmup import GanWarmup, gan_warmup_state
 from gcl_cli.training.joint import Joint, joint_state
 from gcl_cli.training.state import TrainingState
@@ -58,8 +59,9 @@ def main() -> None:
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     architecture = settings_for(Architecture, "architecture", chosen.preset, {})
+    precisions = sorted({"fp32", resolved("auto", CPU)}, reverse=True)  # bf16 where the processor multiplies it
     for stage in chosen.stage or ["gan-warmup", "joint"]:
-        fast = {precision: loop(stage, architecture, chosen.batch, precision) for precision in ("fp32", "bf16")}
+        fast = {precision: loop(stage, architecture, chosen.batch, precision) for precision in precisions}
         contestants = {"plain": written_out(stage, architecture, chosen.batch)}
         contestants |= {precision: step for precision, (step, _) in fast.items()}
         seconds = race(contestants, chosen.steps)
