@@ -92,10 +92,10 @@ def draw_people(seed: int, group: int) -> Samples:
         figure = dress(identity(seed, person + 1))
         for number in range(PICTURES):
             random = stream(seed, "bodies", person, number)
-            picture, camera, pose, yaw = _taken(random, figure, passers_by, seed)
+            picture, seen_by, pose, yaw = _taken(random, figure, passers_by, seed)
             narrow = bool(random.random() < 0.5)
             body = posed_keypoints(pose, figure.betas[:, :10])
-            keypoints, points = as_tall_as_the_mean(body, figure.betas[:, :10]), in_crop(body, camera)
+            keypoints, points = as_tall_as_the_mean(body, figure.betas[:, :10]), in_crop(body, seen_by)
             mirrored = points[:, KEYPOINT_PARTNERS] * MIRROR[:2] + [picture.shape[1], 0]
             first, second = (NARROW, WHOLE) if narrow else (WHOLE, NARROW)
             looks = [picture[:, first], picture[:, ::-1][:, second]]
