@@ -141,8 +141,7 @@ def test_colours_do_not_solve_a_set_that_a_small_network_learns(splits, say):
             encoder = trained(train, labels, steps=STEPS)
         rows[what] = measured(splits, features)
         say(f"| {what} | {rows[what][0]:.1f} | {rows[what][1]:.1f} | {time.process_time() - began:.0f} |")
-    *histograms, evened_out, untrained, supervised = rows.values()
-    assert max(rank_1 for _, rank_1 in histograms) < 50
-    assert evened_out[0] < 40  # knowing the cameras, colours find more: 22.6 / 51.4 here, 32.0 / 64.4 with seed 1
+    *colours, untrained, supervised = rows.values()
+    assert max(rank_1 for _, rank_1 in colours) < 50
     assert untrained[0] < 8
     assert supervised[0] > 80
