@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from gcl_cli.body.keypoints import Reading, read_keypoints
-from gcl_cli.body.landmarks import LandmarkNetwork, LandmarkRunner, Landmarks, find_landmarks
+from gcl_cli.body.landmarks import LandmarkNetwork, LandmarkRunner, Landmarks, find_landmarks, rows_of, with_rows
 from gcl_cli.body.lifting import FITTED_LANDMARKS, SMALLEST_SCALE
 from gcl_cli.body.model import load_body
 from gcl_cli.body.person_gate import FALLBACK, mask_overlap, person_status
@@ -81,7 +81,7 @@ class Estimator:
         turned = [np.ascontiguousarray(crops[row][:, ::-1]) for row in doubtful.tolist()]
         widths = np.array([crop.shape[1] for crop in turned])
         mirrored = read_keypoints(find_landmarks(self._network, turned)).mirrored(widths)
-        return reading.with_rows(doubtful, reading.rows(doubtful).averaged(mirrored))
+        return with_rows(reading, doubtful, rows_of(reading, doubtful).averaged(mirrored))
 
     def _status(self, landmarks: Landmarks, bodies: FittedBodies, sizes: Sequence[tuple[int, int]]) -> np.ndarray:
         """The status [N] of each estimate; skins the bodies, a few at a time, to lay them over the person mask."""

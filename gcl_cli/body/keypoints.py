@@ -46,17 +46,6 @@ class Reading:
         points[..., 0] += widths[:, None]
         return Reading(self.keypoints[:, KEYPOINT_PARTNERS] * MIRROR, points, self.heading * [1, -1])
 
-    def rows(self, rows: np.ndarray) -> "Reading":
-        """Some of the people."""
-        return Reading(self.keypoints[rows], self.points[rows], self.heading[rows])
-
-    def with_rows(self, rows: np.ndarray, other: "Reading") -> "Reading":
-        """The reading with that of some people replaced by another."""
-        columns = [getattr(self, entry.name).copy() for entry in fields(Reading)]
-        for column, entry in zip(columns, fields(Reading), strict=True):
-            column[rows] = getattr(other, entry.name)
-        return Reading(*columns)
-
     def averaged(self, other: "Reading") -> "Reading":
         """The middle of two readings of the same people."""
         pairs = [(getattr(self, entry.name), getattr(other, entry.name)) for entry in fields(Reading)]

@@ -6,12 +6,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
 from gcl_cli.body.crops import PERSON_ASPECT, centred_region, cut, to_crop
 from gcl_cli.body.shipped import whole
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Columns = TypeVar("Columns", bound="DataclassInstance")
 
 NETWORK_FILE = Path(__file__).parent / "assets" / "pose_landmark_full.tflite"
 INPUT_SIZE = 256
@@ -127,7 +132,7 @@ def _best_look(network: LandmarkNetwork, crops: Sequence[np.ndarray]) -> Landmar
             break
         again = _look(network, [crops[row] for row in poor.tolist()], enlargement)
         better = again.score > best.score[poor]
-        best = _with_rows(best, poor[better], again, better)
+        best = with_rows(best, poor[better], rows_of(again, better))
     return best
 
 
@@ -221,11 +226,16 @@ def sigmoid(logits: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-np.clip(logits, -80, 80)))
 
 
-def _with_rows(into: Landmarks, rows: np.ndarray, source: Landmarks, picked: np.ndarray) -> Landmarks:
-    """`into` with `rows` replaced by the picked rows of `source`."""
+def rows_of(columns: Columns, rows: np.ndarray) -> Columns:
+    """Some of the N entries of a dataclass of arrays [N, ...]."""
+    return replace(columns, **{entry.name: getattr(columns, entry.name)[rows] for entry in fields(columns)})
+
+
+def with_rows(into: Columns, rows: np.ndarray, source: Columns) -> Columns:
+    """A dataclass of arrays [N, ...] with `rows` replaced by all of `source`."""
     values = {}
-    for entry in fields(Landmarks):
+    for entry in fields(into):
         column = getattr(into, entry.name).copy()
-        column[rows] = getattr(source, entry.name)[picked]
+        column[rows] = getattr(source, entry.name)
         values[entry.name] = column
     return replace(into, **values)

@@ -25,7 +25,7 @@ from gcl_cli.body.keypoints import (
     read_keypoints,
     trunk_middle,
 )
-from gcl_cli.body.landmarks import LANDMARK_PARTNERS, Landmarks, heatmap_traces
+from gcl_cli.body.landmarks import LANDMARK_PARTNERS, Landmarks, heatmap_traces, rows_of, with_rows
 from gcl_cli.body.lifting import FITTED_LANDMARKS, KEYPOINT_PARTNERS, MIRROR
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "assets" / "build_keypoints.py"
@@ -91,7 +91,7 @@ def test_some_people_are_replaced_and_the_others_stay() -> None:
         Reading(random.normal(0, 1, (n, 21, 3)), random.normal(0, 1, (n, 21, 2)), random.normal(0, 1, (n, 2)))
         for n in (3, 1)
     )
-    mixed = one.with_rows(np.array([1]), one.rows(np.array([1])).averaged(two))
+    mixed = with_rows(one, np.array([1]), rows_of(one, np.array([1])).averaged(two))
     for name in ("keypoints", "points", "heading"):
         before, other, after = (getattr(reading, name) for reading in (one, two, mixed))
         np.testing.assert_array_equal(after[[0, 2]], before[[0, 2]])
