@@ -1,14 +1,45 @@
 """How people stand and walk: rotation vectors of the body's bones before they turn to the camera."""
 
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 
 from gcl_cli.body.model import load_body
 from gcl_cli.body.rotations import from_rotation_vector, to_rotation_vector
+from gcl_cli.synth.chance import chosen
 from gcl_cli.synth.identities import Identity
 
-_STANDING, _PHONE, _CARRYING, _CALLING = 0.15, 0.10, 0.06, 0.04  # probabilities
+_STANDING = 0.15  # probability
+
+
+class Arm(NamedTuple):
+    """How one arm is held, radians from the rest pose: half raised at the side, elbow bent."""
+
+    swung: float  # the upper arm about the axis from side to side; below 0: forward
+    lowered: float  # the upper arm towards the body; .68: at it
+    bent: float  # the fore arm; below 0: up, .5: straight
+    inward: float  # the fore arm turned towards the other arm
+
+
+CARRIED = Arm(swung=0.0, lowered=0.68, bent=0.45, inward=0.0)  # with a bag in the hand
+# What hands do other than swing: how often, and the arms that do it, the nearer one first.
+GESTURES: dict[str, tuple[float, tuple[Arm, ...]]] = {
+    "none": (0.60, ()),
+    "phone": (0.10, (Arm(swung=-0.45, lowered=0.68, bent=0.0, inward=0.8),)),
+    "carrying": (0.06, (Arm(swung=-0.45, lowered=0.68, bent=0.35, inward=0.8),) * 2),
+    "folded": (
+        0.04,
+        (
+            Arm(swung=-0.45, lowered=0.8, bent=0.4, inward=1.6),
+            Arm(swung=-0.30, lowered=0.8, bent=0.4, inward=1.4),
+        ),
+    ),
+    "calling": (0.04, (Arm(swung=-1.1, lowered=0.25, bent=-1.5, inward=1.4),)),
+    "pocket": (0.05, (Arm(swung=0.0, lowered=0.6, bent=0.4, inward=-0.2),)),
+    "strap": (0.04, (Arm(swung=-0.15, lowered=0.68, bent=-1.0, inward=1.6),)),
+    "free": (0.07, ()),  # one arm or both, anyhow
+}
 
 
 @cache
@@ -23,7 +54,7 @@ def pose(random: np.random.Generator, look: Identity) -> np.ndarray:
     The pelvis only sways; the person still faces the viewer.
     """
     phase = random.uniform(0, 2 * np.pi)
-    swing = random.uniform(0.25, 0.48) * _stride(look)  # of the hip, radians
+    swing = random.uniform(0.12, 0.48) * _stride(look)  # of the hip, radians
     if random.random() < _STANDING:
         swing *= 0.15
     angles = np.zeros((22, 3), np.float32)  # of each bone about x, y and z, radians
@@ -31,6 +62,11 @@ def pose(random: np.random.Generator, look: Identity) -> np.ndarray:
     _move_arms(random, angles, phase, swing)
     _use_hands(random, angles, look)
     _move_trunk(random, angles, 0.3 * swing * np.sin(phase))
+    return rotation_vectors(angles)
+
+
+def rotation_vectors(angles: np.ndarray) -> np.ndarray:
+    """The rotation vectors [22, 3] of bones turned by `angles` [22, 3] about z, then x, then y."""
     about_x, about_y, about_z = from_rotation_vector(angles.T[..., None] * np.eye(3, dtype=np.float32)[:, None])
     return to_rotation_vector(about_y @ about_x @ about_z)
 
@@ -44,7 +80,7 @@ def _stride(look: Identity) -> float:
 
 def _move_legs(random: np.random.Generator, angles: np.ndarray, phase: float, swing: float) -> None:
     """Hips swing in opposite phase; the knee of the leg that comes forward bends most."""
-    together = 0.11 + random.normal(0, 0.015)  # the rest pose stands with legs apart
+    together = 0.11 + random.normal(0, 0.03)  # the rest pose stands with legs apart
     for side, sign in (("L", 1), ("R", -1)):
         forward, lifting = sign * np.sin(phase), sign * np.cos(phase)
         bend = 0.05 + 1.6 * swing * max(0, lifting) + 0.25 * swing * max(0, -forward)
@@ -55,7 +91,7 @@ def _move_legs(random: np.random.Generator, angles: np.ndarray, phase: float, sw
 
 def _move_arms(random: np.random.Generator, angles: np.ndarray, phase: float, swing: float) -> None:
     """Arms hang, palms to the thighs, and swing against the legs. The rest pose holds them half raised, elbows bent."""
-    lowered, straightened = 0.56 + random.normal(0, 0.04), random.uniform(0.35, 0.65)
+    lowered, straightened = 0.56 + random.normal(0, 0.06), random.uniform(0.2, 0.65)
     for side, sign in (("L", 1), ("R", -1)):
         forward = -sign * np.sin(phase)
         angles[bone(f"uarm{side}")] = 0.14 - 0.9 * swing * forward, 0, sign * lowered
@@ -65,30 +101,33 @@ def _move_arms(random: np.random.Generator, angles: np.ndarray, phase: float, sw
 
 def _use_hands(random: np.random.Generator, angles: np.ndarray, look: Identity) -> None:
     """Sometimes a hand does something else than swing: a phone, something carried, a call, a bag."""
-    kind = random.random()
-    if kind < _PHONE:
-        _raise_arm(angles, "R", upper=-0.35, fore=-1.3, inward=0.3)
-    elif kind < _PHONE + _CARRYING:
-        _raise_arm(angles, "L", upper=-0.25, fore=-1.0, inward=0.5)
-        _raise_arm(angles, "R", upper=-0.25, fore=-1.0, inward=0.5)
-    elif kind < _PHONE + _CARRYING + _CALLING:
-        _raise_arm(angles, "L", upper=-0.2, fore=-2.0, inward=0.0)
+    gesture = chosen(random, {name: share for name, (share, _) in GESTURES.items()})
+    sides = "LR" if random.random() < 0.5 else "RL"
+    arms = _any_arms(random) if gesture == "free" else GESTURES[gesture][1]
+    for side, arm in zip(sides, arms, strict=False):
+        hold(angles, side, arm)
     if look.bag.kind == "hand":
-        side = "L" if look.bag.side > 0 else "R"
-        _raise_arm(angles, side, upper=float(random.normal(0, 0.08)), fore=0.45, inward=0.0)
+        hold(angles, "L" if look.bag.side > 0 else "R", CARRIED._replace(swung=float(random.normal(0, 0.08))))
 
 
-def _raise_arm(angles: np.ndarray, side: str, *, upper: float, fore: float, inward: float) -> None:
-    """Set one arm: the upper arm at the body, swung by `upper`; the fore arm by `fore` and turned inward (radians)."""
+def _any_arms(random: np.random.Generator) -> tuple[Arm, ...]:
+    """One arm or two that do anything before or beside the body."""
+    arms = (Arm(*random.uniform([-1.2, 0.3, -1.6, -0.2], [0.4, 0.75, 0.4, 1.2])) for _ in range(random.integers(1, 3)))
+    # A fore arm that turns in behind the belly would go through it.
+    return tuple(arm if arm.swung < -0.1 else arm._replace(inward=min(arm.inward, 0.1)) for arm in arms)
+
+
+def hold(angles: np.ndarray, side: str, arm: Arm) -> None:
+    """Set the `arm` of one side ("L" or "R") in the bones' angles [22, 3]."""
     sign = 1 if side == "L" else -1
-    angles[bone(f"uarm{side}")] = upper, 0, sign * 0.68
-    angles[bone(f"farm{side}")] = fore, sign * inward, 0
+    angles[bone(f"uarm{side}")] = arm.swung, 0, sign * arm.lowered
+    angles[bone(f"farm{side}")] = arm.bent, sign * arm.inward, 0
 
 
 def _move_trunk(random: np.random.Generator, angles: np.ndarray, twist: float) -> None:
     """The shoulders turn against the hips by `twist` radians; the head looks about."""
     angles[bone("pelvis")] = 0.02, 0.5 * twist, 0
-    angles[bone("spine04")] = random.normal(-0.04, 0.03), -twist, 0
+    angles[bone("spine04")] = random.normal(-0.04, 0.05), -twist, 0
     angles[bone("spine01")] = random.normal(-0.03, 0.04), 0, 0
     angles[bone("neck")] = 0, random.normal(0, 0.15), 0
     angles[bone("head")] = random.normal(0, 0.12), random.normal(0, 0.2), 0
