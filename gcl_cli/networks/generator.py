@@ -1,5 +1,8 @@
 """The generator G: a person of given identity in a given structure."""
 
+from typing import cast
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -62,13 +65,48 @@ class ModulatedBlock(nn.Module):
         return features + adaptive_instance_norm(second(inner), scale[:, 1], shift[:, 1])
 
 
-class Doubling(nn.Module):
-    """Nearest-neighbour upsampling to twice the size."""
+class DoublingConvolution(nn.Conv2d):
+    """Nearest-neighbour upsampling to twice the size, then a 5 x 5 convolution, computed at the size that comes in.
+
+    A pixel of the doubled map sees only 3 x 3 different pixels, so that four 3 x 3 kernels, one for each of the four
+    places within a pair of rows and columns, give the same numbers with 36 of the 100 multiplications.
+    """
+
+    def __init__(self, inputs: int, outputs: int, padding: Padding) -> None:
+        super().__init__(inputs, outputs, 5, padding=2, padding_mode=padding)
 
     def forward(self, features: Tensor) -> Tensor:
-        """[B, C, H, W] -> [B, C, 2H, 2W]."""
-        return F.interpolate(features, scale_factor=2, mode="nearest")
+        """[B, C, H, W] -> [B, outputs, 2H, 2W]."""
+        kernels = _for_even_and_odd(_for_even_and_odd(self.weight, dim=2), dim=-1)  # [outputs, 2, 2, C, 3, 3]
+        biases = cast(Tensor, self.bias).repeat_interleave(4)
+        reflected = self.padding_mode == "reflect"
+        known = F.pad(features, (1, 1, 1, 1), mode="replicate") if reflected else features
+        four = F.conv2d(known, kernels.flatten(0, 2), biases, padding=0 if reflected else 1)  # [B, outputs * 4, H, W]
+        doubled = F.pixel_shuffle(four, 2)
+        if reflected:
+            self._reflect_border(features, doubled)
+        return doubled
+
+    def _reflect_border(self, features: Tensor, doubled: Tensor) -> None:
+        """Add what reflection has beyond the border over replication: one line on each side, seen by one tap."""
+        for edge, inner, tap in ((0, 1, 0), (-1, -2, 4)):
+            row = (features[:, :, inner] - features[:, :, edge]).repeat_interleave(2, dim=2)  # [B, C, 2W]
+            doubled[:, :, edge] += F.conv1d(F.pad(row, (2, 2), mode="reflect"), self.weight[:, :, tap])
+            column = (features[..., inner] - features[..., edge]).repeat_interleave(2, dim=2)
+            doubled[..., edge] += F.conv1d(F.pad(column, (2, 2), mode="replicate"), self.weight[..., tap])
+
+
+def _for_even_and_odd(kernels: Tensor, dim: int) -> Tensor:
+    """Kernels of 5 along `dim` as the kernels of 3 that even and odd places of a doubled map see of the map itself.
+
+    The two lie side by side before the inputs' dimension, which is the third from the end.
+    """
+    first, second, third, fourth, fifth = kernels.unbind(dim)
+    even = torch.stack([first + second, third + fourth, fifth], dim)
+    odd = torch.stack([first, second + third, fourth + fifth], dim)
+    return torch.stack([even, odd], dim=-4)
 
 
 def _doubling(inputs: int, outputs: int, padding: Padding) -> tuple[nn.Module, ...]:
-    return Doubling(), convolution(inputs, outputs, 5, padding=padding), LayerNorm(outputs), leaky_relu()
+    # The place in front is empty, so that weights keep the names they have had since upsampling stood there.
+    return nn.Identity(), DoublingConvolution(inputs, outputs, padding), LayerNorm(outputs), leaky_relu()

@@ -21,6 +21,7 @@ from gcl_cli.networks import (
     initialise,
 )
 from gcl_cli.networks.discriminator import halve
+from gcl_cli.networks.generator import DoublingConvolution
 from gcl_cli.networks.identity_encoder import GeM
 from gcl_cli.networks.normalisation import LayerNorm, adaptive_instance_norm, instance_norm
 
@@ -211,3 +212,23 @@ def test_autocast_and_channels_last_give_the_same_in_32_bits() -> None:
     for one, two in zip(plain, everything(torch.bfloat16, torch.channels_last), strict=True):
         assert two.dtype == torch.float32
         assert F.cosine_similarity(one.flatten(), two.flatten(), dim=0) > 0.95
+
+
+@pytest.mark.parametrize("padding", ["reflect", "zeros"])
+@given(st.integers(2, 5), st.integers(2, 5), st.integers(1, 3), st.integers(0, 1000))
+@settings(max_examples=20, deadline=None)
+def test_doubling_at_the_size_that_comes_in_is_upsampling_and_a_convolution(padding, height, width, channels, seed):
+    layer = DoublingConvolution(channels, 3, padding).double()
+    torch.nn.init.normal_(layer.weight, generator=chance(seed))
+    features = torch.randn(2, channels, height, width, generator=chance(seed + 1), dtype=torch.float64)
+    mode = {"reflect": "reflect", "zeros": "constant"}[padding]
+    upsampled = [features.clone().requires_grad_(True) for _ in range(2)]
+    plain = F.interpolate(upsampled[0], scale_factor=2, mode="nearest")
+    plain = F.conv2d(F.pad(plain, (2, 2, 2, 2), mode=mode), layer.weight, layer.bias)
+    fast = layer(upsampled[1])
+    assert torch.allclose(fast, plain, rtol=0, atol=1e-12)
+    change = torch.randn(plain.shape, generator=chance(seed + 2), dtype=torch.float64)
+    wanted = torch.autograd.grad(plain, [upsampled[0], *layer.parameters()], change)
+    found = torch.autograd.grad(fast, [upsampled[1], *layer.parameters()], change)
+    for one, other in zip(found, wanted, strict=True):
+        assert torch.allclose(one, other, rtol=0, atol=1e-10)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.optim import SGD, Adam, Optimizer
 
 from gcl_cli.config import GanSettings, JointSettings
+from gcl_cli.networks import generator as decoder
 from gcl_cli.networks import normalisation
 
 EPSILON = 1e-5
@@ -45,6 +46,13 @@ class LayerNorm(nn.Module):
         return normalised * self.gamma.view(1, -1, 1, 1) + self.beta.view(1, -1, 1, 1)
 
 
+class DoublingConvolution(nn.Conv2d):
+    """Upsampling, then the convolution, as the paper's decoder reads."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        return super().forward(F.interpolate(features, scale_factor=2, mode="nearest"))
+
+
 def written_out(networks: Networks) -> Networks:
     """Copies with the same weights whose norms are torch's or the formula, all of whose parameters learn."""
     copies = {name: copy.deepcopy(network) for name, network in networks.items()}
@@ -58,6 +66,12 @@ def written_out(networks: Networks) -> Networks:
                 elif isinstance(child, normalisation.LayerNorm):
                     setattr(parent, name, LayerNorm(len(child.gamma)).to(child.gamma))
                     getattr(parent, name).load_state_dict(child.state_dict())
+                elif isinstance(child, decoder.DoublingConvolution):
+                    whole = DoublingConvolution(
+                        child.in_channels, child.out_channels, 5, padding=2, padding_mode=child.padding_mode
+                    )
+                    setattr(parent, name, whole.to(child.weight))
+                    whole.load_state_dict(child.state_dict())
     head = copies["identity_encoder"].head
     if hasattr(head, "pool") and hasattr(head.pool, "p"):
         head.norm.bias.requires_grad_(False)  # the BNNeck's, held at 0
