@@ -8,7 +8,7 @@ from gcl_cli.errors import GclError
 
 DIGESTS = {  # sha256; `bash recipes/assets.sh` makes the files anew, and prints theirs
     "body.safetensors": "9b5d4b033ffbe1c2c76ffc62d288071bd345eef8f181361425d23a084a3017bd",
-    "keypoints.safetensors": "215c882b2d8548fc39babc903afe16c3567795e784097768d67a8700fa0bf18c",
+    "keypoints.safetensors": "b6bda4d4fbfd2a3bdb5d077873436f8dc8f669cede2ed881094fa52c03487a7f",
     "pose_landmark_full.tflite": "e9a5c5cb17f736fafd4c2ec1da3b3d331d6edbe8a0d32395855aeb2cdfd64b9f",
 }
 
