@@ -4,6 +4,7 @@ from gcl_cli import console
 from gcl_cli.artifacts.checkpoints import newest_checkpoint
 from gcl_cli.artifacts.run import CHECKPOINTS, Run
 from gcl_cli.errors import GclError
+from gcl_cli.training.devices import resolved
 from gcl_cli.training.divergence import DivergenceError
 from gcl_cli.training.memory_estimate import MemoryEstimate
 from gcl_cli.training.state import TrainingState
@@ -22,11 +23,11 @@ def diverged(run: Run, state: TrainingState, error: DivergenceError) -> GclError
     return GclError(
         problem,
         "The same command would go the same way. Begin anew with calmer settings: --restart "
-        f"{' '.join(_changes(run, error))} (or keep this run and add --name NAME).",
+        f"{' '.join(_changes(run, state, error))} (or keep this run and add --name NAME).",
     )
 
 
-def _changes(run: Run, error: DivergenceError) -> list[str]:
+def _changes(run: Run, state: TrainingState, error: DivergenceError) -> list[str]:
     """Options that make a run of these settings calmer."""
     rates = {name: value for name, value in run.config.items() if name.endswith("_rate") and isinstance(value, float)}
     if error.of_clusters:
@@ -35,7 +36,8 @@ def _changes(run: Run, error: DivergenceError) -> list[str]:
             changes.append("--radius none")
         rates = {name: rate for name, rate in rates.items() if name in ("identity_rate", "learning_rate")}
     else:
-        changes = ["--precision fp32"] if run.config.get("precision", "fp32") != "fp32" else []
+        device = next(next(iter(state.networks.values())).parameters()).device
+        changes = ["--precision fp32"] if resolved(run.config.get("precision", "fp32"), device) != "fp32" else []
     return changes + [f"--set {name}={CALMER * rate:.2g}" for name, rate in rates.items()]
 
 

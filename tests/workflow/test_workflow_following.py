@@ -8,6 +8,7 @@ from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.run import CHECKPOINTS, METRICS, Run
 from gcl_cli.errors import GclError
 from gcl_cli.records import Event
+from gcl_cli.training import devices
 from gcl_cli.training.memory_estimate import MemoryEstimate
 from gcl_cli.training.state import TrainingState, run_epochs
 from gcl_cli.workflow.advice import tell_memory
@@ -123,6 +124,17 @@ def test_divergence_stops_before_its_step_is_recorded_and_says_what_to_change(tm
         assert "--restart --precision fp32 --set identity_rate=0.001 " in caught.value.fix
         assert "would go the same way" in caught.value.fix
     assert not (tmp_path / "joint" / "main").exists()
+
+
+@pytest.mark.parametrize(
+    ("bf16_is_faster", "advice"), [(True, "--restart --precision fp32 --set"), (False, "--restart --set")]
+)
+def test_fp32_is_no_advice_where_auto_stands_for_it(tmp_path, monkeypatch, bf16_is_faster, advice):
+    monkeypatch.setattr(devices, "_computes_bf16", lambda device: bf16_is_faster)
+    settings = {"identity_rate": 3e-3, "precision": "auto"}
+    with pytest.raises(GclError) as caught:
+        diverging(WorkFolder(tmp_path), lambda state, loss: float("nan"), settings)
+    assert advice in caught.value.fix
 
 
 def test_weights_that_are_not_finite_are_never_written_down(tmp_path):
