@@ -8,7 +8,7 @@ from gcl_cli.errors import GclError
 
 DIGESTS = {  # sha256; `bash recipes/assets.sh` makes the files anew, and prints theirs
     "body.safetensors": "9b5d4b033ffbe1c2c76ffc62d288071bd345eef8f181361425d23a084a3017bd",
-    "keypoints.safetensors": "b6bda4d4fbfd2a3bdb5d077873436f8dc8f669cede2ed881094fa52c03487a7f",
+    "keypoints.safetensors": "24ac9f759f3d95245d4eee0965810d26ec9c7d1f0b663e9027f0c2d0ffa3143d",
     "pose_landmark_full.tflite": "e9a5c5cb17f736fafd4c2ec1da3b3d331d6edbe8a0d32395855aeb2cdfd64b9f",
 }
 

@@ -13,7 +13,7 @@ from gcl_cli.synth.posing import PosedFigure, strike
 from gcl_cli.synth.scenes import background, scene
 from gcl_cli.synth.shading import shade
 from gcl_cli.synth.template import load_template
-from gcl_cli.synth.walking import pose
+from gcl_cli.synth.walking import BUSY, pose
 
 _OBSTRUCTED = 0.10  # probability of something in the foreground
 
@@ -31,14 +31,15 @@ class Photograph:
 
 
 def photograph(
-    random: np.random.Generator, figure: Figure, taken_by: Camera, *, yaw: float, seed: int, passer_by: Figure | None
-) -> Photograph:
+    random: np.random.Generator, figure: Figure, taken_by: Camera,
+    *, yaw: float, seed: int, passer_by: Figure | None, busy: float = BUSY,
+) -> Photograph:  # fmt: skip
     """Photograph a person who is turned by `yaw` radians; `passer_by` is somebody else, partly in view.
 
-    `seed` names the set, whose scenes are shared by its cameras.
+    `seed` names the set, whose scenes are shared by its cameras; `busy` is the probability that hands do something.
     """
     pitch = float(np.clip(taken_by.pitch + random.normal(0, 0.03), 0, 0.6))
-    posed = strike(figure, pose(random, figure.look), yaw=yaw, pitch=pitch)
+    posed = strike(figure, pose(random, figure.look, busy=busy), yaw=yaw, pitch=pitch)
     framing = frame_person(random, posed, taken_by)
     light = _ambience(random, taken_by, seed)
     light *= 1 - _shadow(posed, framing, taken_by)[..., None]

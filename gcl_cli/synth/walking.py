@@ -11,6 +11,7 @@ from gcl_cli.synth.chance import chosen
 from gcl_cli.synth.identities import Identity
 
 _STANDING = 0.15  # probability
+BUSY = 0.10  # probability that hands do more than swing: a wrist is then well above the hip as often as in photographs
 
 
 class Arm(NamedTuple):
@@ -23,22 +24,21 @@ class Arm(NamedTuple):
 
 
 CARRIED = Arm(swung=0.0, lowered=0.68, bent=0.45, inward=0.0)  # with a bag in the hand
-# What hands do other than swing: how often, and the arms that do it, the nearer one first.
+# What busy hands do: how often, and the arms that do it, the nearer one first.
 GESTURES: dict[str, tuple[float, tuple[Arm, ...]]] = {
-    "none": (0.60, ()),
-    "phone": (0.10, (Arm(swung=-0.45, lowered=0.68, bent=0.0, inward=0.8),)),
-    "carrying": (0.06, (Arm(swung=-0.45, lowered=0.68, bent=0.35, inward=0.8),) * 2),
+    "phone": (0.250, (Arm(swung=-0.45, lowered=0.68, bent=0.0, inward=0.8),)),
+    "carrying": (0.150, (Arm(swung=-0.45, lowered=0.68, bent=0.35, inward=0.8),) * 2),
     "folded": (
-        0.04,
+        0.100,
         (
             Arm(swung=-0.45, lowered=0.8, bent=0.4, inward=1.6),
             Arm(swung=-0.30, lowered=0.8, bent=0.4, inward=1.4),
         ),
     ),
-    "calling": (0.04, (Arm(swung=-1.1, lowered=0.25, bent=-1.5, inward=1.4),)),
-    "pocket": (0.05, (Arm(swung=0.0, lowered=0.6, bent=0.4, inward=-0.2),)),
-    "strap": (0.04, (Arm(swung=-0.15, lowered=0.68, bent=-1.0, inward=1.6),)),
-    "free": (0.07, ()),  # one arm or both, anyhow
+    "calling": (0.100, (Arm(swung=-1.1, lowered=0.25, bent=-1.5, inward=1.4),)),
+    "pocket": (0.125, (Arm(swung=0.0, lowered=0.6, bent=0.4, inward=-0.2),)),
+    "strap": (0.100, (Arm(swung=-0.15, lowered=0.68, bent=-1.0, inward=1.6),)),
+    "free": (0.175, ()),  # one arm or both, anyhow
 }
 
 
@@ -48,10 +48,10 @@ def bone(name: str) -> int:
     return load_body().bone_names.index(name)
 
 
-def pose(random: np.random.Generator, look: Identity) -> np.ndarray:
+def pose(random: np.random.Generator, look: Identity, *, busy: float = BUSY) -> np.ndarray:
     """One moment of a walk: rotation vectors [22, 3] float32 relative to the parent bones, camera axes.
 
-    The pelvis only sways; the person still faces the viewer.
+    The pelvis only sways; the person still faces the viewer. `busy` is the probability of a gesture.
     """
     phase = random.uniform(0, 2 * np.pi)
     swing = random.uniform(0.12, 0.48) * _stride(look)  # of the hip, radians
@@ -60,7 +60,7 @@ def pose(random: np.random.Generator, look: Identity) -> np.ndarray:
     angles = np.zeros((22, 3), np.float32)  # of each bone about x, y and z, radians
     _move_legs(random, angles, phase, swing)
     _move_arms(random, angles, phase, swing)
-    _use_hands(random, angles, look)
+    _use_hands(random, angles, look, busy)
     _move_trunk(random, angles, 0.3 * swing * np.sin(phase))
     return rotation_vectors(angles)
 
@@ -99,11 +99,11 @@ def _move_arms(random: np.random.Generator, angles: np.ndarray, phase: float, sw
         angles[bone(f"hand{side}")] = random.normal(0.1, 0.1), 0, 0
 
 
-def _use_hands(random: np.random.Generator, angles: np.ndarray, look: Identity) -> None:
+def _use_hands(random: np.random.Generator, angles: np.ndarray, look: Identity, busy: float) -> None:
     """Sometimes a hand does something else than swing: a phone, something carried, a call, a bag."""
-    gesture = chosen(random, {name: share for name, (share, _) in GESTURES.items()})
+    gesture = chosen(random, {"none": 1 - busy} | {name: busy * share for name, (share, _) in GESTURES.items()})
     sides = "LR" if random.random() < 0.5 else "RL"
-    arms = _any_arms(random) if gesture == "free" else GESTURES[gesture][1]
+    arms = _any_arms(random) if gesture == "free" else GESTURES.get(gesture, (0.0, ()))[1]
     for side, arm in zip(sides, arms, strict=False):
         hold(angles, side, arm)
     if look.bag.kind == "hand":

@@ -46,10 +46,11 @@ from gcl_cli.synth.identities import identity
 from gcl_cli.synth.photograph import photograph
 
 PICTURES, CAMERAS, SHIFTS = 4, 60, (0.4, 1.0)  # of each person; of the set; how much its cameras differ
+BUSY = 0.4  # probability that hands do something: more often than in a set, so that the perceptron knows it
 PASSERS_BY, PASSED_BY = 6, 0.08  # people of each group, and the probability that one is partly in view
 GROUP = 125  # people
 WHOLE, NARROW = slice(0, 64), slice(8, 56)  # columns: every second picture is seen at 128x48, as some sets cut theirs
-HIDDEN, DROPPED, LOST, NOISE = 512, 0.05, 0.08, 0.2  # units; shares of units and of inputs; of an input's deviation
+HIDDEN, DROPPED, LOST, NOISE = 512, 0.05, 0.05, 0.1  # units; shares of units and of inputs; of an input's deviation
 EPOCHS, BATCH, RATE, DECAY = 20, 128, 2e-3, 0.02
 PLACES_COUNT, HEADING_COUNTS = torch.tensor([1.4, 1.8]), 0.5  # beside the keypoints in metres; x and y of places
 
@@ -117,7 +118,7 @@ def _taken(
     taken_by = camera(seed, int(random.integers(1, CAMERAS)), shift=float(random.uniform(*SHIFTS)))
     yaw = float(random.uniform(0, 2 * np.pi))
     other = passers_by[int(random.integers(PASSERS_BY))] if random.random() < PASSED_BY else None
-    taken = photograph(random, figure, taken_by, yaw=yaw, seed=seed, passer_by=other)
+    taken = photograph(random, figure, taken_by, yaw=yaw, seed=seed, passer_by=other, busy=BUSY)
     file = io.BytesIO()
     taken.picture.save(file, "JPEG", quality=taken_by.quality)
     file.seek(0)
