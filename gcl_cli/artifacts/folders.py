@@ -107,9 +107,23 @@ def work_done(partial: Path) -> dict[str, int]:
     """What the same command need not do again: training steps, recorded epochs, shards of a table."""
     steps = [int(path.name) for path in (partial / CHECKPOINTS).glob("*") if path.name.isdigit()]
     shards = [path for path in (partial / SHARDS).glob("*") if not path.name.endswith(TEMPORARY)]
-    lines = (partial / METRICS).read_bytes().count(b"\n") if (partial / METRICS).is_file() else 0
-    done = {"steps": max(steps, default=0), "epochs": lines, "shards": len(shards)}
+    done = {"steps": max(steps, default=0), "epochs": _lines(partial / METRICS), "shards": len(shards)}
     return {kind: number for kind, number in done.items() if number}
+
+
+def _lines(path: Path) -> int:
+    try:
+        return path.read_bytes().count(b"\n")
+    except FileNotFoundError:  # not written yet, or a run at work has just published it
+        return 0
+
+
+def contents(folder: Path) -> list[Path]:
+    """What lies in a folder, sorted; nothing where a run at work has just moved it."""
+    try:
+        return sorted(folder.iterdir())
+    except FileNotFoundError:
+        return []
 
 
 def size_of(path: Path) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gcl_cli.artifacts.folders import SCRATCH, TEMPORARY, drop_partial, size_of
+from gcl_cli.artifacts.folders import SCRATCH, TEMPORARY, contents, drop_partial, size_of
 from gcl_cli.artifacts.lock import is_locked
 from gcl_cli.workflow.inspecting.survey import Entry, Survey
 
@@ -62,7 +62,7 @@ def _scratch(entry: Entry) -> Iterator[Leftover]:
     """What a run left in a folder that stays: its temporary files, and in a finished artifact its checkpoints too."""
     folder = entry.found.folder
     names = () if entry.found.partial else SCRATCH
-    for path in sorted(folder.iterdir()):
+    for path in contents(folder):
         if path.is_symlink():
             continue
         if path.name in names:
