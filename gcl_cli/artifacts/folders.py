@@ -105,8 +105,8 @@ def replaced_config(partial: Path) -> dict[str, Any]:
 
 def work_done(partial: Path) -> dict[str, int]:
     """What the same command need not do again: training steps, recorded epochs, shards of a table."""
-    steps = [int(path.name) for path in (partial / CHECKPOINTS).glob("*") if path.name.isdigit()]
-    shards = [path for path in (partial / SHARDS).glob("*") if not path.name.endswith(TEMPORARY)]
+    steps = [int(path.name) for path in contents(partial / CHECKPOINTS) if path.name.isdigit()]
+    shards = [path for path in contents(partial / SHARDS) if not path.name.endswith(TEMPORARY)]
     done = {"steps": max(steps, default=0), "epochs": _lines(partial / METRICS), "shards": len(shards)}
     return {kind: number for kind, number in done.items() if number}
 
@@ -119,10 +119,10 @@ def _lines(path: Path) -> int:
 
 
 def contents(folder: Path) -> list[Path]:
-    """What lies in a folder, sorted; nothing where a run at work has just moved it."""
+    """What lies in a folder, sorted; nothing where there is none, or a run at work has just moved it."""
     try:
         return sorted(folder.iterdir())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
 
 
