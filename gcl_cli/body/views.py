@@ -11,7 +11,9 @@ from gcl_cli.body.rotations import Y_AXIS, about, normalise
 from gcl_cli.body.silhouette import Surface, coverage
 
 WHITE = 255
-SAMPLED_ROWS = 256  # at least: in smaller pictures many samples make a pixel, since limbs have rims that are thinner
+# Samples of a pixel, each way: an arm before the body has a smooth edge with two, and small pictures need more, since
+# limbs there have rims thinner than a pixel.
+SAMPLES, SAMPLED_ROWS = 2, 256
 MARGIN = 2.0  # pixels that recentred views keep free at the border
 PICTURE_UP = -Y_AXIS
 TORSO = ("pelvis", "spine05", "spine04", "spine03", "spine02", "spine01", "neck")
@@ -39,7 +41,7 @@ def draw_with_numpy(points: np.ndarray, greys: np.ndarray, surface: Surface, hei
     front = faces_viewer(points, surface)
     share = coverage(points, surface, front, height, width)
     corners = surface.corners[:, front]
-    fine = max(1, SAMPLED_ROWS // height)
+    fine = max(SAMPLES, SAMPLED_ROWS // height)
     found = nearest(points * np.array([fine, fine, 1], np.float32), corners, height * fine, width * fine)
     corner_greys = greys.take(corners)  # [3, F]
     parts = [corner_greys[corner].take(found.triangle) * found.barycentric[corner] for corner in range(3)]

@@ -189,7 +189,7 @@ def test_pictures_are_grey_on_white_and_lit_from_the_camera():
     assert np.quantile(body, 0.9) < 210 and body.std() > 15
 
 
-@pytest.mark.parametrize("height", [64, 128])
+@pytest.mark.parametrize("height", [64, 128, 256])
 def test_small_pictures_are_like_large_ones_shrunk(height):
     """No hard edge where an arm passes the trunk, no specks of its rim: within the body, far from the outline."""
     sides = {"camera": CAMERA, "crop_size": CROP, "angles": [0, 60, 90, 120], "up": PICTURE_UP, "recentre": True}
@@ -198,7 +198,9 @@ def test_small_pictures_are_like_large_ones_shrunk(height):
     cells = 1024 // height
     shrunk = large.reshape(len(large), height, cells, height // 2, cells).mean(axis=(2, 4))
     within = np.stack([ndimage.binary_erosion(picture < 254, iterations=2) for picture in shrunk])
-    assert np.abs(small - shrunk)[within].mean() < 0.8
+    difference = np.abs(small - shrunk)[within]
+    assert difference.mean() < 0.8
+    assert difference.max() < 32
 
 
 def test_a_body_of_unknown_parts_turns_about_its_long_axis():
