@@ -66,8 +66,8 @@ class ViewGan:
     def reconstruct(self, real: Tensor, own_structure: Tensor) -> Tensor:
         """x'_ori [B, 3, H, W] from pictures [B, 3, H, W] and their own structure pictures [B, 1, H, W]."""
         with arithmetic(self.settings.precision, self.device):
-            modulation = self.generator.modulation(self._through(self.identity_encoder, real).parts)
-            return self._through(self.generator, self.structure_encoder(own_structure), modulation)
+            modulation = self.generator.modulation(self.through(self.identity_encoder, real).parts)
+            return self.through(self.generator, self.structure_encoder(own_structure), modulation)
 
     def views(
         self,
@@ -84,24 +84,24 @@ class ViewGan:
         mixup: also generate, in their own structure, people between two of the batch (GCL+).
         """
         with arithmetic(self.settings.precision, self.device):
-            code = self._through(self.identity_encoder, seen)
+            code = self.through(self.identity_encoder, seen)
             modulation = self.generator.modulation(code.parts)
             own, new = self.structure_encoder(torch.cat([own_structure, new_structure])).chunk(2)
-            reconstructed, novel = (self._through(self.generator, structure, modulation) for structure in (own, new))
+            reconstructed, novel = (self.through(self.generator, structure, modulation) for structure in (own, new))
             # Paper: does not say; the published code lets generated pictures move the encoder's running statistics.
             # Here: real pictures alone do (batchnorm_update = real).
             with frozen_statistics(self.identity_encoder, freeze_statistics):
-                code_reconstructed = self._through(self.identity_encoder, reconstructed)
-                code_novel = self._through(self.identity_encoder, novel)
-                cycled = self._through(self.generator, own, self.generator.modulation(code_novel.parts))
-                code_cycled = self._through(self.identity_encoder, cycled)
+                code_reconstructed = self.through(self.identity_encoder, reconstructed)
+                code_novel = self.through(self.identity_encoder, novel)
+                cycled = self.through(self.generator, own, self.generator.modulation(code_novel.parts))
+                code_cycled = self.through(self.identity_encoder, cycled)
                 views = Views(code, reconstructed, novel, cycled, code_reconstructed, code_novel, code_cycled)
                 if mixup is not None:
-                    mixed = self._through(self.generator, own, self.generator.modulation(mixup.of(code.parts)))
-                    views = views._replace(mixed=mixed, code_mixed=self._through(self.identity_encoder, mixed))
+                    mixed = self.through(self.generator, own, self.generator.modulation(mixup.of(code.parts)))
+                    views = views._replace(mixed=mixed, code_mixed=self.through(self.identity_encoder, mixed))
         return views
 
-    def _through(self, network: nn.Module, *inputs: Any) -> Any:
+    def through(self, network: nn.Module, *inputs: Any) -> Any:
         """What `network` makes of `inputs`; where memory is short, its inside is computed anew for the gradient."""
         if not self.settings.checkpoint_activations:
             return network(*inputs)

@@ -189,10 +189,10 @@ class Joint:
         freeze = self.settings.batchnorm_update == "real"
         encoder, novel = self.gan.identity_encoder, None
         with arithmetic(self.settings.precision, self.device):
-            real = _unit(encoder(part.seen))
+            real = _unit(self.gan.through(encoder, part.seen))
             if part.novel is not None:
                 with frozen_statistics(encoder, freeze):
-                    novel = _unit(encoder(part.novel))
+                    novel = _unit(self.gan.through(encoder, part.novel))
         features.append(real.detach())
         return self._contrast(part, real, novel)
 

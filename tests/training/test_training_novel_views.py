@@ -1,5 +1,7 @@
 """Painted views in the steps without generation."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -9,6 +11,7 @@ from training_world import (
     chance,
     new_networks,
     same,
+    tensors_of,
     training_set,
     unbroken_and_resumed,
 )
@@ -19,6 +22,7 @@ from gcl_cli.records import PseudoLabels
 from gcl_cli.training import joint, pseudo_people
 from gcl_cli.training.augmentation import normalise
 from gcl_cli.training.joint import Joint, joint_state
+from gcl_cli.training.memory_estimate import kept_for_gradients
 from gcl_cli.training.novel_views import NovelViews, novel_views, require_novel_views
 
 LABELS = torch.arange(32) // 4
@@ -182,3 +186,21 @@ def test_resumed_equals_unbroken_bit_for_bit(tmp_path):
 
     for unbroken, resumed in unbroken_and_resumed(loop, (1, 2, 6), tmp_path):
         assert same(unbroken, resumed)
+
+
+@pytest.mark.parametrize("moved_by", ["real", "all"])
+def test_activations_that_are_recomputed_are_not_kept_and_lead_to_the_same_bit_for_bit(moved_by):
+    memory = F.normalize(torch.randn(32, 8 * 16, generator=chance(6)), dim=1)
+    ends, sizes = [], []
+    for recompute in (False, True):
+        settings = chosen(checkpoint_activations=recompute, batchnorm_update=moved_by)
+        training = Joint(joint_state(new_networks(), settings), data(), Bars(), settings)
+        training.state.tensors |= {"memory": memory.clone(), "labels": LABELS}
+        (part,) = training._parts(torch.arange(4), generated=False)
+        (loss, _), kept = kept_for_gradients(partial(training._contrasting, part, []), training.state.networks.values())
+        loss.backward()
+        encoder = training.gan.identity_encoder
+        ends.append(({n: p.grad for n, p in encoder.named_parameters() if p.grad is not None}, tensors_of(encoder)))
+        sizes.append(kept)
+    assert len(ends[0][0]) > 30 and same(*ends)
+    assert sizes[1] < 0.3 * sizes[0]
