@@ -12,6 +12,7 @@ from gcl_cli.body.landmarks import LANDMARK_PARTNERS, Landmarks
 from gcl_cli.body.lifting import FITTED_LANDMARKS, LANDMARK_OF_KEYPOINT, SMALLEST_SCALE, weak_perspective
 
 SEEN_SHARE = 0.4  # of the way from a keypoint that was read to the landmark that is seen
+PICTURED_SHARE = 0.7  # of the way from where a keypoint was read in metres to where it was read in the picture
 ARM, LEG, BODY = ("elbow", "wrist"), ("knee", "ankle", "heel", "big_toe"), ("shoulder", "hip")
 # Landmarks that go with a limb: all from the elbow and from the knee on, and the whole body for the trunk.
 LANDMARKS_OF = {BODY: slice(0, 33), ARM: slice(13, 23), LEG: slice(25, 33)}
@@ -50,13 +51,14 @@ def seen_points(points: np.ndarray, landmarks: Landmarks) -> np.ndarray:
 
 
 def laid_on_picture(keypoints: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """`keypoints` [N, 21, 3] moved to where `points` [N, 21, 2] see them, in x and y: [N, 21, 3] metres.
+    """`keypoints` [N, 21, 3] moved `PICTURED_SHARE` of the way to where `points` [N, 21, 2] see them, in x and y.
 
-    Through the camera that fits both best; where there is none, they stay.
+    Both were read with errors of their own, and the middle of the two has smaller ones. Through the camera that fits
+    both best; where there is none, they stay. Returns [N, 21, 3] metres.
     """
     camera = weak_perspective(keypoints[..., :2], points, np.ones(points.shape[:2]))
     scale = camera[:, None, :1]
     usable = scale > SMALLEST_SCALE
     pictured = (points - camera[:, None, 1:]) / np.where(usable, scale, 1)
-    flat = np.where(usable, pictured, keypoints[..., :2])
+    flat = keypoints[..., :2] + PICTURED_SHARE * usable * (pictured - keypoints[..., :2])
     return np.concatenate([flat, keypoints[..., 2:]], axis=-1).astype(np.float32)

@@ -13,6 +13,7 @@ from gcl_cli.body.sides import (
     BODY,
     LANDMARKS_OF,
     LEG,
+    PICTURED_SHARE,
     SEEN_SHARE,
     laid_on_picture,
     landmarks_swapped,
@@ -93,13 +94,13 @@ def test_keypoints_that_lie_on_the_picture_stay_and_depth_always_does() -> None:
 
 
 def test_keypoints_are_laid_where_the_points_see_them() -> None:
-    """One wrist is seen six pixels further right: it alone moves, by as many metres as the camera makes of them."""
+    """One wrist is seen six pixels further right: it alone moves, by its share of what the camera makes of them."""
     keypoints, points, _ = walkers(2)
     points = points.copy()
     points[:, NAMES.index("left_wrist"), 0] += 6
     moved = laid_on_picture(keypoints, points) - keypoints
     wrist, elbow = NAMES.index("left_wrist"), NAMES.index("left_elbow")
-    np.testing.assert_allclose(moved[:, wrist, 0] - moved[:, elbow, 0], 6 / SCALE, rtol=0.1)
+    np.testing.assert_allclose(moved[:, wrist, 0] - moved[:, elbow, 0], PICTURED_SHARE * 6 / SCALE, rtol=0.1)
 
 
 def test_points_that_are_no_picture_move_nothing() -> None:
