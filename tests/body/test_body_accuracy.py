@@ -190,7 +190,7 @@ def test_estimates_of_a_few_dressed_people_are_in_range() -> None:
 def test_accuracy_on_fresh_dressed_people() -> None:
     """The table of 400 pictures (pytest -s shows it)."""
     found, plain = measured(200, FRESH)
-    for name, most in {"MPJPE": 85, "PVE": 93, "PA-MPJPE": 52, "2D px": 3.9}.items():
+    for name, most in {"MPJPE": 80, "PVE": 87, "PA-MPJPE": 47, "2D px": 3.5}.items():
         assert found[name].mean() < most, name
         assert found[name].mean() < 0.65 * plain[name].mean(), name
-    assert found["IoU"].mean() > 0.71
+    assert found["IoU"].mean() > 0.73
