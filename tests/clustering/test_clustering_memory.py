@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 from clustering_written_out import clustered_features
+from own_peak import PEAK
 
 from gcl_cli.clustering.jaccard import distance_of_overlaps, expanded_weights
 from gcl_cli.clustering.memory import SAMPLED, expected_pairs
@@ -14,7 +15,6 @@ from gcl_cli.clustering.neighbours import nearest_neighbours
 
 CLUSTERED = """
 import ctypes, json, sys
-from pathlib import Path
 import numpy as np
 import torch
 from gcl_cli.clustering.cohesion import cohesion
@@ -26,17 +26,13 @@ from gcl_cli.config import ClusterSettings
 size, people, spread = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
 torch.set_num_threads(1)
 
-def peak():
-    lines = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
-    return int(lines["VmHWM"].split()[0]) * 1024
-
 chance = torch.Generator().manual_seed(0)
 centres = torch.randn(people, 64, generator=chance)
 rows = centres[torch.randint(people, (size,), generator=chance)] + spread * torch.randn(size, 64, generator=chance)
 features = torch.nn.functional.normalize(rows, dim=1)
 settings, told = ClusterSettings(rho=2e-3), []
 ctypes.CDLL(None).malloc_trim(0)
-Path("/proc/self/clear_refs").write_text("5")
+forget_peak()
 before = peak()
 distance = asked_distance(features, settings=settings, expect=told.append)
 found = cluster_distance(distance, features, settings=settings)
@@ -49,7 +45,7 @@ print(json.dumps([peak() - before, needed, told[0], len(distance.values)]))
 @pytest.mark.skipif(sys.platform != "linux", reason="peaks are read from /proc")
 @pytest.mark.parametrize(("size", "people", "spread"), [(9_000, 500, 0.6), (9_000, 120, 1.0), (16_000, 800, 1.0)])
 def test_the_estimate_is_near_the_peak(size, people, spread):
-    asked = [sys.executable, "-c", CLUSTERED, str(size), str(people), str(spread)]
+    asked = [sys.executable, "-c", PEAK + CLUSTERED, str(size), str(people), str(spread)]
     done = subprocess.run(asked, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     peak, needed, told, pairs = json.loads(done.stdout)

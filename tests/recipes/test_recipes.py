@@ -177,10 +177,11 @@ recipe="--epochs 1 --iterations 1 --radius 0.7 --set contrast_steps=1"
 @pytest.mark.slow
 def test_the_recipe_of_novel_views_has_every_row_on_every_set(toy_sets: Path, tmp_path: Path) -> None:
     (tmp_path / "toy").write_text(TOY_NOVEL_VIEWS)
+    shutil.copytree(toy_sets / "market", tmp_path / "street")  # a published set's name would promise its pictures
     environment = here_installed(
         GCL_NOVEL_VIEWS=str(tmp_path / "run"),
         GCL_NOVEL_VIEWS_SETTINGS=str(tmp_path / "toy"),
-        GCL_NOVEL_VIEWS_PHOTOGRAPHS=str(toy_sets / "market"),
+        GCL_NOVEL_VIEWS_PHOTOGRAPHS=str(tmp_path / "street"),
         GCL_NOVEL_VIEWS_SETS="private photographs",
     )
     printed, _ = typed(["bash", str(ROOT / "recipes" / "novel_views.sh")], environment)

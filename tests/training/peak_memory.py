@@ -1,10 +1,10 @@
 """Prints as JSON the estimated and the measured peak memory of one training step; run in a process of its own."""
 
 import json
-import resource
 import sys
 
 import torch
+from own_peak import peak
 from torch.nn import functional as F
 from training_world import Bars, new_networks
 
@@ -13,12 +13,6 @@ from gcl_cli.records import TrainingSet
 from gcl_cli.training.gan_warmup import GanWarmup, gan_warmup_state
 from gcl_cli.training.joint import Joint, joint_state
 from gcl_cli.training.memory_estimate import gan_memory
-
-
-def peak() -> int:
-    """The most memory this process ever had, in bytes."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def main(stage: str, batch: int, **settings) -> None:

@@ -31,7 +31,7 @@ def test_the_estimate_is_near_the_peak_of_a_step(stage, settings, factor):
 
 
 def environment():
-    return {**os.environ, "PYTHONPATH": str(HERE.parent.parent), "OMP_NUM_THREADS": "1"}
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, HERE.parents[:2])), "OMP_NUM_THREADS": "1"}
 
 
 def test_graphs_are_counted_without_parameters_and_shared_memory_once():

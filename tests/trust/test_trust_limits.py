@@ -8,14 +8,15 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from own_peak import PEAK
 from small_chain import COMMANDS, make_chain
 
 pytestmark = pytest.mark.slow
 MEASURED = """
-import resource, sys
+import sys
 from gcl_cli import api
 getattr(api, sys.argv[1])(*eval(sys.argv[2]), **eval(sys.argv[3]))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(peak())
 """
 FEW, MANY = 120, 1200
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -24,11 +25,11 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 def peak(command: str, *words: str, **named: object) -> int:
     """Bytes that a command held at most, in a process of its own."""
     run = subprocess.run(
-        [sys.executable, "-c", MEASURED, command, repr(words), repr(named)],
+        [sys.executable, "-c", PEAK + MEASURED, command, repr(words), repr(named)],
         capture_output=True, text=True, check=False, env=os.environ | {"OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
-    return int(run.stdout.splitlines()[-1]) * 1024
+    return int(run.stdout.splitlines()[-1])
 
 
 def held(process: int) -> tuple[int, int]:
@@ -113,16 +114,16 @@ def test_a_hundred_thousand_pictures_in_one_folder_are_listed_and_remembered(tmp
         name = f"{person + 1:05d}_c{camera + 1}s1_{number:06d}_00.jpg"
         (people / "bounding_box_train" / name).write_bytes(b"\xff\xd8\xff" + number.to_bytes(4))
     script = (
-        "import resource, time, sys\n"
+        "import time, sys\n"
         "from gcl_cli.records import RunOptions\n"
         "from gcl_cli.workflow.data import open_data\n"
         "begun = time.process_time()\n"
         "opened = open_data(RunOptions(work=sys.argv[2]), sys.argv[1])\n"
         "assert len(opened.split('train')) == 100_000\n"
         "open_data(RunOptions(work=sys.argv[2]), None)\n"
-        "print(time.process_time() - begun, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3)\n"
+        "print(time.process_time() - begun, peak() / 1e6)\n"
     )
-    command = [sys.executable, "-c", script, str(people), str(tmp_path / "work")]
+    command = [sys.executable, "-c", PEAK + script, str(people), str(tmp_path / "work")]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     seconds, megabytes = map(float, run.stdout.split())

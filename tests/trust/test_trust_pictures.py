@@ -1,6 +1,5 @@
 """Broken, hostile and odd picture files: read rightly, or refused by name; never a hang, never a flood of memory."""
 
-import resource
 import signal
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 import broken_corpus as corpus
 import numpy as np
 import pytest
+from own_peak import PEAK, forget_peak, peak
 from PIL import Image, ImageOps
 
 from gcl_cli.datasets.decoding import MOST_PIXELS, picture_sizes, read_crop, read_pictures
@@ -91,11 +91,11 @@ def test_the_largest_picture_is_read_and_the_next_one_refused(tmp_path):
 
 BOMBS = ("20,000 x 20,000 png", "20,000 x 20,000 jpg", "65,500 x 65,500 jpg", "gigabyte", "bomb of text")
 MEASURE = """
-import resource, sys
+import sys
 from pathlib import Path
 from gcl_cli.datasets.decoding import picture_sizes, read_crop
 from gcl_cli.errors import GclError
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak()
 for path in map(Path, sys.argv[1:]):
     for read in (lambda: read_crop(path.parent, path.name), lambda: picture_sizes(path.parent, [path.name])):
         try:
@@ -103,7 +103,7 @@ for path in map(Path, sys.argv[1:]):
         except GclError:
             continue
         sys.exit(f"{path} was read")
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+print((peak() - before) // 1024)
 """
 
 
@@ -112,7 +112,7 @@ def test_bombs_are_refused_before_they_take_memory(tmp_path):
     for number, kind in enumerate(BOMBS):
         (tmp_path / str(number)).mkdir()
         paths.append(str(tmp_path / str(number) / written(tmp_path / str(number), kind)))
-    grown = subprocess.run([sys.executable, "-c", MEASURE, *paths], capture_output=True, text=True, check=True).stdout
+    grown = subprocess.check_output([sys.executable, "-c", PEAK + MEASURE, *paths], text=True)
     assert int(grown) < 20_000, f"{grown} kB"
 
 
@@ -163,9 +163,10 @@ def test_mutated_files_are_read_or_refused(tmp_path):
 @pytest.mark.slow
 def test_many_mutated_files_are_read_or_refused(tmp_path):
     signal.alarm(600)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    forget_peak()
+    before = peak()
     found = try_mutations(tmp_path, 20_000, seed=1)
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    grown = (peak() - before) / 1e6
     print(  # noqa: T201
         f"\nmutated picture files: tried {found.total():,}, read {found['read']:,}, refused by name "
         f"{found['refused']:,}, tracebacks 0, hangs 0; peak memory grew by {grown:.0f} MB"
