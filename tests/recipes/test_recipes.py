@@ -183,6 +183,7 @@ def test_the_recipe_of_novel_views_has_every_row_on_every_set(toy_sets: Path, tm
         GCL_NOVEL_VIEWS_SETTINGS=str(tmp_path / "toy"),
         GCL_NOVEL_VIEWS_PHOTOGRAPHS=str(tmp_path / "street"),
         GCL_NOVEL_VIEWS_SETS="private photographs",
+        COLUMNS="120",  # the longest row's name in one line
     )
     printed, _ = typed(["bash", str(ROOT / "recipes" / "novel_views.sh")], environment)
     rows = ("warm-up", "control-contrast", "control-continued", "painted", "painted-own-backdrop",
