@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from gcl_cli import console
-from gcl_cli.body.landmarks import INPUT_SIZE, LandmarkRunner
+from gcl_cli.body.landmarks import INPUT_COLUMNS, INPUT_SIZE, LandmarkRunner
 from gcl_cli.body.model import load_body
 from gcl_cli.body.pyrender_backend import PLATFORMS, open_backend, probe
 from gcl_cli.body.silhouette import Surface
@@ -40,7 +40,7 @@ def main() -> None:
     rows = [{"what": "gcl synth", "a second": pictures, "beside": None}]
 
     network, estimator = LandmarkRunner(), open_estimator(MeshSettings(), "cpu")
-    blank = np.zeros((1, INPUT_SIZE, INPUT_SIZE, 3), np.float32)
+    blank = np.zeros((1, INPUT_SIZE, INPUT_SIZE, 3), np.float32)[:, :, INPUT_COLUMNS]
     looks = rate(lambda: [network(blank) for _ in range(32)], 32)
     crops = rate(lambda: estimator([decoded(file) for file in files]), len(files))
     rows.append({"what": "gcl mesh, file to body", "a second": crops, "beside": looks})

@@ -18,22 +18,20 @@ def centred_region(height: int, width: int, enlargement: float) -> np.ndarray:
     return np.array([(width - across) / 2, (height - down) / 2, across, down])
 
 
-def cut(picture: np.ndarray, region: np.ndarray, size: int) -> np.ndarray:
-    """Resample a region of a picture to `size` x `size`; outside the picture is black.
+def cut(picture: np.ndarray, region: np.ndarray, size: int, kept: slice = slice(None)) -> np.ndarray:
+    """Resample a region of a picture to `size` x `size`, of which the columns `kept` are made; beside it is black.
 
-    picture: [h, w, 3] uint8; region: [4] (left, top, width, height). Returns [size, size, 3] float32 in [0, 1].
+    picture: [h, w, 3] uint8; region: [4] (left, top, width, height). Returns [size, kept, 3] float32 in [0, 1].
     Bicubic, widened when it shrinks; an upright region makes it separable: two small matrix products.
     """
     height, width = picture.shape[:2]
     left, top, across, down = (float(value) for value in region)
     rows = sampling_weights(height, top, down, size)
-    columns = sampling_weights(width, left, across, size)
-    tall = (rows @ picture.reshape(height, -1).astype(np.float32)).reshape(size, width, 3)  # [size, w, 3]
-    seen = np.flatnonzero(columns.any(axis=1))  # a third of the columns: people are narrow
-    inside = slice(seen[0], seen[-1] + 1) if len(seen) else slice(0)
-    resampled = np.zeros((size, size, 3), np.float32)
-    np.clip((columns[inside] / 255) @ tall, 0, 1, out=resampled[:, inside])
-    return resampled
+    columns = sampling_weights(width, left, across, size)[kept]
+    wide = columns @ picture.swapaxes(0, 1).reshape(width, -1).astype(np.float32)  # [kept, h * 3]
+    wide = wide.reshape(-1, height, 3).swapaxes(0, 1).reshape(height, -1)
+    resampled = (rows / 255) @ wide
+    return np.clip(resampled, 0, 1, out=resampled).reshape(size, -1, 3)
 
 
 @lru_cache(maxsize=64)

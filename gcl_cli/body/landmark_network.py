@@ -47,8 +47,8 @@ class TorchLandmarkRunner:
 
     @torch.inference_mode()
     def __call__(self, inputs: np.ndarray) -> NetworkOutput:
-        """inputs: [B, 256, 256, 3] float32 in [0, 1]."""
-        tensors = {self._input: torch.from_numpy(inputs).to(self._device).permute(0, 3, 1, 2)}  # [B, 3, 256, 256]
+        """inputs: [B, 256, 96, 3] float32 in [0, 1], the `landmarks.INPUT_COLUMNS` of each square."""
+        tensors = {self._input: torch.from_numpy(inputs).to(self._device).permute(0, 3, 1, 2)}  # [B, 3, 256, 96]
         # Half-precision products (a GPU's default for convolutions) would move landmarks by visible amounts.
         with torch.backends.cudnn.flags(allow_tf32=False):
             for operator in self._operators:
@@ -61,6 +61,12 @@ class TorchLandmarkRunner:
         match operator.kind:
             case "CONV_2D" | "DEPTHWISE_CONV_2D":
                 return self._convolution(operator, x)
+            case "SLICE":
+                begin, size = (self._settings[index] for index in operator.inputs[1:])
+                return x[:, :, begin[1] : begin[1] + size[1], begin[2] : begin[2] + size[2]]
+            case "CONCATENATION":  # of columns, with those that black beside the crop gives
+                maps = [self._weights.get(index, x) for index in operator.inputs]
+                return torch.cat([part.expand(len(x), -1, -1, -1) for part in maps], dim=3)
             case "ADD":
                 return _ACTIVATIONS[options.fusedActivationFunction](x + sources[1])
             case "PAD":

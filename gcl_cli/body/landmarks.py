@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 
 Columns = TypeVar("Columns", bound="DataclassInstance")
 
-NETWORK_FILE = Path(__file__).parent / "assets" / "pose_landmark_full.tflite"
-INPUT_SIZE = 256
+NETWORK_FILE = Path(__file__).parent / "assets" / "pose_landmark_crop.tflite"
+INPUT_SIZE = 256  # the side of the square that a region becomes
+INPUT_COLUMNS = slice(80, 176)  # of it, what the network is given: a crop fills less, and black is beside it
 LANDMARKS = 33  # the network's further six are auxiliary points for tracking
 MASK_SIZE = 64
 HEATMAP_COLUMNS = slice(20, 44)  # of 64: the crop and a little more, at every enlargement
-POOLED = 2  # cells of the heatmaps, each way, that become one
+POOLED = 2  # neighbouring cells of the heatmaps, each way, of which the surest stands for both
 FAINT = 0.05  # added to the sum of a heatmap, which may be empty
 # Landmarks come in pairs (left, right) from 7 on; before them the nose, then three points of each eye.
 LANDMARK_PARTNERS = np.array([0, 4, 5, 6, 1, 2, 3, *np.arange(7, 33).reshape(-1, 2)[:, ::-1].ravel()])
@@ -39,7 +40,7 @@ class NetworkOutput(NamedTuple):
     landmarks: np.ndarray  # [B, 39, 5] x, y, z in input pixels, logits of visibility and presence
     world: np.ndarray  # [B, 39, 3] metres about the mid-hip, camera axes
     score: np.ndarray  # [B] in [0, 1]
-    mask: np.ndarray  # [B, 256, 256] logits: person or not
+    mask: np.ndarray  # [B, 256, 96] logits: person or not
     heatmap: np.ndarray  # [B, 64, 64, 39] logits
 
 
@@ -47,7 +48,7 @@ class LandmarkNetwork(Protocol):
     """The landmark network, by either runtime."""
 
     def __call__(self, inputs: np.ndarray) -> NetworkOutput:
-        """inputs: [B, 256, 256, 3] float32 in [0, 1]."""
+        """inputs: [B, 256, 96, 3] float32 in [0, 1], the `INPUT_COLUMNS` of each square."""
         ...
 
 
@@ -77,7 +78,7 @@ class LandmarkRunner:
         self._outputs = {entry["name"]: entry for entry in self._interpreter.get_output_details()}
 
     def __call__(self, inputs: np.ndarray) -> NetworkOutput:
-        """inputs: [B, 256, 256, 3] float32 in [0, 1]."""
+        """inputs: [B, 256, 96, 3] float32 in [0, 1], the `INPUT_COLUMNS` of each square."""
         shapes = {name: (len(inputs), *entry["shape"][1:]) for name, entry in self._outputs.items()}
         outputs = {name: np.empty(shape, np.float32) for name, shape in shapes.items()}
         for row, picture in enumerate(inputs):
@@ -107,7 +108,7 @@ def named_outputs(outputs: dict[str, np.ndarray]) -> NetworkOutput:
         landmarks=outputs["Identity"].reshape(-1, 39, 5),
         world=outputs["Identity_4"].reshape(-1, 39, 3),
         score=outputs["Identity_1"].reshape(-1),
-        mask=outputs["Identity_2"].reshape(-1, INPUT_SIZE, INPUT_SIZE),
+        mask=outputs["Identity_2"].reshape(-1, INPUT_SIZE, INPUT_COLUMNS.stop - INPUT_COLUMNS.start),
         heatmap=outputs["Identity_3"],
     )
 
@@ -139,10 +140,8 @@ def _best_look(network: LandmarkNetwork, crops: Sequence[np.ndarray]) -> Landmar
 def _look(network: LandmarkNetwork, crops: Sequence[np.ndarray], enlargement: float) -> Landmarks:
     """One call of the network for every crop, at one enlargement of the region."""
     regions = np.stack([centred_region(crop.shape[0], crop.shape[1], enlargement) for crop in crops])
-    inputs = np.empty((len(crops), INPUT_SIZE, INPUT_SIZE, 3), np.float32)
-    for row, (crop, region) in enumerate(zip(crops, regions, strict=True)):
-        inputs[row] = cut(crop, region, INPUT_SIZE)
-    output = network(inputs)
+    inputs = [cut(crop, region, INPUT_SIZE, INPUT_COLUMNS) for crop, region in zip(crops, regions, strict=True)]
+    output = network(np.stack(inputs))
     places = refined_places(output.landmarks[..., :2] / INPUT_SIZE, output.heatmap)[:, :LANDMARKS]  # [B, 33, 2]
     return Landmarks(
         points=to_crop(places, regions),
@@ -156,10 +155,11 @@ def _look(network: LandmarkNetwork, crops: Sequence[np.ndarray], enlargement: fl
 
 
 def _person_share(logits: np.ndarray, enlargement: float) -> np.ndarray:
-    """The mask [B, 64, 64] from logits [B, 256, 256]; 0 beside the crop, two thirds of the region, which saves time."""
+    """The mask [B, 64, 64] from logits [B, 256, 96]; 0 beside the crop."""
     cells, half = INPUT_SIZE // MASK_SIZE, PERSON_ASPECT / enlargement / 2
     first, last = int((0.5 - half) * MASK_SIZE), math.ceil((0.5 + half) * MASK_SIZE)
-    share = sigmoid(logits[:, :, first * cells : last * cells]).reshape(len(logits), MASK_SIZE, cells, -1).mean(axis=2)
+    seen = logits[:, :, first * cells - INPUT_COLUMNS.start : last * cells - INPUT_COLUMNS.start]
+    share = sigmoid(seen).reshape(len(logits), MASK_SIZE, cells, -1).mean(axis=2)
     mask = np.zeros((len(logits), MASK_SIZE, MASK_SIZE), logits.dtype)
     mask[:, :, first:last] = share.reshape(len(logits), MASK_SIZE, last - first, cells).mean(axis=3)
     return mask
@@ -173,8 +173,8 @@ def heatmap_traces(places: np.ndarray, heatmap: np.ndarray) -> np.ndarray:
     the logarithm of its sum, and its spread (x, y).
     """
     kept = heatmap[:, :, HEATMAP_COLUMNS]
-    batch, rows, columns, kinds = kept.shape
-    pooled = kept.reshape(batch, rows // POOLED, POOLED, columns // POOLED, POOLED, kinds).max(axis=(2, 4))
+    rows = np.maximum(kept[:, ::POOLED], kept[:, 1::POOLED])
+    pooled = np.maximum(rows[:, :, ::POOLED], rows[:, :, 1::POOLED])
     return _traces(places, sigmoid(pooled), heatmap.shape[2])
 
 

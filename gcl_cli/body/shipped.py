@@ -9,7 +9,7 @@ from gcl_cli.errors import GclError
 DIGESTS = {  # sha256; `bash recipes/assets.sh` makes the files anew, and prints theirs
     "body.safetensors": "9b5d4b033ffbe1c2c76ffc62d288071bd345eef8f181361425d23a084a3017bd",
     "keypoints.safetensors": "24ac9f759f3d95245d4eee0965810d26ec9c7d1f0b663e9027f0c2d0ffa3143d",
-    "pose_landmark_full.tflite": "e9a5c5cb17f736fafd4c2ec1da3b3d331d6edbe8a0d32395855aeb2cdfd64b9f",
+    "pose_landmark_crop.tflite": "591eb74131ab01314b41d3bd87fb9cc9b1adc2fbd4f053178e32e1145ca17eaf",
 }
 
 

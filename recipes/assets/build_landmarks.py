@@ -1,4 +1,4 @@
-"""Fetch the landmark network of `gcl mesh` out of the mediapipe wheel, without installing mediapipe.
+"""Fetch the landmark network of `gcl mesh` out of the mediapipe wheel, without installing mediapipe, and narrow it.
 
 mediapipe pins old libraries, and newer wheels ship no network: hence this exact version, checked by its digest.
 
@@ -14,6 +14,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+from narrow_landmarks import narrowed
+
 from gcl_cli.errors import GclError
 
 REQUIREMENT = "mediapipe==0.10.21"
@@ -21,10 +23,12 @@ MEMBER = "mediapipe/modules/pose_landmark/pose_landmark_full.tflite"
 LICENCE_MEMBER = "mediapipe-0.10.21.dist-info/LICENSE"
 DIGEST = "e9a5c5cb17f736fafd4c2ec1da3b3d331d6edbe8a0d32395855aeb2cdfd64b9f"
 ASSETS = Path(__file__).parents[2] / "gcl_cli" / "body" / "assets"
-LICENCE_HEADER = """pose_landmark_full.tflite is the "full" pose landmark network (BlazePose) of MediaPipe,
-Copyright 2020-2025 The MediaPipe Authors, taken unchanged from the wheel mediapipe 0.10.21 on PyPI
-(mediapipe/modules/pose_landmark/pose_landmark_full.tflite, https://github.com/google-ai-edge/mediapipe),
-and distributed under the Apache License, Version 2.0, as follows.
+LICENCE_HEADER = """pose_landmark_crop.tflite is the "full" pose landmark network (BlazePose) of MediaPipe,
+Copyright 2020-2025 The MediaPipe Authors, taken from the wheel mediapipe 0.10.21 on PyPI
+(mediapipe/modules/pose_landmark/pose_landmark_full.tflite, https://github.com/google-ai-edge/mediapipe)
+and changed: it is given the columns alone that a person crop fills, and what it would make of the black
+beside them is stored as constants (recipes/assets/narrow_landmarks.py). Its weights are as they were.
+It is distributed under the Apache License, Version 2.0, as follows.
 
 """
 
@@ -38,7 +42,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         wheel = find_wheel(given.wheels) if given.wheels else download_wheel(Path(scratch))
         network, licence = read_members(wheel)
-    (given.out / "pose_landmark_full.tflite").write_bytes(network)
+    (given.out / "pose_landmark_crop.tflite").write_bytes(narrowed(network))
     (given.out / "LICENSE-LANDMARKS.txt").write_text(LICENCE_HEADER + licence, encoding="utf-8")
 
 
