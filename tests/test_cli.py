@@ -83,6 +83,13 @@ def test_help_and_version_import_nothing_heavy():
     assert ran.stdout.strip() == "[]", ran.stdout + ran.stderr
 
 
+@pytest.mark.parametrize("stage", ["mesh", "render", "cluster", "evaluate", "warmup", "gan_warmup", "joint"])
+def test_a_stage_waits_for_torch_alone_before_it_begins(stage):
+    slow = ("torchvision", "sklearn", "torch._dynamo", "matplotlib")  # two seconds each
+    ran = fresh(f"import sys, gcl_cli.stages.{stage}\nprint([name for name in {slow} if name in sys.modules])")
+    assert ran.stdout.strip() == "[]", ran.stdout + ran.stderr
+
+
 def test_help_answers_in_half_a_second():
     if os.getloadavg()[0] > 2 * (os.cpu_count() or 1):
         pytest.skip("the machine is too busy to time anything")

@@ -1,7 +1,6 @@
 """How alike two clusterings are, and whether clusters reach across cameras."""
 
 import numpy as np
-from sklearn.metrics import adjusted_rand_score
 
 
 def adjusted_rand_index(first: np.ndarray, second: np.ndarray) -> float:
@@ -10,6 +9,8 @@ def adjusted_rand_index(first: np.ndarray, second: np.ndarray) -> float:
     first, second: [N] integer labels, noise negative. Every noise picture counts as a cluster of its own: noise says
     that a picture belongs with no other, not that all of it belongs together.
     """
+    from sklearn.metrics import adjusted_rand_score  # seconds to import, for who has two labellings to compare
+
     return float(adjusted_rand_score(_noise_apart(first), _noise_apart(second)))
 
 

@@ -3,7 +3,6 @@
 import numpy as np
 from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
-from sklearn.cluster import HDBSCAN
 
 from gcl_cli.clustering.jaccard import SparseDistance
 from gcl_cli.clustering.radius import IDENTICAL
@@ -38,6 +37,8 @@ def hdbscan(distance: SparseDistance, *, min_cluster_size: int, min_samples: int
     components smaller than min_cluster_size, are noise; the other components are linked at distance 1 for the
     library, which asks for a connected graph. Distances up to 1e-6 count as 1e-6: a sparse graph holds no zeros.
     """
+    from sklearn.cluster import HDBSCAN  # seconds to import, which nobody else here needs to wait for
+
     rows, columns, reach = _mutual_reachability(distance, min_samples=min_samples)
     component = components(rows, columns, distance.size)
     kept = np.flatnonzero(np.bincount(component)[component] >= min_cluster_size)

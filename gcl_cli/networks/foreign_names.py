@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gcl_cli.errors import GclError
 from gcl_cli.networks.foreign_heads import find_head
-from gcl_cli.networks.trunk import BLOCKS, Trunk
+from gcl_cli.networks.trunk import Trunk, blocks_of
 
 ENOUGH = 0.95  # share of the trunk that must be found, of its tensors and of their values
 CHILDREN = ("conv1", "bn1", "layer1", "layer2", "layer3", "layer4")
@@ -172,7 +172,7 @@ def _measure(tensors: Mapping[str, Tensor], layout: Layout) -> ForeignEncoder:
     known = {name.removeprefix("trunk.") for name in trunk.sizes}
     strangers = tuple(name for name in inside if name not in known and not name.endswith(COUNTER))
     outside = {name: tensor for name, tensor in tensors.items() if name not in layout.renamed}
-    found = find_head(outside, 8 * width * BLOCKS[kind][0].expansion)
+    found = find_head(outside, 8 * width * blocks_of(kind)[0].expansion)
     return ForeignEncoder(
         layout.prefix, kind, width, layout.stem_relu, found.kind, trunk,
         Coverage("head", found.tensors, (), found.sizes) if found.tensors else None,
@@ -181,7 +181,7 @@ def _measure(tensors: Mapping[str, Tensor], layout: Layout) -> ForeignEncoder:
 
 
 def _trunk_coverage(inside: Mapping[str, Tensor], kind: TrunkName, width: int) -> Coverage:
-    block, depths = BLOCKS[kind]
+    block, depths = blocks_of(kind)
     with torch.device("meta"):
         wanted = Trunk(block, depths, width).state_dict()
     shapes = {name: tensor.shape for name, tensor in wanted.items() if not name.endswith(COUNTER)}

@@ -1,16 +1,26 @@
 """The ResNet that the identity encoder stands on."""
 
+from typing import TYPE_CHECKING
+
 from torch import Tensor, nn
-from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from gcl_cli.config import Architecture
 
-Block = type[BasicBlock] | type[Bottleneck]
+if TYPE_CHECKING:
+    from torchvision.models.resnet import BasicBlock, Bottleneck
 
-BLOCKS: dict[str, tuple[Block, tuple[int, int, int, int]]] = {
-    "resnet18": (BasicBlock, (2, 2, 2, 2)),
-    "resnet50": (Bottleneck, (3, 4, 6, 3)),
-}
+    Block = type[BasicBlock] | type[Bottleneck]
+
+
+Depths = tuple[int, int, int, int]
+
+
+def blocks_of(kind: str) -> "tuple[Block, Depths]":
+    """The residual block of a ResNet, and how many of them each of its four stages has."""
+    # Seconds to import, which commands that build no network do without.
+    from torchvision.models.resnet import BasicBlock, Bottleneck
+
+    return {"resnet18": (BasicBlock, (2, 2, 2, 2)), "resnet50": (Bottleneck, (3, 4, 6, 3))}[kind]
 
 
 class Trunk(nn.Module):
@@ -20,7 +30,7 @@ class Trunk(nn.Module):
     The last stride of 1 doubles the size of the final map (Sun et al., "Beyond part models", 2018).
     """
 
-    def __init__(self, block: Block, depths: tuple[int, int, int, int], width: int, *, stem_relu: bool = True) -> None:
+    def __init__(self, block: "Block", depths: Depths, width: int, *, stem_relu: bool = True) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
@@ -38,7 +48,7 @@ class Trunk(nn.Module):
         return self.layer4(self.layer3(self.layer2(self.layer1(features))))
 
 
-def _stage(block: Block, inputs: int, planes: int, depth: int, *, stride: int) -> nn.Sequential:
+def _stage(block: "Block", inputs: int, planes: int, depth: int, *, stride: int) -> nn.Sequential:
     outputs = planes * block.expansion
     shortcut = None
     if stride != 1 or inputs != outputs:
@@ -49,11 +59,11 @@ def _stage(block: Block, inputs: int, planes: int, depth: int, *, stride: int) -
 
 def build_trunk(architecture: Architecture) -> Trunk:
     """The trunk that `architecture` names."""
-    block, depths = BLOCKS[architecture.trunk]
+    block, depths = blocks_of(architecture.trunk)
     return Trunk(block, depths, architecture.trunk_width, stem_relu=architecture.stem_relu)
 
 
 def part_size(architecture: Architecture) -> int:
     """Channels of the trunk's last map, hence entries of one part code: 2048 for the published network."""
-    block, _ = BLOCKS[architecture.trunk]
+    block, _ = blocks_of(architecture.trunk)
     return 8 * architecture.trunk_width * block.expansion

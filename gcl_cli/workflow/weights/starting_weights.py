@@ -7,7 +7,6 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor
-from torchvision.models import ResNet18_Weights, ResNet50_Weights
 
 from gcl_cli import console
 from gcl_cli.artifacts.files import sha256
@@ -215,6 +214,8 @@ def _imagenet(architecture: Architecture, name: str) -> dict[str, Tensor]:
         raise GclError(
             "There are no ImageNet weights for a trunk of another width than 64.", "Use --init none, or preset small."
         )
+    from torchvision.models import ResNet18_Weights, ResNet50_Weights
+
     published = {"resnet50": ResNet50_Weights, "resnet18": ResNet18_Weights}[architecture.trunk]
     if IMAGENET[name] not in published.__members__:
         raise GclError(f"torchvision has no {IMAGENET[name]} weights of {architecture.trunk}.", "Use --init imagenet.")
