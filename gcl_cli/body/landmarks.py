@@ -20,7 +20,9 @@ Columns = TypeVar("Columns", bound="DataclassInstance")
 
 NETWORK_FILE = Path(__file__).parent / "assets" / "pose_landmark_crop.tflite"
 INPUT_SIZE = 256  # the side of the square that a region becomes
-INPUT_COLUMNS = slice(80, 176)  # of it, what the network is given: a crop fills less, and black is beside it
+# Of the square, what the network is given: beside it is black. A crop 20 pixels wide and its resampling fill it, any
+# wider one less.
+INPUT_COLUMNS = slice(80, 176)
 LANDMARKS = 33  # the network's further six are auxiliary points for tracking
 MASK_SIZE = 64
 HEATMAP_COLUMNS = slice(20, 44)  # of 64: the crop and a little more, at every enlargement

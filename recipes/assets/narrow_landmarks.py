@@ -14,6 +14,8 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
+from gcl_cli.body.landmarks import INPUT_COLUMNS
+
 FILE_MARK = b"TFL3"
 TENSOR_TYPES = {np.dtype(np.float32): 0, np.dtype(np.int32): 2}
 ACROSS = 2  # the axis of columns in [1, rows, columns, channels]
@@ -39,15 +41,15 @@ class Widening(NamedTuple):
 
 # A kernel that reaches over the edge of a stretch makes a column wrong, one that reaches the crop makes it another than
 # black's: stretches are as narrow as they can be with the two apart. Tensors go by their numbers in the file.
-GIVEN = Columns(80, 176)  # of the input's 256: a crop 20 pixels wide and its resampling fill it, any other less
+GIVEN = Columns(INPUT_COLUMNS.start, INPUT_COLUMNS.stop)  # 80 to 176 of 256: input, and mask
 COMPUTED = Columns(64, 192)
 WIDENINGS = {
     212: Widening(Columns(17, 47), Columns(12, 52)),  # [1, 64, 64, 24], after two strides
     219: Widening(Columns(14, 50), Columns(0, 64)),  # [1, 64, 64, 48], which heatmaps and mask are made from
     222: Widening(Columns(8, 25), Columns(0, 32)),  # [1, 32, 32, 32], after three strides
 }
-MASK_BEGINS, MASK_STRETCH = 280, Columns(16, 48)  # of 64: the first tensor that only the mask is made from
-MASK_GIVEN = Columns(80, 176)  # of 256: of 64 to 192, what is right (from 78 to 178) and may show the crop
+MASK_BEGINS, MASK_STRETCH = 280, Columns(16, 48)  # of 64: the first tensor that only the mask is made from; its
+# stretch becomes 64 to 192 of the mask's 256 columns, which are right from 78 to 178
 
 
 class Graph:
@@ -108,7 +110,7 @@ class Graph:
 
 
 def narrowed(file: bytes) -> bytes:
-    """A network's file for inputs [1, 256, 96, 3], `GIVEN`, and masks [1, 256, 96, 1], `MASK_GIVEN`; else as it is."""
+    """The file of a network for inputs [1, 256, 96, 3] and masks [1, 256, 96, 1], the columns `GIVEN` of both."""
     return _Narrowing(Graph(file), _features_of_black(file)).file()
 
 
@@ -148,7 +150,7 @@ class _Narrowing:
         for operator in rest:
             self._take(operator)
         mask = next(tensor for tensor in record.outputs.tolist() if tensor in self._stretch)
-        given = self._cut(mask, MASK_GIVEN)
+        given = self._cut(mask, GIVEN)
         record.tensors[given].name, record.tensors[mask].name = record.tensors[mask].name, b"narrowed/mask"
         record.outputs = np.array([given if tensor == mask else tensor for tensor in record.outputs], np.int32)
         record.operators = self._operators
