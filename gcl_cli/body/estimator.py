@@ -18,7 +18,7 @@ BETAS = 10
 SKINNED_TOGETHER = 16  # bodies: about 1 MB each while they are blended
 # From the rest pose, arms half lowered and legs apart, to standing: degrees about the viewing axis.
 ARM_LOWERING, LEG_CLOSING = 32.0, 9.0
-DOUBTFUL_HEADING = 0.95  # the length of a heading below which the mirrored picture is looked at, too
+DOUBTFUL_HEADING = 0.8  # the length of a heading below which the mirrored picture is looked at, too
 STANDING_HEIGHT, STANDING_WIDTH = 0.92, 0.96  # the share of the crop that a standing body fills at most
 
 

@@ -1,9 +1,9 @@
 """Keypoints of a body, in metres and in the picture, read from all that the landmark network says of a picture.
 
-Landmarks alone mistake legs for each other, lose what is hidden and do not know how deep it lies. A small perceptron
-reads them together with how sure their heatmaps are and with the outline of the person, and says where the keypoints
-are: what is hidden comes where it usually is when people stand and walk. It learnt from `gcl synth`'s people alone:
-`recipes/assets/build_keypoints.py`.
+Landmarks alone mistake legs for each other, lose what is hidden and do not know how deep it lies. Small perceptrons
+read them together with how sure their heatmaps are and with the outline of the person, and say where the keypoints
+are: what is hidden comes where it usually is when people stand and walk. They learnt from `gcl synth`'s people alone,
+each from others, and the middle of what they say is nearer than either: `recipes/assets/build_keypoints.py`.
 """
 
 from collections.abc import Mapping
@@ -53,7 +53,7 @@ class Reading:
 
 
 class Answer(NamedTuple):
-    """What the perceptron says of N people, in its own units."""
+    """What a perceptron says of N people, in its own units."""
 
     keypoints: np.ndarray  # [N, 21, 3], READ_METRES
     places: np.ndarray  # [N, 21, 2] in the region about the middle of the trunk, SPREAD_PLACES
@@ -85,11 +85,18 @@ def read_keypoints(landmarks: Landmarks) -> Reading:
 
 
 def answer(weights: Weights, numbers: np.ndarray) -> Answer:
-    """The perceptron's answer to its inputs [N, I], in double precision: how many are read at once leaves no trace."""
-    x = (numbers - weights["mean"]) / weights["spread"]
+    """The middle of what R perceptrons, whose weights are [R, ...], answer to inputs [N, I].
+
+    In double precision: how many are read at once leaves no trace.
+    """
+    x = (numbers - weights["mean"][:, None]) / weights["spread"][:, None]  # [R, N, I]
     for layer in HIDDEN_LAYERS:
-        x = np.maximum(x @ weights[f"{layer}.weight"].T + weights[f"{layer}.bias"], 0)
-    return Answer.of(x @ weights["last.weight"].T + weights["last.bias"])
+        x = np.maximum(_linear(weights, layer, x), 0)
+    return Answer.of(_linear(weights, "last", x).mean(axis=0))
+
+
+def _linear(weights: Weights, layer: str, x: np.ndarray) -> np.ndarray:
+    return x @ weights[f"{layer}.weight"].swapaxes(1, 2) + weights[f"{layer}.bias"][:, None]
 
 
 def trunk_middle(landmarks: Landmarks) -> np.ndarray:

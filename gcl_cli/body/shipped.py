@@ -8,7 +8,7 @@ from gcl_cli.errors import GclError
 
 DIGESTS = {  # sha256; `bash recipes/assets.sh` makes the files anew, and prints theirs
     "body.safetensors": "9b5d4b033ffbe1c2c76ffc62d288071bd345eef8f181361425d23a084a3017bd",
-    "keypoints.safetensors": "24ac9f759f3d95245d4eee0965810d26ec9c7d1f0b663e9027f0c2d0ffa3143d",
+    "keypoints.safetensors": "4b31d5bef3f09b2302aee57e2331fa35687be5d5c219afa8cba995c4d3fb035c",
     "pose_landmark_crop.tflite": "591eb74131ab01314b41d3bd87fb9cc9b1adc2fbd4f053178e32e1145ca17eaf",
 }
 

@@ -11,7 +11,7 @@ import numpy as np
 from gcl_cli.body.landmarks import LANDMARK_PARTNERS, Landmarks
 from gcl_cli.body.lifting import FITTED_LANDMARKS, LANDMARK_OF_KEYPOINT, SMALLEST_SCALE, weak_perspective
 
-SEEN_SHARE = 0.4  # of the way from a keypoint that was read to the landmark that is seen
+SEEN_SHARE = 0.2  # of the way from a keypoint that was read to the landmark that is seen
 PICTURED_SHARE = 0.7  # of the way from where a keypoint was read in metres to where it was read in the picture
 ARM, LEG, BODY = ("elbow", "wrist"), ("knee", "ankle", "heel", "big_toe"), ("shoulder", "hip")
 # Landmarks that go with a limb: all from the elbow and from the knee on, and the whole body for the trunk.

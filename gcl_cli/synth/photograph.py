@@ -1,5 +1,6 @@
 """One crop: a person before a scene, a shadow, sometimes something in the way, through one camera."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,12 +9,15 @@ from PIL import Image
 from gcl_cli.synth.cameras import Camera, develop
 from gcl_cli.synth.figures import Figure
 from gcl_cli.synth.framing import CANVAS, Framing, frame_person, weak_perspective
+from gcl_cli.synth.identities import Identity
 from gcl_cli.synth.obstacles import put_obstacle
 from gcl_cli.synth.posing import PosedFigure, strike
 from gcl_cli.synth.scenes import background, scene
 from gcl_cli.synth.shading import shade
 from gcl_cli.synth.template import load_template
-from gcl_cli.synth.walking import BUSY, pose
+from gcl_cli.synth.walking import pose
+
+Moment = Callable[[np.random.Generator, Identity], np.ndarray]  # the pose [22, 3] of a person, as `walking.pose` has it
 
 _OBSTRUCTED = 0.10  # probability of something in the foreground
 
@@ -32,14 +36,14 @@ class Photograph:
 
 def photograph(
     random: np.random.Generator, figure: Figure, taken_by: Camera,
-    *, yaw: float, seed: int, passer_by: Figure | None, busy: float = BUSY,
+    *, yaw: float, seed: int, passer_by: Figure | None, moment: Moment = pose,
 ) -> Photograph:  # fmt: skip
     """Photograph a person who is turned by `yaw` radians; `passer_by` is somebody else, partly in view.
 
-    `seed` names the set, whose scenes are shared by its cameras; `busy` is the probability that hands do something.
+    `seed` names the set, whose scenes are shared by its cameras; `moment` says how the person stands or walks.
     """
     pitch = float(np.clip(taken_by.pitch + random.normal(0, 0.03), 0, 0.6))
-    posed = strike(figure, pose(random, figure.look, busy=busy), yaw=yaw, pitch=pitch)
+    posed = strike(figure, moment(random, figure.look), yaw=yaw, pitch=pitch)
     framing = frame_person(random, posed, taken_by)
     light = _ambience(random, taken_by, seed)
     light *= 1 - _shadow(posed, framing, taken_by)[..., None]

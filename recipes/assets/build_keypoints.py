@@ -1,8 +1,9 @@
-"""Teach `gcl mesh` to read keypoints: the perceptron of `gcl_cli.body.keypoints`, on `gcl synth`'s people alone.
+"""Teach `gcl mesh` to read keypoints: the perceptrons of `gcl_cli.body.keypoints`, on `gcl synth`'s people alone.
 
-People in all garments are drawn turned all the way round; what the landmark network says of each picture and of its
-mirror image is read, and the perceptron learns where the keypoints of the body are that was drawn. No photograph is
-looked at. Some forty minutes on two cores.
+People in all garments are drawn turned all the way round. What the landmark network says of each picture and of its
+mirror image is read, and two perceptrons learn, each from people of its own, where the keypoints of the body are that
+was drawn. To the second, some people are shown in poses that no set has: who knows only how `gcl synth`'s people walk
+knows photographed ones less well. No photograph is looked at. About an hour on two cores.
 
     python recipes/assets/build_keypoints.py
 """
@@ -39,14 +40,20 @@ from gcl_cli.body.landmarks import LandmarkRunner, Landmarks, find_landmarks
 from gcl_cli.body.lifting import KEYPOINT_PARTNERS, LANDMARK_OF_KEYPOINT, MIRROR, fitted_keypoints
 from gcl_cli.body.model import load_body
 from gcl_cli.body.pose import MEAN_SHAPE
+from gcl_cli.body.rotations import from_rotation_vector, to_rotation_vector
+from gcl_cli.synth import walking
 from gcl_cli.synth.cameras import camera
 from gcl_cli.synth.chance import stream
 from gcl_cli.synth.figures import Figure, dress
-from gcl_cli.synth.identities import identity
+from gcl_cli.synth.identities import Identity, identity
 from gcl_cli.synth.photograph import photograph
 
 PICTURES, CAMERAS, SHIFTS = 4, 60, (0.4, 1.0)  # of each person; of the set; how much its cameras differ
 BUSY = 0.4  # probability that hands do something: more often than in a set, so that the perceptron knows it
+LOOSENED = {  # how much further bones turn: deviation about each axis, radians
+    "pelvis": 0.07, "spine": 0.04, "neck": 0.12, "head": 0.15, "clav": 0.03, "uarm": 0.3, "farm": 0.35, "hand": 0.2,
+    "thigh": 0.15, "shin": 0.2, "foot": 0.1,
+}  # fmt: skip
 PASSERS_BY, PASSED_BY = 6, 0.08  # people of each group, and the probability that one is partly in view
 GROUP = 125  # people
 WHOLE, NARROW = slice(0, 64), slice(8, 56)  # columns: every second picture is seen at 128x48, as some sets cut theirs
@@ -66,26 +73,37 @@ class Samples:
 
 
 def main() -> None:
-    """Write the perceptron's weights."""
+    """Write the perceptrons' weights."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--groups", type=int, default=60, help="of 125 people")
+    parser.add_argument("--groups", type=int, default=60, help="of 125 people, for each perceptron")
+    parser.add_argument("--loose", type=int, default=15, help="further ones for the second, in poses that no set has")
     parser.add_argument("--processes", type=int, default=2, help="that draw people")
     parser.add_argument("--seed", type=int, default=911)
     parser.add_argument("--out", type=Path, default=READER)
     given = parser.parse_args()
     with ProcessPoolExecutor(given.processes, mp_context=get_context("spawn")) as pool:
-        groups = list(pool.map(partial(draw_people, given.seed), range(given.groups)))
-    write(learn(joined(groups)), given.out, groups=given.groups, seed=given.seed)
+        drawn = [
+            list(pool.map(partial(draw_people, given.seed), *zip(*groups, strict=True)))
+            for groups in shown(given.groups, given.loose)
+        ]
+    readers = [learn(joined(groups)) for groups in drawn]
+    write(readers, given.out, groups=given.groups, loose=given.loose, seed=given.seed)
 
 
-def write(weights: dict[str, np.ndarray], file: Path, **made_from: int) -> None:
-    """Store weights in half precision."""
-    small = {name: np.ascontiguousarray(values, np.float16) for name, values in weights.items()}
-    save_file(small, file, {name: str(value) for name, value in made_from.items()})
+def shown(groups: int, loose: int) -> tuple[list[tuple[int, bool]], list[tuple[int, bool]]]:
+    """The groups that each perceptron learns from: their number, and whether they are `loosened`."""
+    second = groups + loose
+    return [(n, False) for n in range(groups)], [(second + n, n >= groups) for n in range(second)]
 
 
-def draw_people(seed: int, group: int) -> Samples:
-    """The pictures of a group of people, each followed by its mirror image."""
+def write(readers: list[dict[str, np.ndarray]], file: Path, **made_from: int) -> None:
+    """Store the weights of R perceptrons, [R, ...] of each, in half precision."""
+    together = {name: np.stack([weights[name] for weights in readers]).astype(np.float16) for name in readers[0]}
+    save_file(together, file, {name: str(value) for name, value in made_from.items()})
+
+
+def draw_people(seed: int, group: int, loose: bool) -> Samples:
+    """The pictures of a group of people, each followed by its mirror image; `loose` ones are `loosened`."""
     network, parts = LandmarkRunner(), []
     first = group * GROUP
     passers_by = [dress(identity(seed, 20_000 + number)) for number in range(PASSERS_BY)]
@@ -93,7 +111,7 @@ def draw_people(seed: int, group: int) -> Samples:
         figure = dress(identity(seed, person + 1))
         for number in range(PICTURES):
             random = stream(seed, "bodies", person, number)
-            picture, seen_by, pose, yaw = _taken(random, figure, passers_by, seed)
+            picture, seen_by, pose, yaw = _taken(random, figure, passers_by, seed, loose=loose)
             narrow = bool(random.random() < 0.5)
             body = posed_keypoints(pose, figure.betas[:, :10])
             keypoints, points = as_tall_as_the_mean(body, figure.betas[:, :10]), in_crop(body, seen_by)
@@ -112,17 +130,29 @@ def draw_people(seed: int, group: int) -> Samples:
 
 
 def _taken(
-    random: np.random.Generator, figure: Figure, passers_by: list[Figure], seed: int
+    random: np.random.Generator, figure: Figure, passers_by: list[Figure], seed: int, *, loose: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     """A picture [128, 64, 3], its camera [1, 3], the pose [1, 22, 3] in it, and the yaw in radians."""
     taken_by = camera(seed, int(random.integers(1, CAMERAS)), shift=float(random.uniform(*SHIFTS)))
     yaw = float(random.uniform(0, 2 * np.pi))
     other = passers_by[int(random.integers(PASSERS_BY))] if random.random() < PASSED_BY else None
-    taken = photograph(random, figure, taken_by, yaw=yaw, seed=seed, passer_by=other, busy=BUSY)
+    moment = loosened if loose else partial(walking.pose, busy=BUSY)
+    taken = photograph(random, figure, taken_by, yaw=yaw, seed=seed, passer_by=other, moment=moment)
     file = io.BytesIO()
     taken.picture.save(file, "JPEG", quality=taken_by.quality)
     file.seek(0)
     return np.asarray(Image.open(file).convert("RGB")), taken.camera[None], taken.pose[None], yaw
+
+
+def loosened(random: np.random.Generator, look: Identity) -> np.ndarray:
+    """A pose [22, 3] with busy hands and every bone turned a little further, anyhow: knees bend, they never stretch."""
+    bones = load_body().bone_names
+    spread = np.array([LOOSENED[name.rstrip("LR0123456789")] for name in bones])
+    further = random.normal(0, spread[:, None], (len(bones), 3))
+    shins = [bones.index(f"shin{side}") for side in "LR"]
+    further[shins, 0] = np.abs(further[shins, 0])
+    held = walking.pose(random, look, busy=BUSY)
+    return to_rotation_vector(from_rotation_vector(held) @ from_rotation_vector(further.astype(np.float32)))
 
 
 def posed_keypoints(pose: np.ndarray, betas: np.ndarray) -> np.ndarray:
@@ -160,7 +190,7 @@ def truth(samples: Samples) -> Answer:
 
 
 def learn(samples: Samples) -> dict[str, np.ndarray]:
-    """The perceptron's weights, by the names that `gcl_cli.body.keypoints` reads; from samples and their mirror."""
+    """A perceptron's weights, by the names that `gcl_cli.body.keypoints` reads; from samples and their mirror."""
     torch.manual_seed(0)
     numbers = np.concatenate(evidence(samples.landmarks)).astype(np.float32)
     mean, spread = (half_precision(v) for v in (numbers.mean(axis=0), numbers.std(axis=0) + 1e-2))

@@ -27,6 +27,11 @@ from gcl_cli.body.keypoints import (
 )
 from gcl_cli.body.landmarks import LANDMARK_PARTNERS, Landmarks, heatmap_traces, rows_of, with_rows
 from gcl_cli.body.lifting import FITTED_LANDMARKS, KEYPOINT_PARTNERS, MIRROR
+from gcl_cli.body.model import load_body
+from gcl_cli.body.rotations import from_rotation_vector, to_rotation_vector
+from gcl_cli.synth import walking
+from gcl_cli.synth.chance import stream
+from gcl_cli.synth.identities import identity
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "assets" / "build_keypoints.py"
 
@@ -121,16 +126,23 @@ def test_people_together_equal_people_one_by_one() -> None:
         np.testing.assert_allclose(read_keypoints(one).keypoints[0], together.keypoints[row], atol=1e-5)
 
 
-def test_perceptron_equals_plain_loops() -> None:
-    weights = load_reader()
-    numbers = evidence(some_landmarks(1))[0]
-    x = (numbers[0] - weights["mean"]) / weights["spread"]
+def plain_perceptron(weights: dict[str, np.ndarray], x: np.ndarray) -> list[float]:
+    """The outputs [107] of one perceptron for one person's inputs [624], unit by unit."""
+    x = (x - weights["mean"]) / weights["spread"]
     for layer in ("first", "second", "third"):
         x = [
             max(float(row @ x) + b, 0)
             for row, b in zip(weights[f"{layer}.weight"], weights[f"{layer}.bias"], strict=True)
         ]
-    outputs = [float(row @ x) + b for row, b in zip(weights["last.weight"], weights["last.bias"], strict=True)]
+    return [float(row @ x) + b for row, b in zip(weights["last.weight"], weights["last.bias"], strict=True)]
+
+
+def test_answer_is_the_mean_of_plain_loops_over_the_perceptrons() -> None:
+    weights = load_reader()
+    numbers = evidence(some_landmarks(1))[0]
+    readers = [{name: values[reader] for name, values in weights.items()} for reader in range(len(weights["mean"]))]
+    assert len(readers) == 2
+    outputs = np.mean([plain_perceptron(reader, numbers[0]) for reader in readers], axis=0)
     read = answer(weights, numbers)
     np.testing.assert_allclose(read.keypoints[0].ravel(), outputs[:63], atol=1e-3)
     np.testing.assert_allclose(read.places[0].ravel(), outputs[63:105], atol=1e-3)
@@ -170,7 +182,7 @@ def test_recipe_learns_a_rule_and_its_mirror_image(recipe: dict[str, Any]) -> No
         return recipe["Samples"](landmarks, keypoints, landmarks.points[:, FITTED_LANDMARKS] + 3, np.zeros(count))
 
     learnt, fresh = samples(5, 1500), samples(6, 100)
-    weights = recipe["learn"](learnt)
+    weights = {name: values[None] for name, values in recipe["learn"](learnt).items()}
     plain, mirrored = (answer(weights, numbers) for numbers in evidence(fresh.landmarks))
     read, goal = (plain.numbers() + mirrored.mirrored().numbers()) / 2, recipe["truth"](fresh).numbers()
     for columns in (slice(0, 63), slice(63, 105)):
@@ -178,12 +190,40 @@ def test_recipe_learns_a_rule_and_its_mirror_image(recipe: dict[str, Any]) -> No
         assert np.abs(read - goal)[:, columns].mean() < 0.6 * spread
 
 
+def test_perceptrons_learn_from_people_of_their_own_and_the_second_from_loosened_ones_too(
+    recipe: dict[str, Any],
+) -> None:
+    first, second = recipe["shown"](groups=3, loose=2)
+    assert first == [(0, False), (1, False), (2, False)]
+    assert second == [(5, False), (6, False), (7, False), (8, True), (9, True)]
+
+
+def test_loosened_people_stand_as_nobody_in_a_set_does_and_never_stretch_a_knee(recipe: dict[str, Any]) -> None:
+    """Beside the same moments of people in a set: every bone is turned as far as it should be, and shins only back."""
+    bones, look = load_body().bone_names, identity(3, 1)
+    held, loose = [], []
+    for number in range(200):
+        random, again = stream(3, "loose", number), stream(3, "loose", number)
+        loose.append(recipe["loosened"](random, look))
+        again.normal(size=(len(bones), 3))  # what turns them further is drawn first
+        held.append(walking.pose(again, look, busy=recipe["BUSY"]))
+    further = to_rotation_vector(
+        from_rotation_vector(np.stack(held)).swapaxes(-1, -2) @ from_rotation_vector(np.stack(loose))
+    )
+    for bone, name in enumerate(bones):
+        expected = recipe["LOOSENED"][name.rstrip("LR0123456789")]
+        assert further[:, bone].std(axis=0)[1:] == pytest.approx(expected, rel=0.25), name
+    for side in "LR":
+        bent = further[:, bones.index(f"shin{side}"), 0]
+        assert bent.min() >= -1e-4 and bent.max() > 0.3
+
+
 @pytest.mark.slow
 def test_recipe_draws_what_it_learns_from_again_and_the_shipped_reader_knows_it(recipe: dict[str, Any]) -> None:
     """A first group of the people that the shipped reader learnt from: drawn anew, its keypoints are read well."""
     with safe_open(READER, framework="numpy") as file:
         made = file.metadata()
-    samples = recipe["draw_people"](int(made["seed"]), 0)
+    samples = recipe["draw_people"](int(made["seed"]), 0, loose=False)
     read = read_keypoints(samples.landmarks)
     assert 1000 * np.linalg.norm(read.keypoints - samples.keypoints, axis=-1).mean() < 75
     assert np.linalg.norm(read.points - samples.points, axis=-1).mean() < 3.2
@@ -194,8 +234,9 @@ def test_recipe_draws_what_it_learns_from_again_and_the_shipped_reader_knows_it(
 def test_a_smaller_reader_made_by_the_recipe_comes_near(recipe: dict[str, Any], tmp_path: Path) -> None:
     """The whole recipe on few people: what it writes is read, and knows people whom neither reader ever saw."""
     file = tmp_path / "keypoints.safetensors"
-    subprocess.run([sys.executable, str(RECIPE), "--groups", "4", "--out", str(file)], check=True)
-    others = recipe["draw_people"](12, 0)
+    sizes = ["--groups", "4", "--loose", "1"]
+    subprocess.run([sys.executable, str(RECIPE), *sizes, "--out", str(file)], check=True)
+    others = recipe["draw_people"](12, 0, loose=False)
     plain, _ = evidence(others.landmarks)
     made = {name: values.astype(np.float64) for name, values in load_file(file).items()}
     small, shipped = (
