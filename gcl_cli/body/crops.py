@@ -19,7 +19,7 @@ def centred_region(height: int, width: int, enlargement: float) -> np.ndarray:
 
 
 def cut(picture: np.ndarray, region: np.ndarray, size: int, kept: slice = slice(None)) -> np.ndarray:
-    """Resample a region of a picture to `size` x `size`, of which the columns `kept` are made; beside it is black.
+    """Resample a region of a picture to `size` x `size`, the columns `kept` of that; outside the picture is black.
 
     picture: [h, w, 3] uint8; region: [4] (left, top, width, height). Returns [size, kept, 3] float32 in [0, 1].
     Bicubic, widened when it shrinks; an upright region makes it separable: two small matrix products.

@@ -108,8 +108,7 @@ def _read_graph() -> tuple[Any, list[Operator], dict[int, np.ndarray]]:
     """The file's graph, its operators in order, and its constants by tensor number (half precision widened)."""
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(whole(NETWORK_FILE).read_bytes(), 0))
     graph = model.subgraphs[0]
-    names = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
-    kinds = [names[max(code.builtinCode, code.deprecatedBuiltinCode)] for code in model.operatorCodes]
+    kinds = operator_kinds(model)
     constants = {}
     for index, tensor in enumerate(graph.tensors):
         content = model.buffers[tensor.buffer].data
@@ -123,6 +122,12 @@ def _read_graph() -> tuple[Any, list[Operator], dict[int, np.ndarray]]:
         else:
             operators.append(Operator(kind, inputs, output, entry.builtinOptions))
     return graph, operators, constants
+
+
+def operator_kinds(model: Any) -> list[str]:
+    """What each operator code of a file stands for, by the format's own names: CONV_2D."""
+    names = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
+    return [names[max(code.builtinCode, code.deprecatedBuiltinCode)] for code in model.operatorCodes]
 
 
 def _oriented(kind: str, constant: np.ndarray) -> Tensor:

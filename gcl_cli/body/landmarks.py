@@ -33,7 +33,7 @@ LANDMARK_PARTNERS = np.array([0, 4, 5, 6, 1, 2, 3, *np.arange(7, 33).reshape(-1,
 # A larger region finds more people and places their landmarks less well: it is only a second and third try.
 ENLARGEMENTS = (1.15, 1.4, 1.55)
 GOOD_SCORE = 0.8  # no further try from here
-CHUNK = 32  # pictures in memory at a time: about 2 MB each
+CHUNK = 32  # pictures in memory at a time: about 1.5 MB each
 
 
 class NetworkOutput(NamedTuple):

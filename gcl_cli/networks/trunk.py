@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 
     Block = type[BasicBlock] | type[Bottleneck]
 
-
 Depths = tuple[int, int, int, int]
 
 

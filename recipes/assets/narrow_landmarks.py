@@ -14,6 +14,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
+from gcl_cli.body.landmark_network import operator_kinds
 from gcl_cli.body.landmarks import INPUT_COLUMNS
 
 FILE_MARK = b"TFL3"
@@ -21,34 +22,23 @@ TENSOR_TYPES = {np.dtype(np.float32): 0, np.dtype(np.int32): 2}
 ACROSS = 2  # the axis of columns in [1, rows, columns, channels]
 
 
-class Columns(NamedTuple):
-    """A stretch of a map's columns: from `first` to before `end`."""
-
-    first: int
-    end: int
-
-    @property
-    def count(self) -> int:
-        return self.end - self.first
-
-
 class Widening(NamedTuple):
-    """The stretch of a map that is right, and the stretch that goes on: what lies between the two is black's."""
+    """The columns of a map that are right, and those that go on: what lies between the two is black's."""
 
-    right: Columns
-    wanted: Columns
+    right: range
+    wanted: range
 
 
 # A kernel that reaches over the edge of a stretch makes a column wrong, one that reaches the crop makes it another than
 # black's: stretches are as narrow as they can be with the two apart. Tensors go by their numbers in the file.
-GIVEN = Columns(INPUT_COLUMNS.start, INPUT_COLUMNS.stop)  # 80 to 176 of 256: input, and mask
-COMPUTED = Columns(64, 192)
+GIVEN = range(INPUT_COLUMNS.start, INPUT_COLUMNS.stop)  # 80 to 176 of 256: input, and mask
+COMPUTED = range(64, 192)
 WIDENINGS = {
-    212: Widening(Columns(17, 47), Columns(12, 52)),  # [1, 64, 64, 24], after two strides
-    219: Widening(Columns(14, 50), Columns(0, 64)),  # [1, 64, 64, 48], which heatmaps and mask are made from
-    222: Widening(Columns(8, 25), Columns(0, 32)),  # [1, 32, 32, 32], after three strides
+    212: Widening(range(17, 47), range(12, 52)),  # [1, 64, 64, 24], after two strides
+    219: Widening(range(14, 50), range(0, 64)),  # [1, 64, 64, 48], which heatmaps and mask are made from
+    222: Widening(range(8, 25), range(0, 32)),  # [1, 32, 32, 32], after three strides
 }
-MASK_BEGINS, MASK_STRETCH = 280, Columns(16, 48)  # of 64: the first tensor that only the mask is made from; its
+MASK_BEGINS, MASK_STRETCH = 280, range(16, 48)  # of 64: the first tensor that only the mask is made from; its
 # stretch becomes 64 to 192 of the mask's 256 columns, which are right from 78 to 178
 
 
@@ -58,8 +48,7 @@ class Graph:
     def __init__(self, file: bytes) -> None:
         self._model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(file, 0))
         self.record = self._model.subgraphs[0]
-        names = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
-        self._kinds = [names[max(code.builtinCode, code.deprecatedBuiltinCode)] for code in self._model.operatorCodes]
+        self._kinds = operator_kinds(self._model)
 
     def file(self) -> bytes:
         """The graph as a file."""
@@ -123,8 +112,7 @@ def _features_of_black(file: bytes) -> dict[int, np.ndarray]:
     entry = network.get_input_details()[0]
     network.set_tensor(entry["index"], np.zeros(entry["shape"], np.float32))
     network.invoke()
-    found = [network.get_tensor(output["index"]) for output in network.get_output_details()]
-    return {tensor: next(map_ for map_ in found if list(map_.shape) == graph.shape(tensor)) for tensor in WIDENINGS}
+    return {tensor: network.get_tensor(tensor) for tensor in WIDENINGS}  # outputs keep the file's numbers
 
 
 class _Narrowing:
@@ -138,7 +126,7 @@ class _Narrowing:
             for index, tensor in enumerate(tensors)
             if tensor.shape is not None and len(tensor.shape) == 4
         }
-        self._stretch: dict[int, Columns] = {}  # of maps that are not whole
+        self._stretch: dict[int, range] = {}  # of maps that are not whole
         self._instead: dict[int, int] = {}  # what is read in a tensor's place
         self._operators: list[Any] = []
 
@@ -160,12 +148,12 @@ class _Narrowing:
         """The first operator puts a black border around the picture; around less of it, it puts more."""
         source, output = int(operator.inputs[0]), int(operator.outputs[0])
         border = (self._width[output] - self._width[source]) // 2
-        beside = border + GIVEN.first - COMPUTED.first, border + COMPUTED.end - GIVEN.end
+        beside = border + GIVEN.start - COMPUTED.start, border + COMPUTED.stop - GIVEN.stop
         margins = self._graph.constant(np.array([[0, 0], [border, border], beside, [0, 0]], np.int32))
         operator.inputs = np.array([source, margins], np.int32)
         self._width[output] = self._width[source]  # columns are counted without the border
-        self._set_columns(source, GIVEN.count)
-        self._set_columns(output, COMPUTED.count + 2 * border)
+        self._set_columns(source, len(GIVEN))
+        self._set_columns(output, len(COMPUTED) + 2 * border)
         self._stretch[output] = COMPUTED
         self._operators.append(operator)
 
@@ -175,53 +163,54 @@ class _Narrowing:
         inputs = operator.inputs.tolist()
         maps = inputs[: 2 if kind == "ADD" else 1]
         read = [self._columns(tensor) for tensor in maps]
-        common = Columns(max(columns.first for columns in read), min(columns.end for columns in read))
+        common = range(max(columns.start for columns in read), min(columns.stop for columns in read))
         if output == MASK_BEGINS:
             common = MASK_STRETCH
         operator.inputs = np.array([*(self._cut(tensor, common) for tensor in maps), *inputs[len(maps) :]], np.int32)
         whole = self._width.get(maps[0], 0)
-        if common != Columns(0, whole):
+        if common != range(0, whole):
             self._narrow(operator, kind, common, whole)
         self._operators.append(operator)
         if output in WIDENINGS:
             self._widen(output, *WIDENINGS[output])
 
-    def _narrow(self, operator: Any, kind: str, read: Columns, whole: int) -> None:
+    def _narrow(self, operator: Any, kind: str, read: range, whole: int) -> None:
         """Make the output as wide as follows from the columns that are read, of a map `whole` columns wide."""
         output = int(operator.outputs[0])
         if kind == "PAD":
             made, border = read, self._width[output] - whole
             self._width[output] = whole  # columns are counted without the border
         else:
-            made, border = Columns(*(edge * self._width[output] // whole for edge in read)), 0
+            edges = (edge * self._width[output] // whole for edge in (read.start, read.stop))
+            made, border = range(*edges), 0
         self._stretch[output] = made
-        self._set_columns(output, made.count + border)
+        self._set_columns(output, len(made) + border)
         if kind == "RESIZE_BILINEAR":
             size = self._graph.constant(np.array(self._graph.shape(output)[1:3], np.int32))
             operator.inputs = np.array([operator.inputs[0], size], np.int32)
 
-    def _widen(self, tensor: int, right: Columns, wanted: Columns) -> None:
+    def _widen(self, tensor: int, right: range, wanted: range) -> None:
         """Put black's columns on both sides of those that are right."""
         black = self._black[tensor]
-        left, beyond = black[:, :, wanted.first : right.first], black[:, :, right.end : wanted.end]
+        left, beyond = black[:, :, wanted.start : right.start], black[:, :, right.stop : wanted.stop]
         parts = [self._graph.constant(left), self._cut(tensor, right), self._graph.constant(beyond)]
         options = schema.ConcatenationOptionsT()
         options.axis = ACROSS
-        self._instead[tensor] = self._append("CONCATENATION", parts, wanted.count, options)
+        self._instead[tensor] = self._append("CONCATENATION", parts, len(wanted), options)
         self._stretch[tensor] = wanted
 
-    def _cut(self, tensor: int, columns: Columns) -> int:
+    def _cut(self, tensor: int, columns: range) -> int:
         """A stretch of a map, by a new operator where it is not all that there is."""
         there, stored = self._columns(tensor), self._instead.get(tensor, tensor)
         if columns == there:
             return stored
-        begin, size = [0, 0, columns.first - there.first, 0], self._graph.shape(stored)
-        size[ACROSS] = columns.count
+        begin, size = [0, 0, columns.start - there.start, 0], self._graph.shape(stored)
+        size[ACROSS] = len(columns)
         bounds = [self._graph.constant(np.array(values, np.int32)) for values in (begin, size)]
-        return self._append("SLICE", [stored, *bounds], columns.count, schema.SliceOptionsT())
+        return self._append("SLICE", [stored, *bounds], len(columns), schema.SliceOptionsT())
 
-    def _columns(self, tensor: int) -> Columns:
-        return self._stretch.get(tensor, Columns(0, self._width.get(tensor, 0)))
+    def _columns(self, tensor: int) -> range:
+        return self._stretch.get(tensor, range(0, self._width.get(tensor, 0)))
 
     def _set_columns(self, tensor: int, columns: int) -> None:
         shape = self._graph.shape(tensor)

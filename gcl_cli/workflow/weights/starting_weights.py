@@ -214,7 +214,7 @@ def _imagenet(architecture: Architecture, name: str) -> dict[str, Tensor]:
         raise GclError(
             "There are no ImageNet weights for a trunk of another width than 64.", "Use --init none, or preset small."
         )
-    from torchvision.models import ResNet18_Weights, ResNet50_Weights
+    from torchvision.models import ResNet18_Weights, ResNet50_Weights  # seconds to import, for who asks for them
 
     published = {"resnet50": ResNet50_Weights, "resnet18": ResNet18_Weights}[architecture.trunk]
     if IMAGENET[name] not in published.__members__:
