@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -148,3 +149,6 @@ class Event:
     step: int  # steps done in this epoch
     steps: int  # steps this epoch will have
     values: dict[str, float | int | str | None] = field(default_factory=dict)
+
+
+Observer = Callable[[Event], dict[str, Any]]  # at the end of an epoch, with what earlier ones saw: more of its values

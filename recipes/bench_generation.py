@@ -21,9 +21,9 @@ from skimage.metrics import structural_similarity
 from torch import Tensor, nn
 
 from gcl_cli import console
+from gcl_cli.commands.gen_metrics.inception import pool_features
 from gcl_cli.metrics.frechet import frechet_distance
 from gcl_cli.metrics.structural_similarity import dissimilarity, lab_of_srgb, ssim
-from gcl_cli.workflow.weights.inception import pool_features
 
 DIMENSIONS, PICTURES, PAIRS, REPEATS = 2048, 16, 16, 3
 

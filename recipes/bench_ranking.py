@@ -25,9 +25,9 @@ from gcl_cli.artifacts.embedding_files import new_embeddings
 from gcl_cli.config import EvaluateSettings
 from gcl_cli.metrics.kernels import compiled_loops
 from gcl_cli.metrics.ranking import queries_at_once, rank
-from gcl_cli.workflow.evaluating.distances import distances_by_looks
-from gcl_cli.workflow.evaluating.figures import ranked
-from gcl_cli.workflow.evaluating.ranked_lists import Labels
+from gcl_cli.retrieval.distances import distances_by_looks
+from gcl_cli.retrieval.figures import ranked
+from gcl_cli.retrieval.ranked_lists import Labels
 
 MARKET = (3368, 15913, 750, 6)  # queries, gallery pictures, people, cameras
 PICTURES_A_PERSON = 20  # in the large gallery

@@ -23,14 +23,14 @@ sys.path.append(str(Path(__file__).resolve().parent.parent / "tests" / "training
 import step_written_out as plain
 
 from gcl_cli.config import Architecture, GanWarmupSettings, JointSettings
+from gcl_cli.config.presets import PRESETS, settings_for
+from gcl_cli.machine.devices import resolved
 from gcl_cli.networks import IdentityEncoder, initialise
-from gcl_cli.presets import PRESETS, settings_for
 from gcl_cli.records import TrainingSet
-from gcl_cli.training.devices import resolved
 from gcl_cli.training.gan_warmup import GanWarmup, gan_warmup_state
 from gcl_cli.training.joint import Joint, joint_state
 from gcl_cli.training.state import TrainingState
-from gcl_cli.workflow.weights.networks import new_gan, place
+from gcl_cli.weights.networks import new_gan, place
 
 PICTURES, MEMORY_ROWS, PEOPLE = 256, 12_936, 751  # the last two are Market-1501's
 CPU = torch.device("cpu")

@@ -13,12 +13,12 @@ from gcl_cli.artifacts.sheets import write_sheet
 from gcl_cli.body.model import load_body
 from gcl_cli.body.overlay import overlay
 from gcl_cli.datasets.decoding import read_crop
+from gcl_cli.people.data import open_data, training_set
+from gcl_cli.people.views import open_views, require_painted
 from gcl_cli.records import RunOptions
 from gcl_cli.training.generation import generate
 from gcl_cli.training.novel_views import painted_people
-from gcl_cli.workflow.data import open_data, training_set
-from gcl_cli.workflow.rendering.views import open_views, require_painted
-from gcl_cli.workflow.weights.networks import load_encoder, load_gan, read_encoder
+from gcl_cli.weights.networks import load_encoder, load_gan, read_encoder
 
 PEOPLE = 4
 ANGLES = (2, 4, 6)  # indices of 90, 180 and 270 degrees

@@ -5,11 +5,13 @@ import os
 import time
 from pathlib import Path
 
+FOLDERS = (
+    "run", "mesh", "render", "warmup", "gan_warmup", "joint", "cluster", "evaluate", "gen_metrics", "search", "export",
+    "report",
+)  # fmt: skip
 IMPORTED = [
-    "gcl_cli.cli", "gcl_cli.chain.running", "gcl_cli.stages.synth", "gcl_cli.stages.mesh", "gcl_cli.stages.render",
-    "gcl_cli.stages.warmup", "gcl_cli.stages.gan_warmup", "gcl_cli.stages.joint", "gcl_cli.stages.cluster",
-    "gcl_cli.stages.evaluate", "gcl_cli.stages.gen_metrics", "gcl_cli.stages.search", "gcl_cli.stages.views",
-    "gcl_cli.stages.export", "gcl_cli.stages.report", "rich.progress", "rich.table",
+    "gcl_cli.cli", *(f"gcl_cli.commands.{name}.command" for name in FOLDERS), "gcl_cli.commands.synth",
+    "gcl_cli.commands.views", "rich.progress", "rich.table",
 ]  # fmt: skip
 
 

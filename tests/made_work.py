@@ -6,10 +6,10 @@ from typing import Any
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.manifest import Artifact, read_artifact
 from gcl_cli.artifacts.run import CHECKPOINTS, Run
+from gcl_cli.config.presets import settings_for
 from gcl_cli.config.stages import STAGE_SETTINGS
-from gcl_cli.presets import settings_for
+from gcl_cli.people.data import open_data
 from gcl_cli.records import RunOptions
-from gcl_cli.workflow.data import open_data
 
 READS = {  # stage -> the stages whose artifact it reads, each as the config calls it
     "mesh": {}, "render": {"meshes": "mesh"}, "warmup": {}, "gan-warmup": {"encoder": "warmup", "views": "render"},

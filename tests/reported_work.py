@@ -12,13 +12,17 @@ from gcl_cli.artifacts.formats import write_labels
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.manifest import read_artifact
 from gcl_cli.artifacts.run import Run
+from gcl_cli.commands import synth
+from gcl_cli.commands.evaluate import command as evaluate
+from gcl_cli.commands.mesh import command as mesh
+from gcl_cli.commands.render import command as render
+from gcl_cli.commands.report import command as report
 from gcl_cli.config import Architecture
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.networks.initialisation import initialise
+from gcl_cli.people.data import open_data
 from gcl_cli.records import RunOptions
-from gcl_cli.stages import evaluate, mesh, render, report, synth
-from gcl_cli.workflow.data import open_data
-from gcl_cli.workflow.weights.networks import new_gan, save_networks
+from gcl_cli.weights.networks import new_gan, save_networks
 
 SMALL = Architecture(
     trunk="resnet18", trunk_width=16, height=64, width=32, generator_width=4, modulation_width=16,

@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 import gcl_cli
 from gcl_cli import GclError, api
 from gcl_cli.cli import app
-from gcl_cli.stages import cluster as cluster_stage
-from gcl_cli.stages import joint as joint_stage
-from gcl_cli.stages import search as search_stage
+from gcl_cli.commands.cluster import command as cluster_stage
+from gcl_cli.commands.joint import command as joint_stage
+from gcl_cli.commands.search import command as search_stage
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = get_command(app).commands

@@ -1,7 +1,6 @@
 import ast
 import re
 import statistics
-import tomllib
 from pathlib import Path
 
 import departures
@@ -20,6 +19,19 @@ FUNCTIONS = [
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
 ]
 LENGTHS = [node.end_lineno - node.lineno + 1 for _, node in FUNCTIONS]
+
+
+def imported_by(tree: ast.Module) -> set[str]:
+    """The modules of this package that a file imports, wherever in its text."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name if name.replace(".", "/") + ".py" in TREES else node.module for name in names}
+    return found
+
+
+GRAPH = {name.removesuffix(".py").replace("/", "."): imported_by(tree) for name, tree in TREES.items()}
 MATHEMATICS = ("losses", "clustering", "metrics", "networks", "training")
 
 
@@ -29,19 +41,25 @@ def test_the_import_contracts_hold(capfd):
     assert not broken and "Contracts: 3 kept, 0 broken." in said, said
 
 
-def test_the_contracts_are_the_ones_that_were_agreed_on():
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
-    layers, stages, mathematics = contracts
-    assert layers["type"] == "layers" and layers["exhaustive"] and layers["exhaustive_ignores"] == ["__main__"]
-    assert " > ".join(layers["layers"]) == (
-        "api > cli > options > chain > stages > workflow > training | body | synth | datasets | artifacts | console > "
-        "networks | losses | clustering | metrics > records > presets > config > machine_code > errors"
-    )
-    assert (stages["type"], stages["modules"]) == ("independence", ["gcl_cli.stages.*"])
-    assert {module.removeprefix("gcl_cli.") for module in mathematics["source_modules"]} == {*MATHEMATICS, "records"}
-    assert set(mathematics["forbidden_modules"]) == set(
-        ["typer", "rich", "pathlib", "os", "json", "csv", "logging", "PIL", "trimesh", "pyrender", "safetensors"]
-    )
+def test_every_module_of_a_shared_room_serves_at_least_two_commands():
+    lonely = {module: served for module in shared_modules() if len(served := commands_served_by(module)) < 2}
+    assert lonely == {}
+
+
+def shared_modules() -> list[str]:
+    rooms = ("following", "weights", "people", "retrieval", "inventory", "machine")
+    return [name for name in GRAPH if name.split(".")[1] in rooms and not name.endswith("__init__")]
+
+
+def commands_served_by(module: str) -> set[str]:
+    """The commands that import a module, themselves or through others."""
+    found, waiting = set(), [module]
+    while waiting:
+        importers = [name for name, imported in GRAPH.items() if waiting[-1] in imported and name not in found]
+        waiting.pop()
+        found |= set(importers)
+        waiting += [name for name in importers if not name.startswith("gcl_cli.commands.")]
+    return {name.split(".")[2] for name in found if name.startswith("gcl_cli.commands.")}
 
 
 def test_no_function_is_longer_than_40_lines_without_a_reason_in_its_docstring():

@@ -11,15 +11,15 @@ from typer.testing import CliRunner
 
 from gcl_cli import console
 from gcl_cli.cli import app
+from gcl_cli.commands import synth as synth_stage
+from gcl_cli.commands.cluster import command as cluster_stage
+from gcl_cli.commands.evaluate import command as evaluate_stage
+from gcl_cli.commands.joint import command as joint_stage
+from gcl_cli.commands.warmup import command as warmup_stage
 from gcl_cli.config import EvaluateSettings, JointSettings
+from gcl_cli.config.presets import settings_for
 from gcl_cli.errors import GclError
-from gcl_cli.presets import settings_for
 from gcl_cli.records import RunOptions
-from gcl_cli.stages import cluster as cluster_stage
-from gcl_cli.stages import evaluate as evaluate_stage
-from gcl_cli.stages import joint as joint_stage
-from gcl_cli.stages import synth as synth_stage
-from gcl_cli.stages import warmup as warmup_stage
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = (
@@ -86,7 +86,9 @@ def test_help_and_version_import_nothing_heavy():
 @pytest.mark.parametrize("stage", ["mesh", "render", "cluster", "evaluate", "warmup", "gan_warmup", "joint"])
 def test_a_stage_waits_for_torch_alone_before_it_begins(stage):
     slow = ("torchvision", "sklearn", "torch._dynamo", "matplotlib")  # two seconds each
-    ran = fresh(f"import sys, gcl_cli.stages.{stage}\nprint([name for name in {slow} if name in sys.modules])")
+    ran = fresh(
+        f"import sys, gcl_cli.commands.{stage}.command\nprint([name for name in {slow} if name in sys.modules])"
+    )
     assert ran.stdout.strip() == "[]", ran.stdout + ran.stderr
 
 

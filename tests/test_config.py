@@ -20,7 +20,7 @@ from gcl_cli.config import (
     SynthSettings,
     ViewsSettings,
 )
-from gcl_cli.presets import PRESETS, settings_for
+from gcl_cli.config.presets import PRESETS, settings_for
 
 STAGES = {
     "synth": SynthSettings, "mesh": MeshSettings, "render": RenderSettings, "warmup": ClusterContrastSettings,

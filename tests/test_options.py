@@ -1,8 +1,8 @@
 import pytest
 from pydantic_core import PydanticUndefined
 
-from gcl_cli import options as o
-from gcl_cli import presets
+from gcl_cli.cli import options as o
+from gcl_cli.cli.options import validated
 from gcl_cli.config import (
     WARMUP_METHODS,
     ClusterContrastSettings,
@@ -18,9 +18,9 @@ from gcl_cli.config import (
     SearchSettings,
     SynthSettings,
     ViewsSettings,
+    presets,
 )
 from gcl_cli.errors import GclError
-from gcl_cli.options import validated
 
 STAGES = {
     "synth": SynthSettings, "mesh": MeshSettings, "render": RenderSettings, "warmup": ClusterContrastSettings,

@@ -4,11 +4,11 @@ import pytest
 from typer.testing import CliRunner
 
 from gcl_cli.cli import app
+from gcl_cli.commands.gan_warmup import command as gan_warmup_stage
+from gcl_cli.commands.joint import command as joint_stage
 from gcl_cli.config import Architecture, GanWarmupSettings, JointSettings
 from gcl_cli.config.parity import REFERENCE, parity_settings
-from gcl_cli.presets import PRESETS, settings_for
-from gcl_cli.stages import gan_warmup as gan_warmup_stage
-from gcl_cli.stages import joint as joint_stage
+from gcl_cli.config.presets import PRESETS, settings_for
 
 MODELS = {"gan-warmup": GanWarmupSettings, "joint": JointSettings}
 SIX = (45, 90, 135, 180, 225, 270)

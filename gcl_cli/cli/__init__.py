@@ -2,10 +2,10 @@
 
 # isort: off
 from gcl_cli.cli.app import app
-from gcl_cli.cli import chain, measuring, using
+from gcl_cli.cli import pipeline, measuring, using
 
 # isort: on
-__all__ = ["app", "chain", "main", "measuring", "using"]
+__all__ = ["app", "main", "measuring", "pipeline", "using"]
 
 
 def main() -> None:

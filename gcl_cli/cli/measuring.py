@@ -7,7 +7,7 @@ import typer
 from gcl_cli import config as c
 from gcl_cli import console
 from gcl_cli.cli.app import app
-from gcl_cli.options import (
+from gcl_cli.cli.options import (
     AllowSubset,
     AsJson,
     Encoder,
@@ -34,8 +34,8 @@ def cluster(
 
     Example: gcl cluster --encoder warmup --corrections wrong.csv --restart
     """
+    from gcl_cli.commands.cluster import command as stage
     from gcl_cli.records import RunOptions
-    from gcl_cli.stages import cluster as stage
 
     chosen |= {"corrections": corrections} if corrections else {}
     console.show(stage.run(RunOptions(**run), encoder, chosen, init=init, previous=previous), as_json=as_json)
@@ -52,8 +52,8 @@ def evaluate(
 
     Example: gcl evaluate --dataset duke
     """
+    from gcl_cli.commands.evaluate import command as stage
     from gcl_cli.records import RunOptions
-    from gcl_cli.stages import evaluate as stage
 
     options = RunOptions(**run, allow_subset=allow_subset)
     console.show(stage.run(options, dataset, encoder, chosen, init=init, generator=generator), as_json=as_json)
@@ -74,8 +74,8 @@ def gen_metrics(
 
     Example: gcl gen-metrics --measures encoder,dssim,identity
     """
+    from gcl_cli.commands.gen_metrics import command as stage
     from gcl_cli.records import RunOptions
-    from gcl_cli.stages import gen_metrics as stage
 
     if real is None and generated is None and encoder is None:
         result = stage.run(RunOptions(**run), generator, chosen)

@@ -8,7 +8,7 @@ import typer
 from gcl_cli import config as c
 from gcl_cli import console
 from gcl_cli.cli.app import app
-from gcl_cli.options import (
+from gcl_cli.cli.options import (
     AllowSubset,
     AsJson,
     Data,
@@ -52,8 +52,8 @@ def run_chain(
 
     Example: gcl run data/market --preset tiny --set joint.epochs=5
     """
-    from gcl_cli.chain import running
-    from gcl_cli.chain.wishes import Wishes
+    from gcl_cli.commands.run import command as running
+    from gcl_cli.commands.run.requests import Wishes
     from gcl_cli.records import RunOptions
 
     wishes = Wishes(preset, until, anew_from, validated_by_stage(set_more or [], _CHAIN))
@@ -71,7 +71,7 @@ def status(as_json: AsJson = False, *, run: dict[str, Any]) -> None:
 
     Example: gcl status
     """
-    from gcl_cli.stages import status as stage
+    from gcl_cli.commands import status as stage
 
     result = stage.run(run["work"])
     if as_json or not sys.stdout.isatty():
@@ -90,7 +90,7 @@ def clean(
 
     Example: gcl clean --yes
     """
-    from gcl_cli.stages import clean as stage
+    from gcl_cli.commands import clean as stage
 
     result = stage.run(run["work"], sure=yes)
     console.show(result, as_json=as_json)
@@ -111,7 +111,7 @@ def doctor(data: Data = None, as_json: AsJson = False, *, run: dict[str, Any]) -
 
     Example: gcl doctor data/market
     """
-    from gcl_cli.stages import doctor as stage
+    from gcl_cli.commands.doctor import command as stage
 
     result = stage.run(run["work"], data, run["data_root"])
     console.show(result, as_json=as_json)
@@ -129,7 +129,7 @@ def config(
 
     Example: gcl config joint
     """
-    from gcl_cli.stages import settings
+    from gcl_cli.commands import config as settings
 
     console.show(settings.run(stage), as_json=as_json)
 
@@ -145,8 +145,8 @@ def views(
 
     Example: gcl views photo.jpg --to views
     """
+    from gcl_cli.commands import views as stage
     from gcl_cli.records import RunOptions
-    from gcl_cli.stages import views as stage
 
     console.show(stage.run(RunOptions(**run), image, to, generator, chosen), as_json=as_json)
 
@@ -165,8 +165,8 @@ def search(
 
     Example: gcl search crops photo.jpg --from-behind
     """
+    from gcl_cli.commands.search import command as stage
     from gcl_cli.records import RunOptions
-    from gcl_cli.stages import search as stage
 
     chosen = c.with_view_from_behind(chosen) if from_behind else chosen
     result = stage.run(RunOptions(**run), gallery, image, to, chosen, encoder=encoder, generator=generator)
@@ -184,8 +184,8 @@ def export(
 
     Example: gcl export --format onnx
     """
+    from gcl_cli.commands.export import command as stage
     from gcl_cli.records import RunOptions
-    from gcl_cli.stages import export as stage
 
     console.show(stage.run(RunOptions(**run), to, encoder, chosen, init=init), as_json=as_json)
 
@@ -203,8 +203,8 @@ def report(
 
     Example: gcl report --blur-faces --to report.html
     """
+    from gcl_cli.commands.report import command as stage
     from gcl_cli.records import RunOptions
-    from gcl_cli.stages import report as stage
 
     result = stage.run(RunOptions(**run), to, chosen, encoder=encoder, generator=generator)
     console.show(result, as_json=as_json)

@@ -2,7 +2,7 @@
 
 from types import ModuleType
 
-from gcl_cli.machine_code import compiled
+from gcl_cli.machine.compiled import compiled
 
 WORTH_COMPILING = 5_000  # pictures from which the loops save more than the seconds that compiling them takes
 

@@ -3,7 +3,7 @@
 import sys
 from types import ModuleType
 
-from gcl_cli.machine_code import compiled
+from gcl_cli.machine.compiled import compiled
 
 WORTH_LOADING = 150_000_000  # distances of which the loop saves more than the 0.8 s that loading numba takes,
 WORTH_COMPILING = 10_000_000  # and where the process has numba loaded already

@@ -4,10 +4,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from gcl_cli.machine.devices import arithmetic
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.networks.normalisation import at_least_float32
 from gcl_cli.training.augmentation import normalise
-from gcl_cli.training.devices import arithmetic
 from gcl_cli.training.team import ALONE, Team
 
 BATCH = 256

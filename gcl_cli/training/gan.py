@@ -19,11 +19,11 @@ from gcl_cli.losses.adversarial import (
     gradient_penalty,
 )
 from gcl_cli.losses.generation import feature_reconstruction, gan_objective, image_reconstruction
+from gcl_cli.machine.devices import arithmetic
 from gcl_cli.networks.discriminator import Discriminator
 from gcl_cli.networks.generator import Generator
 from gcl_cli.networks.identity_encoder import IdentityCode, IdentityEncoder
 from gcl_cli.networks.structure_encoder import StructureEncoder
-from gcl_cli.training.devices import arithmetic
 from gcl_cli.training.mixup import Mixup
 from gcl_cli.training.schedules import every_nth
 from gcl_cli.training.state import TrainingState, Values

@@ -10,16 +10,16 @@ from torch.optim import SGD
 from gcl_cli.clustering.corrections import corrected
 from gcl_cli.config import AugmentSettings, JointSettings
 from gcl_cli.losses.contrast import negative_logsumexp, view_contrast_terms
+from gcl_cli.machine.devices import arithmetic
 from gcl_cli.networks.identity_encoder import IdentityCode
 from gcl_cli.networks.normalisation import at_least_float32
 from gcl_cli.records import Event, PseudoLabels, StructurePictures, TrainingSet
 from gcl_cli.training.alternating import alternate
 from gcl_cli.training.augmentation import classic_augmentation, normalise
-from gcl_cli.training.devices import arithmetic
+from gcl_cli.training.bank import MemoryBank, draw_positives, negative_mask
 from gcl_cli.training.divergence import refuse_collapse
 from gcl_cli.training.features import embed
 from gcl_cli.training.gan import ViewGan, Views, frozen_statistics, gan_optimizers
-from gcl_cli.training.memory import MemoryBank, draw_positives, negative_mask
 from gcl_cli.training.mixup import draw_mixup
 from gcl_cli.training.novel_views import novel_views
 from gcl_cli.training.parts import Part, cut, descend_in_parts

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.optim import SGD
 
+from gcl_cli.machine.devices import arithmetic
 from gcl_cli.networks.identity_encoder import IdentityEncoder
-from gcl_cli.training.devices import arithmetic
 from gcl_cli.training.gan import ViewGan, Views, frozen_statistics
 from gcl_cli.training.state import TrainingState
 

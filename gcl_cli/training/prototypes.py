@@ -5,7 +5,7 @@ from torch import Tensor
 
 from gcl_cli.losses.contrast import cluster_contrast
 from gcl_cli.losses.prototypes import mixed_cluster_contrast
-from gcl_cli.training.memory import ClusterMemory
+from gcl_cli.training.bank import ClusterMemory
 from gcl_cli.training.mixup import Mixup
 
 

@@ -8,12 +8,12 @@ from PIL import Image
 from gcl_cli.artifacts.formats import write_labels
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.clustering.cohesion import Cohesion
+from gcl_cli.commands.cluster import fitting
+from gcl_cli.commands.cluster.previous import agreement, previous_labels
+from gcl_cli.commands.cluster.sheet import draw_clusters
 from gcl_cli.errors import GclError
+from gcl_cli.people.corrections import corrections_digest, read_corrections
 from gcl_cli.records import Sample
-from gcl_cli.workflow.clusters import fitting
-from gcl_cli.workflow.clusters.corrections import corrections_digest, read_corrections
-from gcl_cli.workflow.clusters.gallery import draw_clusters
-from gcl_cli.workflow.clusters.previous import agreement, previous_labels
 
 NAMES = [f"{letter}.jpg" for letter in "abcdef"]
 
@@ -117,8 +117,10 @@ def test_the_sheet_has_a_row_a_cluster_and_frames_the_suspicious_in_red(tmp_path
 
 
 def test_a_clustering_obeys_corrections_and_tells_what_it_changed(tmp_path, monkeypatch):
+    from gcl_cli.commands import synth
+    from gcl_cli.commands.cluster import command as cluster
+    from gcl_cli.commands.warmup import command as warmup
     from gcl_cli.records import RunOptions
-    from gcl_cli.stages import cluster, synth, warmup
 
     people, work = tmp_path / "people", str(tmp_path / "work")
     synth.run(str(people), {"ids": 6, "cameras": 2, "images": 4}, threads=1, restart=False)

@@ -17,13 +17,13 @@ from PIL import Image
 from torch import Tensor
 
 from gcl_cli.config import Architecture
+from gcl_cli.config.presets import PRESETS
+from gcl_cli.machine.devices import arithmetic
 from gcl_cli.metrics.ranking import rank_features
 from gcl_cli.networks import IdentityEncoder, initialise
-from gcl_cli.presets import PRESETS
 from gcl_cli.synth.population import draw, plan
 from gcl_cli.training.augmentation import warm_up_augmentation
 from gcl_cli.training.colours import colour_features
-from gcl_cli.training.devices import arithmetic
 from gcl_cli.training.features import embed
 from gcl_cli.training.samplers import person_batches
 from gcl_cli.training.schedules import learning_rate, set_learning_rate

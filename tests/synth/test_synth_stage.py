@@ -6,9 +6,9 @@ import pytest
 from own_peak import PEAK
 from safetensors.numpy import load_file
 
+from gcl_cli.commands import synth
 from gcl_cli.datasets.catalogue import open_dataset
 from gcl_cli.errors import GclError
-from gcl_cli.stages import synth
 
 SMALL = {"ids": 4, "cameras": 2, "images": 2, "seed": 3}
 

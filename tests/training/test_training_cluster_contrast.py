@@ -17,9 +17,9 @@ from gcl_cli.config import ClusterContrastSettings
 from gcl_cli.records import PseudoLabels, TrainingSet
 from gcl_cli.training import pseudo_people
 from gcl_cli.training.augmentation import normalise
+from gcl_cli.training.bank import ClusterMemory
 from gcl_cli.training.colours import colour_features
 from gcl_cli.training.features import embed
-from gcl_cli.training.memory import ClusterMemory
 from gcl_cli.training.warmups.cluster_contrast import ClusterContrast, cluster_contrast_state
 
 PLAIN = {"flip_probability": 0.0, "crop_padding": 0, "erase_probability": 0.0}

@@ -12,11 +12,11 @@ from gcl_cli.config.parity import REFERENCE, parity_settings
 from gcl_cli.losses import discriminator_logistic, generator_logistic
 from gcl_cli.records import PseudoLabels
 from gcl_cli.training import joint, pseudo_people
+from gcl_cli.training.bank import draw_positives
 from gcl_cli.training.features import embed
 from gcl_cli.training.gan import ViewGan, gan_optimizers
 from gcl_cli.training.gan_warmup import GanWarmup, gan_warmup_state
 from gcl_cli.training.joint import Joint, joint_state
-from gcl_cli.training.memory import draw_positives
 from gcl_cli.training.state import TrainingState
 
 LABELS = torch.arange(32) // 4

@@ -7,7 +7,7 @@ from torch.optim import SGD, Adam
 from training_world import CPU, chance, same, through_disk
 
 from gcl_cli.training.state import TrainingState, run_epochs
-from gcl_cli.workflow.weights.networks import place
+from gcl_cli.weights.networks import place
 
 STEPS = 3
 

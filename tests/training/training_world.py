@@ -13,7 +13,7 @@ from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.networks.initialisation import initialise
 from gcl_cli.records import Event, TrainingSet
 from gcl_cli.training.state import TrainingState
-from gcl_cli.workflow.weights.networks import new_gan, place
+from gcl_cli.weights.networks import new_gan, place
 
 HEIGHT, WIDTH = 64, 32
 PEOPLE, PICTURES = 8, 4

@@ -20,8 +20,8 @@ from gcl_cli.artifacts.seals import sealed
 from gcl_cli.config import Architecture
 from gcl_cli.datasets.catalogue import open_dataset
 from gcl_cli.errors import GclError
+from gcl_cli.people.data import open_data, training_set
 from gcl_cli.records import RunOptions
-from gcl_cli.workflow.data import open_data, training_set
 
 TRAIN = "bounding_box_train"
 FIRST, SECOND = "0002_c1s1_000451_03.jpg", "0002_c2s1_000001_01.jpg"

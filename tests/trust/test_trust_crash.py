@@ -1,6 +1,6 @@
 """Machines that sleep, processes that die beside others, and readers of what is made anew: nothing is lost.
 
-`kill -9` of every command is in tests/stages/test_stages_killed.py.
+`kill -9` of every command is in tests/commands/test_commands_killed.py.
 """
 
 import os

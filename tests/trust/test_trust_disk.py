@@ -24,9 +24,9 @@ from gcl_cli.artifacts.manifest import read_artifact
 from gcl_cli.artifacts.run import CHECKPOINTS
 from gcl_cli.artifacts.storage import storage_in_words
 from gcl_cli.errors import GclError
+from gcl_cli.machine.processes import map_shared
+from gcl_cli.people.data import open_data
 from gcl_cli.records import RunOptions
-from gcl_cli.workflow.data import open_data
-from gcl_cli.workflow.sharing import map_shared
 
 MEGABYTE = 1 << 20
 PAGE = 4096

@@ -15,18 +15,18 @@ import pytest
 import torch
 from typer.testing import CliRunner, Result
 
-from gcl_cli import presets
 from gcl_cli.artifacts import dataset_record
 from gcl_cli.cli import app
+from gcl_cli.commands.doctor import machine
+from gcl_cli.commands.doctor.labels import look_at_names, open_for_looking
+from gcl_cli.commands.doctor.pictures import look_at_pictures
+from gcl_cli.commands.search.index import list_pictures
+from gcl_cli.config import presets
 from gcl_cli.datasets.catalogue import open_dataset, resolve
 from gcl_cli.datasets.decoding import read_crop
 from gcl_cli.datasets.listing import find_pictures, require_fit
 from gcl_cli.errors import GclError
-from gcl_cli.workflow.given_files import folder_names, picture_files, target_folder
-from gcl_cli.workflow.inspecting import machine
-from gcl_cli.workflow.inspecting.labels import look_at_names, open_for_looking
-from gcl_cli.workflow.inspecting.pictures import look_at_pictures
-from gcl_cli.workflow.searching.index import list_pictures
+from gcl_cli.people.given_files import folder_names, picture_files, target_folder
 
 TRAIN, QUERY, GALLERY = corpus.MARKET
 SECONDS = 60  # longer is a hang

@@ -13,6 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, seed, settings, target
 from hypothesis import strategies as st
 
+from gcl_cli.cli.options import validated, validated_by_stage
+from gcl_cli.commands.doctor.labels import look_at_names
 from gcl_cli.config.stages import STAGE_SETTINGS
 from gcl_cli.datasets import dukemtmc, market1501, market_layout, msmt17
 from gcl_cli.datasets.catalogue import open_dataset, resolve
@@ -21,11 +23,9 @@ from gcl_cli.datasets.known_sets import count, known_name, spelled
 from gcl_cli.datasets.listing import readably
 from gcl_cli.datasets.timing import timing
 from gcl_cli.errors import GclError
-from gcl_cli.options import validated, validated_by_stage
+from gcl_cli.people.corrections import corrections_digest, read_corrections
+from gcl_cli.people.given_files import folder_names, picture_files
 from gcl_cli.records import Sample
-from gcl_cli.workflow.clusters.corrections import corrections_digest, read_corrections
-from gcl_cli.workflow.given_files import folder_names, picture_files
-from gcl_cli.workflow.inspecting.labels import look_at_names
 
 LAYOUTS = {"market1501": market1501.parse, "dukemtmc": dukemtmc.parse, "msmt17-v1": msmt17.parse,
            "msmt17-market": msmt17.parse_market}  # fmt: skip

@@ -29,23 +29,23 @@ from gcl_cli.artifacts.embedding_tables import read_embedding_table, write_embed
 from gcl_cli.artifacts.foreign_weights import made_here, read_tensors
 from gcl_cli.artifacts.mesh_files import LARGEST, read_npz, read_obj, unpack_archive
 from gcl_cli.cli import app
+from gcl_cli.commands.gan_warmup.starting_gan import load_gan_files
+from gcl_cli.commands.gen_metrics.inception import FILE, load_inception
+from gcl_cli.commands.report.album import Picture
+from gcl_cli.commands.report.curves import Training
+from gcl_cli.commands.report.gallery import Cluster, ClusterGallery, Member
+from gcl_cli.commands.report.page import html_of
+from gcl_cli.commands.report.provenance import Origin
+from gcl_cli.commands.report.ranked import Match as RankedMatch
+from gcl_cli.commands.report.ranked import RankedLists, RankedQuery
+from gcl_cli.commands.report.results import Evaluation, Evaluations, Table
+from gcl_cli.commands.report.sections import Section
+from gcl_cli.commands.search import page as search_page
+from gcl_cli.commands.search.found import Found, Match
 from gcl_cli.errors import GclError
-from gcl_cli.workflow.reporting.album import Picture
-from gcl_cli.workflow.reporting.curves import Training
-from gcl_cli.workflow.reporting.gallery import Cluster, ClusterGallery, Member
-from gcl_cli.workflow.reporting.page import html_of
-from gcl_cli.workflow.reporting.provenance import Origin
-from gcl_cli.workflow.reporting.ranked import Match as RankedMatch
-from gcl_cli.workflow.reporting.ranked import RankedLists, RankedQuery
-from gcl_cli.workflow.reporting.results import Evaluation, Evaluations, Table
-from gcl_cli.workflow.reporting.sections import Section
-from gcl_cli.workflow.searching import page as search_page
-from gcl_cli.workflow.searching.found import Found, Match
-from gcl_cli.workflow.weights import published
-from gcl_cli.workflow.weights.inception import FILE, load_inception
-from gcl_cli.workflow.weights.networks import new_gan
-from gcl_cli.workflow.weights.published import PublishedFile
-from gcl_cli.workflow.weights.starting_gan import load_gan_files
+from gcl_cli.weights import published
+from gcl_cli.weights.networks import new_gan
+from gcl_cli.weights.published import PublishedFile
 
 ROOT = Path(gcl_cli.__file__).parent
 TREES = {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text(encoding="utf-8")) for path in ROOT.rglob("*.py")}
@@ -128,14 +128,14 @@ def test_one_module_fetches_and_no_other_opens_a_connection():
         if (called.startswith("torch.hub.") and called != "torch.hub.get_dir")
         or called.endswith(("load_state_dict_from_url", "get_state_dict", "urlopen", "urlretrieve"))
     }  # fmt: skip
-    assert fetching == {"workflow/weights/published.py"}
+    assert fetching == {"weights/published.py"}
     assert users_of("torch.hub") == set()
     for name in users_of("socket"):  # the name of this machine, in a lock
         assert {called for called, _ in CALLS[name] if called.startswith("socket.")} == {"socket.gethostname"}
 
 
 def test_every_address_that_can_be_fetched_is_https_and_ends_in_a_digest():
-    from gcl_cli.workflow.inspecting.weight_files import IMAGENET, INCEPTION
+    from gcl_cli.weights.weight_files import IMAGENET, INCEPTION
 
     for file in (INCEPTION, FILE, *IMAGENET.values()):
         assert file.url.startswith("https://") and len(file.digest) >= 8 and int(file.digest, 16) >= 0
@@ -341,7 +341,7 @@ def test_a_file_that_someone_put_there_is_looked_at_before_it_is_read(server, tm
 
 
 def test_the_loader_of_pytorch_fid_never_reads_a_file_by_itself(server, tmp_path, monkeypatch):
-    from gcl_cli.workflow.weights import inception
+    from gcl_cli.commands.gen_metrics import inception
 
     monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("a file was loaded"))
     before = inception.published.load_state_dict_from_url
@@ -451,7 +451,7 @@ def test_garbage_called_a_mesh_is_refused(tmp_path, content):
 
 
 def test_meshes_in_other_units_than_metres_are_refused_when_they_cannot_be_stored(tmp_path):
-    from gcl_cli.workflow.meshes.given_meshes import _in_half_precision
+    from gcl_cli.commands.mesh.given_meshes import _in_half_precision
 
     with pytest.raises(GclError, match="metres large"):
         _in_half_precision(np.full((3, 3), 1e6, np.float32), None)

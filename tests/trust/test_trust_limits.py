@@ -116,7 +116,7 @@ def test_a_hundred_thousand_pictures_in_one_folder_are_listed_and_remembered(tmp
     script = (
         "import time, sys\n"
         "from gcl_cli.records import RunOptions\n"
-        "from gcl_cli.workflow.data import open_data\n"
+        "from gcl_cli.people.data import open_data\n"
         "begun = time.process_time()\n"
         "opened = open_data(RunOptions(work=sys.argv[2]), sys.argv[1])\n"
         "assert len(opened.split('train')) == 100_000\n"

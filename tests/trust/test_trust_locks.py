@@ -27,8 +27,8 @@ from gcl_cli.artifacts.manifest import read_artifact
 from gcl_cli.artifacts.run import CHECKPOINTS, METRICS, REPLACED, RUN, Run
 from gcl_cli.artifacts.storage import storage_in_words
 from gcl_cli.errors import GclError
+from gcl_cli.people.data import open_data
 from gcl_cli.records import RunOptions
-from gcl_cli.workflow.data import open_data
 
 HOLD = """
 import sys, time

@@ -21,13 +21,13 @@ from gcl_cli.artifacts.manifest import MANIFEST, Manifest, read_artifact, read_m
 from gcl_cli.artifacts.run import RUN
 from gcl_cli.artifacts.seals import DIGESTS, read_sealed, seal_folder, sealed
 from gcl_cli.artifacts.weights import read_architecture
+from gcl_cli.cli.options import validated, validated_by_stage
+from gcl_cli.commands.status import run as status
 from gcl_cli.config import Architecture, Settings
+from gcl_cli.config.presets import settings_for
 from gcl_cli.config.stages import STAGE_SETTINGS
 from gcl_cli.errors import GclError
-from gcl_cli.options import validated, validated_by_stage
-from gcl_cli.presets import settings_for
-from gcl_cli.stages.status import run as status
-from gcl_cli.workflow.data import open_data
+from gcl_cli.people.data import open_data
 
 QUIET = settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=60)
 MANY = settings(QUIET, max_examples=4000, database=None)

@@ -26,20 +26,22 @@ from gcl_cli.artifacts.view_store import ViewStore
 from gcl_cli.body import shipped as shipped_files
 from gcl_cli.body.shipped import DIGESTS, whole
 from gcl_cli.cli import app
+from gcl_cli.commands.evaluate import command as evaluate
+from gcl_cli.commands.report import command as report
+from gcl_cli.commands.report.curves import trainings
+from gcl_cli.commands.report.heads import known_heads
+from gcl_cli.commands.search import command as search
+from gcl_cli.commands.search import index as index_module
+from gcl_cli.commands.search.index import index_run, list_pictures, update_index
+from gcl_cli.commands.status import run as status
 from gcl_cli.errors import GclError
+from gcl_cli.inventory.survey import survey
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.networks.initialisation import initialise
+from gcl_cli.people.data import open_data
+from gcl_cli.people.shards import in_shards, shard_folder, work_through
 from gcl_cli.records import MeshEstimates
-from gcl_cli.stages import evaluate, report, search
-from gcl_cli.stages.status import run as status
-from gcl_cli.workflow.data import open_data
-from gcl_cli.workflow.inspecting.survey import survey
-from gcl_cli.workflow.meshes.shards import in_shards, shard_folder, work_through
-from gcl_cli.workflow.reporting.curves import trainings
-from gcl_cli.workflow.reporting.heads import known_heads
-from gcl_cli.workflow.searching import index as index_module
-from gcl_cli.workflow.searching.index import index_run, list_pictures, update_index
-from gcl_cli.workflow.weights.networks import (
+from gcl_cli.weights.networks import (
     load_encoder,
     load_gan,
     new_gan,
@@ -47,7 +49,7 @@ from gcl_cli.workflow.weights.networks import (
     read_generator,
     save_networks,
 )
-from gcl_cli.workflow.weights.starting_weights import read_start
+from gcl_cli.weights.starting_weights import read_start
 
 CPU = torch.device("cpu")
 Use = Callable[[], object]

@@ -18,10 +18,10 @@ from gcl_cli.clustering.pseudo_labels import cluster_distance, comparable_featur
 from gcl_cli.clustering.source_distance import beside_source, distance_to_source
 from gcl_cli.config import ActSettings
 from gcl_cli.losses.identity import batch_hard_triplets
+from gcl_cli.machine.devices import arithmetic
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.records import Event, LabelledSet, PseudoLabels, TrainingSet
 from gcl_cli.training.augmentation import warm_up_augmentation
-from gcl_cli.training.devices import arithmetic
 from gcl_cli.training.features import embed
 from gcl_cli.training.pseudo_people import agreement_with, cluster_values
 from gcl_cli.training.samplers import identity_batches

@@ -9,14 +9,14 @@ from torch.optim import Adam, AdamW
 
 from gcl_cli.config import AugmentSettings, ClusterContrastSettings
 from gcl_cli.losses.contrast import cluster_contrast
+from gcl_cli.machine.devices import arithmetic
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.networks.normalisation import at_least_float32
 from gcl_cli.records import Event, TrainingSet
 from gcl_cli.training.augmentation import warm_up_augmentation
+from gcl_cli.training.bank import ClusterMemory
 from gcl_cli.training.colours import colour_features
-from gcl_cli.training.devices import arithmetic
 from gcl_cli.training.features import embed
-from gcl_cli.training.memory import ClusterMemory
 from gcl_cli.training.parts import descend_in_parts
 from gcl_cli.training.pseudo_people import agreement_with, cluster_together, cluster_values
 from gcl_cli.training.samplers import person_batches

@@ -16,13 +16,13 @@ from gcl_cli.clustering.temporal import Sightings, joint_distance_rows, time_dis
 from gcl_cli.config import JvtcSettings
 from gcl_cli.errors import GclError
 from gcl_cli.losses.consistency import global_consistency, local_consistency, version_means
+from gcl_cli.machine.devices import arithmetic
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.records import Event, LabelledSet, PseudoLabels, TrainingSet
 from gcl_cli.training.augmentation import draw_flips, erase, flip, jitter, normalise
+from gcl_cli.training.bank import MemoryBank
 from gcl_cli.training.colours import colour_features
-from gcl_cli.training.devices import arithmetic
 from gcl_cli.training.features import embed
-from gcl_cli.training.memory import MemoryBank
 from gcl_cli.training.pseudo_people import agreement_with, cluster_values
 from gcl_cli.training.samplers import epoch_batches
 from gcl_cli.training.schedules import descend, rate_now

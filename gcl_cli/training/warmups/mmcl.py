@@ -8,11 +8,11 @@ from torch.nn import functional as F
 
 from gcl_cli.config import MmclSettings
 from gcl_cli.losses.multi_label import multi_label, predict_labels
+from gcl_cli.machine.devices import arithmetic
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.records import Event, TrainingSet
 from gcl_cli.training.augmentation import draw_flips, erase, flip, jitter, normalise, random_sized_crop, rotate
-from gcl_cli.training.devices import arithmetic
-from gcl_cli.training.memory import MemoryBank
+from gcl_cli.training.bank import MemoryBank
 from gcl_cli.training.samplers import epoch_batches
 from gcl_cli.training.schedules import descend, rate_now
 from gcl_cli.training.state import TrainingState, Values, run_epochs

@@ -9,10 +9,10 @@ from torch.optim import Adam, AdamW
 
 from gcl_cli.config import AugmentSettings, SupervisedSettings
 from gcl_cli.losses.identity import batch_hard_triplets, smoothed_cross_entropy
+from gcl_cli.machine.devices import arithmetic
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.records import Event, LabelledSet
 from gcl_cli.training.augmentation import warm_up_augmentation
-from gcl_cli.training.devices import arithmetic
 from gcl_cli.training.samplers import person_batches
 from gcl_cli.training.schedules import descend, rate_now
 from gcl_cli.training.state import TrainingState, Values, run_epochs

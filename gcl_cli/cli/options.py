@@ -1,0 +1,256 @@
+"""A config model -> Typer options: the only reflection in the project."""
+
+import functools
+import inspect
+import os
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+import typer
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from gcl_cli import console
+from gcl_cli.artifacts.storage import storage_in_words
+from gcl_cli.config import Settings
+from gcl_cli.config.presets import PRESETS
+from gcl_cli.config.stages import STAGE_SETTINGS
+from gcl_cli.errors import GclError
+
+INTERRUPTED = 130
+
+Data = Annotated[str | None, typer.Argument(metavar="DATA", help="folder of person crops, or the name of a data set")]
+Preset = Annotated[Literal["paper", "small", "tiny"], typer.Option(help="size of networks and schedules")]
+Encoder = Annotated[str | None, typer.Option(metavar="STAGE[/NAME]", help="whose encoder to use [default: the latest]")]
+Init = Annotated[
+    str | None, typer.Option(metavar="FILE|NAME", help="encoder from a weight file, imagenet or imagenet-v2 instead")
+]
+InitGan = Annotated[
+    list[str] | None, typer.Option(metavar="FILE", help="weight file of generator or discriminator to start from")
+]
+Generator = Annotated[str | None, typer.Option(metavar="STAGE[/NAME]", help="whose generator [default: the latest]")]
+Method = Annotated[
+    Literal["cluster-contrast", "jvtc", "mmcl", "act", "supervised"],
+    typer.Option(help="how the encoder learns; options show cluster-contrast's defaults"),
+]
+Parity = Annotated[
+    Literal["none", "reference"], typer.Option(help="settings that reproduce where GCL's published code left its paper")
+]
+Source = Annotated[str | None, typer.Option(metavar="DATA", help="labelled data set to learn from first")]
+Validation = Annotated[
+    str | None, typer.Option(metavar="DATA", help="labelled pictures of other people, which then select the epoch")
+]
+CamStyle = Annotated[
+    str | None, typer.Option(metavar="DIR", help="camera-styled pictures, for jvtc, mmcl [default: augmented copies]")
+]
+Board = Annotated[bool, typer.Option("--tensorboard", help="show the training in TensorBoard too")]
+AllowSubset = Annotated[bool, typer.Option("--allow-subset", help="take a known data set with other counts as it is")]
+AsJson = Annotated[bool, typer.Option("--json", help="print the result as JSON")]
+SetMore = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="any other setting (repeatable)")]
+_RUN: dict[str, Any] = {
+    "work": (Annotated[str, typer.Option(envvar="GCL_WORK", metavar="DIR", help="work folder")], "work"),
+    "name": (Annotated[str, typer.Option(help="name of what is written, among its kind")], "main"),
+    "restart": (
+        Annotated[bool, typer.Option("--restart", help="drop what an earlier run left under this name")],
+        False,
+    ),
+    "data_root": (
+        Annotated[str, typer.Option(envvar="GCL_DATA", metavar="DIR", help="where data set names lie")],
+        "data",
+    ),
+    "device": (Annotated[str, typer.Option(metavar="auto|cpu|cuda|...", help="device of the networks")], "auto"),
+    "threads": (Annotated[int | None, typer.Option(min=1, help="CPU threads or processes [default: all cores]")], None),
+}
+RUN_NAMES = tuple(_RUN)
+_FOR_TEAMS = ("warmup", "gan-warmup", "joint")  # commands that torchrun may start several times
+
+
+def with_settings(
+    stage: str,
+    model: type[Settings],
+    *,
+    without: tuple[str, ...] = (),
+    methods: Mapping[str, type[Settings]] | None = None,
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options of `model`, `--set`, and the ones that all commands share.
+
+    The command receives them as `chosen` (only what the user set, validated by the stage) and `run` (a dict of
+    records.RunOptions). A GclError ends it with two lines and exit code 2.
+    without: shared options that make no sense for this command.
+    methods: for a command with an argument `method`, the settings of each; `model` is then the one whose options and
+    defaults are shown.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        fields = {name: info for name, info in model.model_fields.items() if _extra(info).get("option")}
+        shared = {name: pair for name, pair in _RUN.items() if name not in without}
+
+        @functools.wraps(command)
+        def wrapper(**values: Any) -> None:
+            chosen = {name: value for name in fields if (value := values.pop(name)) is not None}
+            run = {name: values.pop(name) for name in shared}
+            more = values.pop("set_more") or []
+            checked = methods[values["method"]] if methods else model
+            with_errors(
+                lambda: command(**values, chosen=validated(stage, checked, chosen, more), run=run),
+                stage=stage, folders=_written(values | run),
+            )  # fmt: skip
+
+        own = [p for p in inspect.signature(command).parameters.values() if p.name not in ("chosen", "run")]
+        options = [_parameter(name, _annotation(stage, name, info), None) for name, info in fields.items()]
+        options += [_parameter("set_more", SetMore, None)]
+        options += [_parameter(name, annotation, default) for name, (annotation, default) in shared.items()]
+        wrapper.__signature__ = inspect.Signature([*own, *options])  # type: ignore[attr-defined]
+        wrapper.settings = fields  # type: ignore[attr-defined]
+        return wrapper
+
+    return decorate
+
+
+def with_shared(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command that has no settings of its own some of the shared options, as `run`; errors as above."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def wrapper(**values: Any) -> None:
+            run = {name: values.pop(name) for name in names}
+            with_errors(lambda: command(**values, run=run), stage=command.__name__, folders=_written(values | run))
+
+        own = [p for p in inspect.signature(command).parameters.values() if p.name != "run"]
+        options = [_parameter(name, *_RUN[name]) for name in names]
+        wrapper.__signature__ = inspect.Signature([*own, *options])  # type: ignore[attr-defined]
+        return wrapper
+
+    return decorate
+
+
+def _written(values: Mapping[str, Any]) -> list[str]:
+    """Where a command writes."""
+    return [str(values[name]) for name in ("work", "to", "folder") if values.get(name)]
+
+
+def with_errors(
+    job: Callable[[], None], *, stage: str, interrupted: str = "The same command goes on from the last checkpoint.",
+    folders: Sequence[str] = (),
+) -> None:  # fmt: skip
+    """Run a command; what a user can mend is told in two lines, an interruption in one that says how to go on.
+
+    folders: where the command writes, which is told when there is no room.
+    """
+    from gcl_cli.datasets.listing import require_fit  # brings numpy, which help does without
+
+    if console.keeps():  # Python sees them as they are
+        with storage_in_words(folders):
+            job()
+        return
+    try:
+        if os.environ.get("WORLD_SIZE", "1") != "1" and stage not in _FOR_TEAMS:
+            raise GclError(f"gcl {stage} is not shared among processes by torchrun.", "Start it without torchrun.")
+        for folder in folders:
+            require_fit(folder)
+        with storage_in_words(folders):
+            job()
+    except GclError as error:
+        console.complain(error.problem, error.fix)
+        raise typer.Exit(2) from error
+    except KeyboardInterrupt as error:
+        console.say(f"Interrupted. {interrupted}")
+        raise typer.Exit(INTERRUPTED) from error
+
+
+def validated(stage: str, model: type[Settings], chosen: dict[str, Any], more: list[str]) -> dict[str, Any]:
+    """What the user chose, by option or `--set`, in the types of `model`; GclError for an unknown name or bad value."""
+    for name in chosen.keys() - model.model_fields.keys():
+        raise GclError(f"--{name.replace('_', '-')} means nothing to this method of gcl {stage}.", "Leave it out.")
+    for pair in more:
+        name, equals, text = pair.partition("=")
+        name = name.strip().replace("-", "_")
+        if name not in model.model_fields:
+            known = ", ".join(sorted(model.model_fields))
+            raise GclError(f"--set {pair}: {name} is no setting of gcl {stage}.", f"It has: {known}")
+        if not equals:
+            raise GclError(f"--set {pair}: the value is missing.", f"Write --set {name}=VALUE")
+        chosen[name] = text
+    try:
+        settings = model(**{name: _value(text, model.model_fields[name]) for name, text in chosen.items()})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]) if first["loc"] else ""
+        option = f"{name.replace('_', '-')}: " if name else ""
+        found = f" (found {chosen[name]})" if name in chosen else ""
+        raise GclError(
+            f"{option}{first['msg'].removeprefix('Value error, ')}{found}.", f"See gcl {stage} --help"
+        ) from error
+    return {name: getattr(settings, name) for name in chosen}
+
+
+def validated_by_stage(pairs: list[str], stages: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    """What `--set STAGE.KEY=VALUE` chooses for each stage; GclError for an unknown stage or name, or a bad value."""
+    by_stage: dict[str, list[str]] = {}
+    for pair in pairs:
+        stage, dot, setting = pair.partition(".")
+        if not dot or stage not in stages:
+            raise GclError(
+                f"--set {pair}: the stage is missing.", f"Write STAGE.KEY=VALUE; stages: {', '.join(stages)}"
+            )
+        by_stage.setdefault(stage, []).append(setting)
+    return {stage: validated(stage, STAGE_SETTINGS[stage], {}, settings) for stage, settings in by_stage.items()}
+
+
+def _extra(info: FieldInfo) -> dict[str, Any]:
+    extra = info.json_schema_extra
+    return extra if isinstance(extra, dict) else {}
+
+
+def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _annotation(stage: str, name: str, info: FieldInfo) -> Any:
+    """The Typer annotation of one field: unset is None, so that a preset's value can stand in."""
+    option = "--" + name.replace("_", "-")
+    text = f"{info.description} {_default(stage, name, info)}"
+    if info.annotation is bool:
+        return Annotated[bool | None, typer.Option(f"{option}/--no-{option[2:]}", help=text)]
+    return Annotated[str | None, typer.Option(option, metavar=_metavar(info.annotation), help=text)]
+
+
+def _default(stage: str, name: str, info: FieldInfo) -> str:
+    """`[default: 20; tiny: 6] (paper 4.1)`."""
+    shown = [f"default: {_shown(info.default)}"]
+    for preset, stages in PRESETS.items():
+        value = stages.get(stage, {}).get(name, info.default)
+        if value != info.default:
+            shown.append(f"{preset}: {_shown(value)}")
+    place = _extra(info).get("paper")
+    return f"[{'; '.join(shown)}]" + (f" (paper {place})" if place else "")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _metavar(annotation: Any) -> str:
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is Literal:
+        return "|".join(map(str, arguments))
+    if origin is tuple:
+        return f"{_metavar(arguments[0])},..."
+    if origin in (types.UnionType, typing.Union):
+        return f"{_metavar(arguments[0])}|none"
+    return {int: "INTEGER", float: "NUMBER"}.get(annotation, "TEXT")
+
+
+def _value(text: Any, info: FieldInfo) -> Any:
+    """A command-line text in the shape that the field's type reads."""
+    if not isinstance(text, str):
+        return text
+    if text.lower() == "none" and type(None) in typing.get_args(info.annotation):
+        return None
+    if typing.get_origin(info.annotation) is tuple:
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    return text

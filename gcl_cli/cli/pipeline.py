@@ -1,0 +1,137 @@
+"""The steps from crops to a trained encoder and generator, in the order of the pipeline."""
+
+from typing import Annotated, Any
+
+import typer
+
+from gcl_cli import config as c
+from gcl_cli import console
+from gcl_cli.cli.app import app
+from gcl_cli.cli.options import (
+    AllowSubset,
+    AsJson,
+    Board,
+    CamStyle,
+    Data,
+    Encoder,
+    Init,
+    InitGan,
+    Method,
+    Parity,
+    Preset,
+    Source,
+    Validation,
+    with_settings,
+)
+from gcl_cli.config import WARMUP_METHODS
+
+_NO_RUN = ("work", "name", "data_root", "device")
+
+
+@app.command()
+@with_settings("synth", c.SynthSettings, without=_NO_RUN)
+def synth(
+    folder: Annotated[str, typer.Argument(metavar="DIR", help="folder to make")],
+    as_json: AsJson = False, *, chosen: dict[str, Any], run: dict[str, Any],
+) -> None:  # fmt: skip
+    """Make a synthetic data set of dressed people, in Market-1501 layout, with its truth beside it.
+
+    Example: gcl synth data/synth --ids 60 --cameras 4
+    """
+    from gcl_cli.commands import synth as stage
+
+    console.show(stage.run(folder, chosen, **run), as_json=as_json)
+
+
+@app.command()
+@with_settings("mesh", c.MeshSettings)
+def mesh(
+    data: Data = None,
+    allow_subset: AllowSubset = False,
+    as_json: AsJson = False,
+    *,
+    chosen: dict[str, Any],
+    run: dict[str, Any],
+) -> None:
+    """Estimate a 3D body for every crop.
+
+    Example: gcl mesh data/market
+    """
+    from gcl_cli.commands.mesh import command as stage
+    from gcl_cli.records import RunOptions
+
+    console.show(stage.run(RunOptions(**run, allow_subset=allow_subset), data, chosen), as_json=as_json)
+
+
+@app.command()
+@with_settings("render", c.RenderSettings, without=("device",))
+def render(
+    meshes: Annotated[str, typer.Option(metavar="NAME", help="which meshes to draw")] = "main",
+    as_json: AsJson = False, *, chosen: dict[str, Any], run: dict[str, Any],
+) -> None:  # fmt: skip
+    """Draw every body from eight sides, shaded grey on white, and paint every person onto theirs.
+
+    Example: gcl render
+    """
+    from gcl_cli.commands.render import command as stage
+    from gcl_cli.records import RunOptions
+
+    console.show(stage.run(RunOptions(**run), meshes, chosen), as_json=as_json)
+
+
+@app.command()
+@with_settings("warmup", WARMUP_METHODS["cluster-contrast"], methods=WARMUP_METHODS)
+def warmup(
+    data: Data = None, method: Method = "cluster-contrast", preset: Preset = "paper", source: Source = None,
+    camstyle: CamStyle = None, allow_subset: AllowSubset = False, tensorboard: Board = False, as_json: AsJson = False,
+    *, chosen: dict[str, Any], run: dict[str, Any],
+) -> None:  # fmt: skip
+    """Train an identity encoder on unlabelled crops, after a labelled source if there is one.
+
+    Example: gcl warmup data/market --method jvtc --source data/duke
+    """
+    from gcl_cli.commands.warmup import command as stage
+    from gcl_cli.records import RunOptions
+
+    options = RunOptions(**run, allow_subset=allow_subset, tensorboard=tensorboard)
+    job = stage.Warmup(method=method, preset=preset, source=source, camstyle=camstyle, chosen=chosen)
+    console.show(stage.run(options, data, job), as_json=as_json)
+
+
+@app.command("gan-warmup")
+@with_settings("gan-warmup", c.GanWarmupSettings)
+def gan_warmup(
+    encoder: Encoder = None, init: Init = None, init_gan: InitGan = None, parity: Parity = "none",
+    tensorboard: Board = False, as_json: AsJson = False, *, chosen: dict[str, Any], run: dict[str, Any],
+) -> None:  # fmt: skip
+    """Learn to generate every person from new sides, with a frozen encoder (Eq. 1-4).
+
+    Example: gcl gan-warmup
+    """
+    from gcl_cli.commands.gan_warmup import command as stage
+    from gcl_cli.records import RunOptions
+
+    chosen = c.parity_settings("gan-warmup", parity) | chosen
+    options = RunOptions(**run, tensorboard=tensorboard)
+    result = stage.run(options, encoder, chosen, init=init, init_gan=init_gan or ())
+    console.show(result, as_json=as_json)
+
+
+@app.command()
+@with_settings("joint", c.JointSettings)
+def joint(
+    generator: Annotated[str, typer.Option(metavar="NAME", help="which gan-warmup to start from")] = "main",
+    init: Init = None, validation: Validation = None, parity: Parity = "none", tensorboard: Board = False,
+    as_json: AsJson = False, *, chosen: dict[str, Any], run: dict[str, Any],
+) -> None:  # fmt: skip
+    """Train generator and encoder together, with pseudo labels renewed every epoch (Eq. 9).
+
+    Example: gcl joint --epochs 20
+    """
+    from gcl_cli.commands.joint import command as stage
+    from gcl_cli.records import RunOptions
+
+    chosen = c.parity_settings("joint", parity) | chosen
+    options = RunOptions(**run, tensorboard=tensorboard)
+    result = stage.run(options, generator, chosen, init=init, validation=validation)
+    console.show(result, as_json=as_json)

@@ -1,0 +1,1 @@
+"""`gcl cluster`: command.py, and what only it needs."""

@@ -1,0 +1,1 @@
+"""`gcl doctor`: command.py, and what only it needs."""

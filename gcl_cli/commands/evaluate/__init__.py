@@ -1,0 +1,1 @@
+"""`gcl evaluate`: command.py, and what only it needs."""

@@ -1,0 +1,156 @@
+"""`gcl evaluate`: an encoder, query and gallery -> CMC, mAP, mINP, their intervals, and ranked lists to look at."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from gcl_cli.artifacts.embedding_files import drop_embeddings
+from gcl_cli.artifacts.files import write_json
+from gcl_cli.artifacts.layout import WorkFolder
+from gcl_cli.artifacts.run import Run
+from gcl_cli.commands.evaluate.features import embed_split, embedder
+from gcl_cli.commands.evaluate.ram import plan_memory
+from gcl_cli.commands.evaluate.view_features import ViewSource, load_view_networks, open_view_source, view_embedder
+from gcl_cli.config import EvaluateSettings
+from gcl_cli.config.presets import settings_for
+from gcl_cli.datasets.catalogue import resolve
+from gcl_cli.datasets.dataset import require_split
+from gcl_cli.errors import GclError
+from gcl_cli.following.loop import complete_already
+from gcl_cli.machine.devices import choose_device, set_threads
+from gcl_cli.metrics.query_expansion import expand_queries
+from gcl_cli.networks.identity_encoder import IdentityEncoder
+from gcl_cli.people.data import Times, WorkData, open_data, open_other, times_of
+from gcl_cli.records import RunOptions
+from gcl_cli.retrieval.distances import (
+    Distances,
+    distances_by_looks,
+    distances_reranked,
+    distances_with_times,
+)
+from gcl_cli.retrieval.figures import figures, labels_of, ranked
+from gcl_cli.retrieval.ranked_lists import draw_ranked_lists
+from gcl_cli.weights.selected import at_selected_epoch
+from gcl_cli.weights.starting_weights import OpenedEncoder, open_encoder
+
+ADDED = ("temporal", "rerank", "views", "expansion")  # settings that stand in the name of what was measured
+SHEET = "ranked.png"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is measured, and with what."""
+
+    source: OpenedEncoder
+    data: WorkData
+    settings: EvaluateSettings
+    seen: Times | None  # for --temporal
+    views: ViewSource | None  # for --views
+
+
+def run(
+    options: RunOptions, dataset: str | None, encoder: str | None, chosen: dict[str, Any],
+    *, init: str | None = None, generator: str | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Rank the gallery for every query; returns the figures.
+
+    init: an encoder's weights from elsewhere; generator: what makes the views of `--views`.
+    `--name main` (the default) stands for a name that says what was measured: `<stage>-<name>[-<data set>][-rerank]`.
+    """
+    work = WorkFolder(Path(options.work))
+    source = open_encoder(work, encoder=encoder, init=init, stages=("joint", "warmup"))
+    settings = settings_for(EvaluateSettings, "evaluate", source.preset, chosen)
+    source = at_selected_epoch(work, source) if settings.epoch == "selected" else source
+    subject = _subject(work, source, settings, _data(options, dataset), generator)
+    inputs = {"dataset": subject.data.digest, **source.inputs, **(subject.views.inputs if subject.views else {})}
+    config = {
+        "encoder": source.reference, "dataset": subject.data.dataset.name, **settings.model_dump(exclude={"memory"})
+    }  # fmt: skip
+    if subject.views:
+        config["generator"] = subject.views.generator.reference
+    job = Run(work, "evaluate", _name(options.name, subject, dataset), config, inputs)
+    if result := complete_already(job, restart=options.restart):
+        return result
+    set_threads(options.threads)
+    network, labels = source.load(choose_device(options.device)), labels_of(subject.data)
+    at_once = plan_memory(*labels.sizes, network.embedding_size, source.architecture, settings)
+    with job.begin(restart=options.restart):
+        distances = _distances(job, subject, network, options)
+        ranking, pairs = ranked(labels, distances, settings, at_once=at_once)
+        result = {**_shown(config, settings), **figures(subject.data, ranking, pairs, settings)}
+        write_json(job.folder / "result.json", result)
+        if settings.ranked:
+            draw_ranked_lists(job.folder / SHEET, subject.data, labels, ranking, distances, settings.ranked)
+            result["sheet"] = str(job.final / SHEET)
+        return job.publish(result, seed=settings.seed).manifest.result
+
+
+def _subject(
+    work: WorkFolder, source: OpenedEncoder, settings: EvaluateSettings, data: WorkData, generator: str | None
+) -> Subject:
+    require_split(data.dataset, "query")
+    require_split(data.dataset, "gallery")
+    if generator is not None and not settings.views:
+        raise GclError(f"--generator {generator}: nothing is generated here.", "Add --views, or leave it out.")
+    views = open_view_source(work, data, generator, source.architecture, settings) if settings.views else None
+    return Subject(source, data, settings, times_of(data) if settings.temporal else None, views)
+
+
+def _data(options: RunOptions, dataset: str | None) -> WorkData:
+    if dataset is None:
+        return open_data(options, None)
+    return open_other(resolve(dataset, Path(options.data_root)), allow_subset=options.allow_subset)
+
+
+def _name(asked: str, subject: Subject, dataset: str | None) -> str:
+    if asked != "main":
+        return asked
+    own = [subject.data.dataset.name] if dataset else []
+    return "-".join([subject.source.label, *own, *(word for word in ADDED if getattr(subject.settings, word))])
+
+
+def _distances(job: Run, subject: Subject, network: IdentityEncoder, options: RunOptions) -> Distances:
+    """From pictures to distances."""
+    settings = subject.settings
+    rows = _embeddings(job, subject, network, options)
+    query, gallery = rows["query"], rows["gallery"]
+    if settings.expansion:
+        query = expand_queries(query, gallery, pictures=settings.expansion, alpha=settings.expansion_alpha)
+    if subject.seen:
+        return distances_with_times(query, gallery, rows["train"], subject.seen, rho=settings.temporal_rho)
+    if settings.rerank:
+        return distances_reranked(query, gallery, settings)
+    return distances_by_looks(query, gallery)
+
+
+def _embeddings(job: Run, subject: Subject, network: IdentityEncoder, options: RunOptions) -> dict[str, Tensor]:
+    """Unit embeddings [N, D] by split; their files stay in the job's folder where that is asked for."""
+    features = dict.fromkeys(("query", "gallery"), embedder(network))
+    if subject.views:
+        networks = load_view_networks(job.work, subject.views, choose_device(options.device))
+        for split, drawn in subject.views.stores.items():
+            features[split] = view_embedder(network, networks, drawn, subject.views.turns)
+    if subject.seen:
+        features["train"] = embedder(network)
+    rows = {
+        split: embed_split(
+            job.folder, subject.data, split, of, subject.source.architecture, options, width=network.embedding_size
+        )
+        for split, of in features.items()
+    }
+    for split in rows:
+        if split == "train" or not subject.settings.save_embeddings:
+            drop_embeddings(job.folder, split)  # the mapped rows stay
+    return rows
+
+
+def _shown(config: dict[str, Any], settings: EvaluateSettings) -> dict[str, Any]:
+    """What of the settings had a say in the figures."""
+    own = {"temporal": ("temporal",), "rerank": ("rerank",), "views": ("views", "angles"), "expansion": ("expansion",)}
+    hidden = {"save_embeddings", "ranked", "camera_pairs"}
+    for name, beginnings in own.items():
+        if not getattr(settings, name):
+            hidden |= {key for key in config if key.startswith(beginnings)}
+    return {key: value for key, value in config.items() if key not in hidden}

@@ -1,0 +1,1 @@
+"""`gcl export`: command.py, and what only it needs."""

@@ -1,0 +1,1 @@
+"""`gcl gan-warmup`: command.py, and what only it needs."""

@@ -1,0 +1,117 @@
+"""`gcl gan-warmup`: pictures, views and an identity encoder -> structure encoder, generator, discriminator."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from gcl_cli.artifacts.layout import WorkFolder
+from gcl_cli.artifacts.run import Run
+from gcl_cli.commands.gan_warmup.starting_gan import gan_digests, load_gan_files, with_layout_of
+from gcl_cli.config import Architecture, GanWarmupSettings
+from gcl_cli.config.presets import settings_for
+from gcl_cli.errors import GclError
+from gcl_cli.following.advice import tell_memory
+from gcl_cli.following.loop import complete_already, follow, last_epoch, resume
+from gcl_cli.following.processes import begun_together
+from gcl_cli.following.tensorboard import scalars
+from gcl_cli.people.data import open_data, training_set
+from gcl_cli.people.views import draw_generated, open_views, sheets_of_epochs, well_meshed
+from gcl_cli.records import RunOptions
+from gcl_cli.training.gan_warmup import GanWarmup, gan_warmup_state
+from gcl_cli.training.memory_estimate import gan_memory
+from gcl_cli.weights.networks import GAN, new_gan, save_networks
+from gcl_cli.weights.starting_weights import OpenedEncoder, open_encoder, refuse_itself
+
+Files = Sequence[str]
+
+
+def run(
+    options: RunOptions, encoder: str | None, chosen: dict[str, Any], *, init: str | None = None, init_gan: Files = ()
+) -> dict[str, Any]:
+    """Train the view generator with a frozen identity encoder; returns the last epoch's figures.
+
+    init: the encoder's weights from elsewhere; init_gan: files that hold the other networks, to start from.
+    """
+    work = WorkFolder(Path(options.work))
+    opened = open_data(options, None)
+    source = open_encoder(work, encoder=encoder, init=init, stages=("warmup",))
+    refuse_itself(f"gan-warmup/{options.name}", source.inputs)
+    settings = settings_for(GanWarmupSettings, "gan-warmup", source.preset, chosen)
+    architecture = _laid_out(source.architecture, settings, init_gan)
+    _require_work(settings, init_gan)
+    render, structures = open_views(work, opened, architecture)
+    inputs = {"dataset": opened.digest, render.reference: render.manifest.digest}
+    inputs |= source.inputs | gan_digests(init_gan)
+    config = {"preset": source.preset, **_origin(source, init_gan), **settings.model_dump()}
+    job = Run(work, "gan-warmup", options.name, config, inputs)
+    if result := complete_already(job, restart=options.restart):
+        return result
+    usable = well_meshed(work, render, settings.mesh_quality, batch_size=settings.batch_size)
+    with begun_together(job, options) as (team, device):
+        pictures = replace(training_set(opened, architecture, options), well_meshed=usable)
+        networks = _networks(source, architecture, init_gan, settings.seed, device)
+        state = gan_warmup_state(networks, settings)
+        epochs = _train(job, GanWarmup(state, pictures, structures, settings, team=team), options)
+        if not team.leads:
+            return {}
+        written = GAN if "encoder" in config else networks
+        save_networks(job.folder, {name: networks[name] for name in written}, architecture)
+        draw_generated(job.folder / "views.png", networks, pictures.pictures, structures)
+        count = len(pictures) if usable is None else int(usable.sum())
+        sheet = str(job.final / "views.png")
+        result = {"pictures": count, "steps": state.steps_done, **last_epoch(epochs), "sheet": sheet}
+        return job.publish(result, seed=settings.seed).manifest.result
+
+
+def _train(job: Run, training: GanWarmup, options: RunOptions) -> list[dict[str, Any]]:
+    """Train from the last checkpoint to the end; returns the recorded epochs."""
+    state, settings = training.state, training.settings
+    resume(job, state, training.team)
+    tell_memory(gan_memory(training.gan, training.data.pictures))
+    sheets = sheets_of_epochs(
+        job.folder, state.networks, training.data.pictures, training.structures, every=settings.sheet_every
+    )
+    return follow(
+        job, state, training.epochs(), epochs=training.total, checkpoint_every=settings.checkpoint_every,
+        observers=(*sheets, *scalars(job, state, options)), team=training.team,
+    )  # fmt: skip
+
+
+def _require_work(settings: GanWarmupSettings, init_gan: Files) -> None:
+    if settings.epochs + settings.reconstruction_epochs == 0 and not init_gan:
+        raise GclError("There are no epochs to train.", "Give at least 1 of --epochs or of --reconstruction-epochs.")
+
+
+def _laid_out(architecture: Architecture, settings: GanWarmupSettings, init_gan: Files) -> Architecture:
+    """`architecture` with the part layout that was chosen, or that the weights of `--init-gan` have."""
+    found, wanted = with_layout_of(init_gan, architecture), settings.part_layout
+    if init_gan and wanted not in (None, found.part_layout):
+        raise GclError(
+            f"The generator of --init-gan was trained with part_layout {found.part_layout}, not {wanted}.",
+            "Leave the choice to its weights: --set part_layout=none",
+        )
+    return found if wanted is None else found.model_copy(update={"part_layout": wanted})
+
+
+def _origin(source: OpenedEncoder, init_gan: Files) -> dict[str, Any]:
+    """Where the networks come from, for the manifest.
+
+    `encoder` where it is an artifact's, unchanged; otherwise this artifact holds the encoder as well.
+    """
+    if source.is_artifact and not init_gan:
+        return {"encoder": source.reference}
+    return {"init": source.reference, "init_gan": list(init_gan)}
+
+
+def _networks(
+    source: OpenedEncoder, architecture: Architecture, init_gan: Files, seed: int, device: torch.device
+) -> dict[str, nn.Module]:
+    """All four networks before the first step."""
+    networks: dict[str, nn.Module] = {"identity_encoder": source.load(device), **new_gan(architecture, seed, device)}
+    if init_gan:
+        load_gan_files(init_gan, networks)
+    return networks

@@ -1,0 +1,1 @@
+"""`gcl gen-metrics`: command.py, and what only it needs."""

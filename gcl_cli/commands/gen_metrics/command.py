@@ -1,0 +1,202 @@
+"""`gcl gen-metrics`: a generator -> how real its pictures are, how varied, and whether person and pose are kept."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gcl_cli import console
+from gcl_cli.artifacts.dataset_record import fingerprint
+from gcl_cli.artifacts.files import write_json
+from gcl_cli.artifacts.layout import WorkFolder
+from gcl_cli.artifacts.run import Run
+from gcl_cli.commands.gen_metrics.comparison import Comparison, PosedRows
+from gcl_cli.commands.gen_metrics.diversity import diversity_figures
+from gcl_cli.commands.gen_metrics.folders import compare_folders, open_folder
+from gcl_cli.commands.gen_metrics.inception import load_inception, to_fid_size, weights_are_there
+from gcl_cli.commands.gen_metrics.poses import read_asked
+from gcl_cli.commands.gen_metrics.protocols import protocol_of
+from gcl_cli.commands.gen_metrics.real_sides import Sides, known_yaws
+from gcl_cli.commands.gen_metrics.spaces import ENCODER, INCEPTION, features_in
+from gcl_cli.commands.gen_metrics.subject import Subject, open_subject
+from gcl_cli.config import GenMetricsSettings
+from gcl_cli.config.presets import settings_for
+from gcl_cli.errors import GclError
+from gcl_cli.following.loop import complete_already
+from gcl_cli.machine.devices import choose_device, set_threads
+from gcl_cli.machine.processes import cores
+from gcl_cli.people.data import open_data
+from gcl_cli.records import RunOptions
+from gcl_cli.training.features import embed
+from gcl_cli.training.structures import angle_indices, draw_angles
+from gcl_cli.weights.networks import latest, read_generator
+from gcl_cli.weights.starting_weights import OpenedEncoder, open_encoder
+
+OF_FOLDERS = ("fid", "kid", "encoder", "dssim", "identity")  # what needs no generator
+
+
+@dataclass(frozen=True)
+class Folders:
+    """What `--real`, `--generated` and `--encoder` say."""
+
+    real: str | None
+    generated: str | None
+    encoder: str | None
+
+
+def run(options: RunOptions, generator: str | None, chosen: dict[str, Any]) -> dict[str, Any]:
+    """Measure a generator on the training pictures; returns the figures, mixed, per angle, and of real pictures."""
+    work = WorkFolder(Path(options.work))
+    gan = read_generator(work, generator or latest(work, ("joint", "gan-warmup")))
+    settings = settings_for(GenMetricsSettings, "gen-metrics", gan.config["preset"], chosen)
+    config = {"generator": gan.reference, **settings.model_dump()}
+    opened = open_data(options, None)
+    inputs = {"dataset": opened.digest, gan.reference: gan.manifest.digest}
+    name = gan.reference.replace("/", "-") if options.name == "main" else options.name
+    job = Run(work, "gen-metrics", name, config, inputs)
+    if result := complete_already(job, restart=options.restart):
+        return result
+    set_threads(options.threads)
+    device = choose_device(options.device)
+    inception = _inception(settings, device)
+    with job.begin(restart=options.restart):
+        subject = open_subject(options, opened, gan, settings, device)
+        subject.spaces = inception | subject.spaces
+        comparison = _comparison(work, subject, settings, str(device), explicit="measures" in chosen)
+        result = {"generator": gan.reference, "measured": settings.views, **_measure(comparison)}
+        result["protocol"] = protocol_of({"pictures", "references", *settings.measures})
+        write_json(job.folder / "result.json", result)
+        return job.publish(result, seed=settings.seed).manifest.result
+
+
+def run_folders(options: RunOptions, folders: Folders, generator: str | None, chosen: dict[str, Any]) -> dict[str, Any]:
+    """Compare a folder of generated pictures with one of real pictures; returns the figures.
+
+    They are written to `gen-metrics/REAL-GENERATED` of the work folder, unless `--name` says otherwise.
+    """
+    if folders.real is None or folders.generated is None or generator is not None:
+        raise GclError(
+            "--real, --generated and --encoder compare two folders, without a generator.",
+            "Give both folders: --real DIR --generated DIR; or --generator alone.",
+        )
+    settings = _folder_settings(chosen, has_encoder=folders.encoder is not None)
+    work, threads = WorkFolder(Path(options.work)), options.threads or cores()
+    real = open_folder(Path(folders.real), "--real", settings=settings, threads=threads)
+    generated = open_folder(Path(folders.generated), "--generated", settings=settings, threads=threads)
+    encoder = open_encoder(work, encoder=folders.encoder, init=None, stages=()) if folders.encoder else None
+    config = {"encoder": encoder and encoder.reference, **settings.model_dump()}
+    inputs = {
+        name: fingerprint(folder.root, {name: list(folder.names)})
+        for name, folder in (("real", real), ("generated", generated))
+    } | (encoder.inputs if encoder else {})
+    name = f"{real.root.resolve().name}-{generated.root.resolve().name}" if options.name == "main" else options.name
+    job = Run(work, "gen-metrics", name, config, inputs)
+    if result := complete_already(job, restart=options.restart):
+        return result
+    set_threads(options.threads)
+    device = choose_device(options.device)
+    spaces = _inception(settings, device) | _encoder_space(encoder, device)
+    if "kid" in settings.measures and not spaces:
+        console.warn("KID is left out: Inception's weights are not there, and no --encoder is named.")
+    with job.begin(restart=options.restart):
+        figures = compare_folders(real, generated, spaces, encoder.architecture if encoder else None, settings)
+        result = {"real": folders.real, "generated": folders.generated, "encoder": config["encoder"], **figures}
+        result["protocol"] = protocol_of({"references", "pairs", *settings.measures})
+        write_json(job.folder / "result.json", result)
+        return job.publish(result, seed=settings.seed).manifest.result
+
+
+def _folder_settings(chosen: dict[str, Any], *, has_encoder: bool) -> GenMetricsSettings:
+    """The settings with the measures that two folders have; GclError where another one is asked for by name."""
+    possible = tuple(name for name in OF_FOLDERS if has_encoder or name not in ("encoder", "identity"))
+    impossible = [name for name in chosen.get("measures", ()) if name not in possible]
+    if impossible:
+        fix = "Name one: --encoder STAGE" if impossible[0] in OF_FOLDERS else f"Choose from {', '.join(OF_FOLDERS)}."
+        raise GclError(f"--measures {impossible[0]} of two folders needs more than their pictures.", fix)
+    return settings_for(GenMetricsSettings, "gen-metrics", "paper", {"measures": possible} | chosen)
+
+
+def _inception(settings: GenMetricsSettings, device: torch.device) -> dict[str, Callable[[Tensor], Tensor]]:
+    """FID's space, where FID is asked for; for KID alone where the weights happen to be there."""
+    if "fid" in settings.measures or ("kid" in settings.measures and weights_are_there()):
+        return {INCEPTION: load_inception(device)}
+    return {}
+
+
+def _encoder_space(encoder: OpenedEncoder | None, device: torch.device) -> dict[str, Callable[[Tensor], Tensor]]:
+    if encoder is None:
+        return {}
+    network = encoder.load(device)
+    return {ENCODER: lambda pictures: embed(network, pictures, precision="fp32").cpu()}
+
+
+def _comparison(
+    work: WorkFolder, subject: Subject, settings: GenMetricsSettings, device: str, *, explicit: bool
+) -> Comparison:
+    """What generated pictures are compared with; what cannot be known is a GclError if it was asked for by name."""
+    if bool((subject.people < 0).all()):
+        console.warn("The pictures have no person labels: DSSIM and the share of kept identities cannot be measured.")
+    real = features_in(subject.spaces, subject.photographs)
+    samples = subject.data.split("train")
+    yaws, posed, sides = None, None, None
+    try:
+        yaws = known_yaws(subject.data.root, [samples[row] for row in subject.rows.tolist()], settings.front_frame)
+    except GclError as unknown:
+        if "real_side" in settings.measures:
+            _refuse_or_warn(unknown, explicit=explicit)
+    if yaws is not None and "real_side" in settings.measures:
+        sides = Sides(subject.photographs, real[ENCODER], subject.people, subject.cameras, yaws, settings.seed)
+    if "pose" in settings.measures:
+        chance = torch.Generator().manual_seed(settings.seed)
+        rows = torch.randperm(len(subject.rows), generator=chance)[: settings.pose_pictures].sort().values
+        try:
+            asked = read_asked(work, subject.render, subject.data, subject.rows[rows].tolist(), device)
+            posed = PosedRows(rows, asked, None if yaws is None else yaws[rows.numpy()])
+        except GclError as unknown:
+            _refuse_or_warn(unknown, explicit=explicit)
+    return Comparison(subject, settings, real, posed, sides)
+
+
+def _refuse_or_warn(problem: GclError, *, explicit: bool) -> None:
+    if explicit:
+        raise problem
+    console.warn(f"{problem.problem} It is left out.")
+
+
+def _measure(comparison: Comparison) -> dict[str, Any]:
+    """The figures of the mixed set, of every angle, and of real pictures."""
+    subject, settings = comparison.subject, comparison.settings
+    photographs = subject.photographs
+    turns = angle_indices(subject.structures, settings.angles)
+    drawn = draw_angles(turns, len(photographs), torch.Generator().manual_seed(settings.seed))
+    degrees = np.array(subject.structures.angles)[drawn.numpy()]
+    mixed, table = torch.empty_like(photographs), []
+    with console.meter("gen-metrics", len(turns) + 1) as meter:
+        for angle, views in subject.turned(settings.angles):
+            here = torch.from_numpy(degrees == angle)
+            mixed[here] = views[here]
+            table.append({"angle": angle, **comparison.figures(views, np.full(len(views), angle))})
+            meter.advance()
+        figures: dict[str, Any] = {"pictures": len(photographs), **comparison.figures(mixed, degrees)}
+        if "dssim" in settings.measures:
+            figures |= _varieties(subject, mixed, settings)
+        references = comparison.references(degrees)
+        meter.advance()
+    return figures | {"per_angle": table, "references": references}
+
+
+def _varieties(subject: Subject, mixed: Tensor, settings: GenMetricsSettings) -> dict[str, float | None]:
+    """DSSIM and SSIM within a person: at the networks' size, at that of the files, and at one size."""
+    photographs, native = subject.photographs, subject.native()
+    sets = {
+        "dssim": mixed, "dssim_at_256x128": to_fid_size(mixed),
+        "dssim_real": photographs, "dssim_real_at_256x128": to_fid_size(photographs),
+    }  # fmt: skip
+    found = diversity_figures(sets, subject.people, settings)
+    if native is None:
+        return found | {"dssim_real_native": None, "ssim_real_native": None}
+    return found | diversity_figures({"dssim_real_native": native}, subject.people, settings)

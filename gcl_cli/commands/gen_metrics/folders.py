@@ -1,0 +1,171 @@
+"""Two folders of pictures, whoever made them: real ones, and generated ones."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gcl_cli import console
+from gcl_cli.commands.gen_metrics.diversity import diversity_figures
+from gcl_cli.commands.gen_metrics.inception import HEIGHT, WIDTH
+from gcl_cli.commands.gen_metrics.spaces import ENCODER, INCEPTION, halves_apart, set_distances
+from gcl_cli.config import Architecture, GenMetricsSettings
+from gcl_cli.datasets import plain_folder
+from gcl_cli.datasets.decoding import picture_sizes, read_pictures
+from gcl_cli.datasets.market_layout import GRAMMARS
+from gcl_cli.errors import GclError
+from gcl_cli.metrics.identity import identity_kept
+from gcl_cli.metrics.structural_similarity import LAB_RANGE, lab_of_srgb, ssim
+
+CHUNK = 1024  # pictures in memory at a time
+TOGETHER = 64  # pairs compared at a time
+FEWEST = 4  # of each kind: two halves of two
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Some pictures of a folder."""
+
+    root: Path
+    names: tuple[str, ...]
+    threads: int
+
+    def people(self) -> Tensor:
+        """Who is shown, [N] int64, where all names say so in a known style; else -1."""
+        for grammar in GRAMMARS:
+            found = [grammar.parse(name) for name in self.names]
+            people = [sample.person for sample in found if sample is not None and sample.person is not None]
+            if len(people) == len(self.names):
+                return torch.tensor(people)
+        return torch.full((len(self.names),), -1)
+
+    def read(self, rows: list[int], height: int, width: int) -> Tensor:
+        """Pictures [R, 3, height, width] uint8."""
+        names = [self.names[row] for row in rows]
+        return read_pictures(self.root, names, height=height, width=width, threads=self.threads)
+
+    def features(self, space: Callable[[Tensor], Tensor], height: int, width: int) -> Tensor:
+        """Features [N, D] of all pictures, read at a size."""
+        rows = list(range(len(self.names)))
+        parts = (rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK))
+        return torch.cat([space(self.read(part, height, width)) for part in parts])
+
+
+def open_folder(path: Path, option: str, *, settings: GenMetricsSettings, threads: int) -> Folder:
+    """The pictures anywhere below `path`, at most `settings.pictures`; GclError where there are too few."""
+    if not path.is_dir():
+        raise GclError(f"{option} {path}: there is no such folder.", f"Name a folder of pictures: {option} DIR")
+    found = plain_folder.pictures_below(path)
+    names = found.names
+    for remark in found.remarks:
+        console.warn(remark)
+    chance = torch.Generator().manual_seed(settings.seed)
+    rows = torch.randperm(len(names), generator=chance)[: settings.pictures or len(names)].sort().values.tolist()
+    if len(rows) < FEWEST:
+        raise GclError(f"{option} {path}: found {len(rows)} pictures.", f"Give at least {FEWEST}.")
+    return Folder(path, tuple(names[row] for row in rows), threads)
+
+
+def compare_folders(
+    real: Folder,
+    generated: Folder,
+    spaces: dict[str, Callable[[Tensor], Tensor]],
+    architecture: Architecture | None,
+    settings: GenMetricsSettings,
+) -> dict[str, Any]:
+    """FID, KID and Frechet distances; where names pair up also SSIM and identity kept.
+
+    architecture: of the encoder behind the space "encoder".
+    """
+    sizes = {INCEPTION: (HEIGHT, WIDTH)}
+    if architecture is not None:
+        sizes[ENCODER] = (architecture.height, architecture.width)
+    real_features, made = (
+        {name: folder.features(space, *sizes[name]) for name, space in spaces.items()} for folder in (real, generated)
+    )
+    figures: dict[str, Any] = {"real_pictures": len(real.names), "generated_pictures": len(generated.names)}
+    if spaces:
+        figures |= set_distances(real_features, made, settings)
+        figures["references"] = [halves_apart(real_features, settings)]
+    pairs = paired(real.names, generated.names)
+    figures["pairs"] = len(pairs)
+    if "dssim" in settings.measures:
+        figures |= _similarities(real, generated, pairs) | _varieties(real, generated, settings)
+    if "identity" in settings.measures and ENCODER in spaces and pairs:
+        sources, mine = torch.tensor(pairs).T
+        kept = identity_kept(made[ENCODER][mine], real_features[ENCODER], real.people(), sources)
+        figures["identity_kept"] = 100 * kept.share if kept.judged else None
+        figures["cosine_to_source"] = kept.mean_cosine
+    return figures
+
+
+def _similarities(real: Folder, generated: Folder, pairs: list[tuple[int, int]]) -> dict[str, float | None]:
+    """Mean SSIM in Lab of paired pictures at one size, and of those of equal size as they are."""
+    if not pairs:
+        return {"ssim_pairs_native": None, "ssim_pairs_at_256x128": None}
+    columns = [list(column) for column in zip(*pairs, strict=True)]
+    sizes = [
+        picture_sizes(folder.root, [folder.names[row] for row in rows])
+        for folder, rows in zip((real, generated), columns, strict=True)
+    ]
+    native = []
+    for size in dict.fromkeys(one for one, other in zip(*sizes, strict=True) if one == other):
+        native += _ssim_at(
+            real, generated, [p for p, *s in zip(pairs, *sizes, strict=True) if s == [size, size]], *size
+        )
+    fixed = _ssim_at(real, generated, pairs, HEIGHT, WIDTH)
+    return {
+        "ssim_pairs_native": sum(native) / len(native) if native else None,
+        "ssim_pairs_at_256x128": sum(fixed) / len(fixed),
+    }
+
+
+def _ssim_at(real: Folder, generated: Folder, pairs: list[tuple[int, int]], height: int, width: int) -> list[float]:
+    """SSIM in Lab of every pair at one size."""
+    found: list[float] = []
+    for start in range(0, len(pairs), TOGETHER):
+        sides = [list(rows) for rows in zip(*pairs[start : start + TOGETHER], strict=True)]
+        one, other = (
+            lab_of_srgb(side.read(rows, height, width)) for side, rows in zip((real, generated), sides, strict=True)
+        )
+        found += ssim(one, other, data_range=LAB_RANGE).tolist()
+    return found
+
+
+def _varieties(real: Folder, generated: Folder, settings: GenMetricsSettings) -> dict[str, float | None]:
+    """DSSIM within a person at one size, of each folder whose names say who is shown."""
+    figures: dict[str, float | None] = {}
+    for name, folder in (("dssim_at_256x128", generated), ("dssim_real_at_256x128", real)):
+        people = folder.people()
+        if bool((people >= 0).any()):
+            pictures = folder.read(list(range(len(folder.names))), HEIGHT, WIDTH)
+            figures |= diversity_figures({name: pictures}, people, settings)
+    return figures
+
+
+def paired(real: tuple[str, ...], generated: tuple[str, ...]) -> list[tuple[int, int]]:
+    """Rows (real, generated) of the same name without its ending; folders may differ where the rest is unique."""
+    whole, ends = _rows_by(real, _stem), _rows_by(real, _end)
+    pairs = []
+    for row, name in enumerate(generated):
+        other = whole.get(_stem(name), ends.get(_end(name)))
+        if other is not None:
+            pairs.append((other, row))
+    return pairs
+
+
+def _rows_by(names: tuple[str, ...], key: Callable[[str], str]) -> dict[str, int]:
+    counts = Counter(map(key, names))
+    return {key(name): row for row, name in enumerate(names) if counts[key(name)] == 1}
+
+
+def _stem(name: str) -> str:
+    return str(PurePosixPath(name).with_suffix(""))
+
+
+def _end(name: str) -> str:
+    return PurePosixPath(name).stem

@@ -1,0 +1,1 @@
+"""`gcl joint`: command.py, and what only it needs."""

@@ -1,0 +1,128 @@
+"""`gcl joint`: everything so far -> an encoder and a generator that taught each other."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+from torch import nn
+
+from gcl_cli import console
+from gcl_cli.artifacts.layout import WorkFolder
+from gcl_cli.artifacts.manifest import Artifact, read_artifact
+from gcl_cli.artifacts.run import Run
+from gcl_cli.commands.joint.validation import Validation, open_validation
+from gcl_cli.config import Architecture, JointSettings
+from gcl_cli.config.presets import settings_for
+from gcl_cli.following.advice import tell_memory
+from gcl_cli.following.loop import complete_already, follow, last_epoch, resume
+from gcl_cli.following.observers import true_agreement
+from gcl_cli.following.processes import begun_together
+from gcl_cli.following.tensorboard import scalars
+from gcl_cli.networks.identity_encoder import IdentityEncoder
+from gcl_cli.people.corrections import corrections_digest, read_corrections
+from gcl_cli.people.data import WorkData, open_data, training_set
+from gcl_cli.people.views import draw_generated, open_painted, open_views, sheets_of_epochs, well_meshed
+from gcl_cli.records import PaintedViews, RunOptions, StructurePictures, TrainingSet
+from gcl_cli.training.joint import Joint, joint_state
+from gcl_cli.training.memory_estimate import gan_memory
+from gcl_cli.training.novel_views import require_novel_views, wants_painted
+from gcl_cli.training.team import Team
+from gcl_cli.weights.networks import load_gan, save_networks
+from gcl_cli.weights.selected import save_selected
+from gcl_cli.weights.starting_weights import open_encoder_of, refuse_itself
+
+
+def run(
+    options: RunOptions, generator: str, chosen: dict[str, Any],
+    *, init: str | None = None, validation: str | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Train generator and encoder jointly; returns the last epoch's figures, and which epoch was selected.
+
+    init: weights from elsewhere for the encoder, in place of those that the generator was trained with; validation:
+    labelled pictures of other people, by which the epoch is selected instead of by the stability of the clusters.
+    """
+    work = WorkFolder(Path(options.work))
+    opened = open_data(options, None)
+    gan = read_artifact(work, f"gan-warmup/{generator}")
+    source = open_encoder_of(work, gan, init=init)
+    refuse_itself(f"joint/{options.name}", source.inputs)
+    preset = gan.config["preset"]
+    settings = settings_for(JointSettings, "joint", preset, chosen)
+    render, structures = open_views(work, opened, source.architecture)
+    painted = open_painted(render, source.architecture)
+    settings = _with_what_is_painted(settings, render, painted, asked="contrast_views" in chosen)
+    judges = open_validation(validation, opened, source.architecture, options)
+    inputs = {"dataset": opened.digest} | {one.reference: one.manifest.digest for one in (gan, render)} | source.inputs
+    inputs |= {} if judges is None else {"validation": judges.digest}
+    inputs |= corrections_digest(settings.corrections)
+    named = {name: value for name, value in (("init", init), ("validation", validation)) if value}
+    config = {"preset": preset, "generator": gan.reference, **named, **settings.model_dump()}
+    job = Run(work, "joint", options.name, config, inputs)
+    if result := complete_already(job, restart=options.restart):
+        return result
+    usable = well_meshed(work, render, settings.mesh_quality, batch_size=settings.batch_size)
+    with begun_together(job, options) as (team, device):
+        corrections = read_corrections(settings.corrections, [sample.name for sample in opened.split("train")])
+        pictures = replace(
+            training_set(opened, source.architecture, options), well_meshed=usable, corrections=corrections,
+            painted=painted,
+        )  # fmt: skip
+        networks: dict[str, nn.Module] = {"identity_encoder": source.load(device)}
+        networks |= load_gan(gan, source.architecture, device)
+        training = _training(networks, pictures, structures, settings, judges, team)
+        result = _train(job, training, opened, source.architecture, options)
+        return {} if not team.leads else job.publish(result, seed=settings.seed).manifest.result
+
+
+def _with_what_is_painted(
+    settings: JointSettings, render: Artifact, painted: PaintedViews | None, *, asked: bool
+) -> JointSettings:
+    """The settings, without the painted views that a preset wishes for where there are none, which is told.
+
+    asked: the user wants them: then it is a GclError that names the ways out, as it is where losses need them.
+    """
+    if wants_painted(settings) and painted is None and not asked:
+        console.warn(f"{render.reference} holds no painted views: steps without generation have L_vi alone.")
+        settings = settings.model_copy(update={"contrast_views": "none"})
+    require_novel_views(settings, painted)
+    return settings
+
+
+def _training(
+    networks: dict[str, nn.Module],
+    pictures: TrainingSet,
+    structures: StructurePictures,
+    settings: JointSettings,
+    judges: Validation | None,
+    team: Team,
+) -> Joint:
+    """The training before its first step."""
+    encoder = cast(IdentityEncoder, networks["identity_encoder"])
+    validate = None if judges is None else lambda: judges.mean_average_precision(encoder)
+    return Joint(joint_state(networks, settings), pictures, structures, settings, validate=validate, team=team)
+
+
+def _train(
+    job: Run, training: Joint, opened: WorkData, architecture: Architecture, options: RunOptions
+) -> dict[str, Any]:
+    """Train from the last checkpoint to the end and write what was learned; returns the result."""
+    state, settings = training.state, training.settings
+    networks, pictures, structures = state.networks, training.data.pictures, training.structures
+    resume(job, state, training.team)
+    if "gan" in settings.losses:
+        tell_memory(gan_memory(training.gan, pictures))
+    every = settings.sheet_every if "gan" in settings.losses else 0
+    sheets = sheets_of_epochs(job.folder, networks, pictures, structures, every=every)
+    observers = (*true_agreement(opened, state), *sheets, *scalars(job, state, options))
+    epochs = follow(
+        job, state, training.epochs(), epochs=settings.epochs, checkpoint_every=settings.checkpoint_every,
+        observers=observers, team=training.team,
+    )  # fmt: skip
+    if not training.team.leads:
+        return {}
+    save_networks(job.folder, networks, architecture)
+    criterion = "stability" if training.validate is None else "validation_mAP"
+    kept = save_selected(job.folder, state, architecture, criterion=criterion)
+    draw_generated(job.folder / "views.png", networks, pictures, structures)
+    sheet = str(job.final / "views.png")
+    return {"pictures": len(pictures), "steps": state.steps_done, **last_epoch(epochs), **kept, "sheet": sheet}

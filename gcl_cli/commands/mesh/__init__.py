@@ -1,0 +1,1 @@
+"""`gcl mesh`: command.py, and what only it needs."""

@@ -1,0 +1,1 @@
+"""`gcl render`: command.py, and what only it needs."""

@@ -1,0 +1,189 @@
+"""`gcl render`: bodies, or pictures rendered elsewhere -> grey and painted pictures from several sides."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gcl_cli import console
+from gcl_cli.artifacts.dataset_record import fingerprint
+from gcl_cli.artifacts.formats import read_names, write_names
+from gcl_cli.artifacts.layout import WorkFolder
+from gcl_cli.artifacts.manifest import MANIFEST, Artifact, read_artifact
+from gcl_cli.artifacts.run import Run
+from gcl_cli.artifacts.sheets import write_sheet
+from gcl_cli.artifacts.view_folders import ViewFiles, find_views
+from gcl_cli.artifacts.view_store import PAINTED, ViewStore, ViewWriter, is_painted
+from gcl_cli.body.pyrender_backend import choose_backend
+from gcl_cli.commands.render.drawing import PAINTED_SPLIT, MeshRows, Views, draw_bodies
+from gcl_cli.commands.render.published_views import GivenViews, export_views, read_given
+from gcl_cli.config import RenderSettings
+from gcl_cli.config.presets import settings_for
+from gcl_cli.errors import GclError
+from gcl_cli.following.loop import complete_already
+from gcl_cli.machine.processes import cores, map_shared
+from gcl_cli.people.data import WorkData, open_data
+from gcl_cli.records import RunOptions
+
+TOGETHER = 16  # pictures a work unit
+NAMED = 10  # pictures or files without a counterpart that are named
+SHEET_PEOPLE = 4
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the views come from."""
+
+    config: dict[str, Any]
+    inputs: dict[str, str]
+    splits: Mapping[str, Sequence[str]]  # the pictures of every split
+    parts: Callable[[str], list[Any]]  # the work units of a split
+    make: Callable[[Any], list[Views]]  # the views of a work unit; must pickle
+    remark: str
+    also: tuple[str, ...] = ()  # kinds of views beside the grey ones
+    result: dict[str, Any] = field(default_factory=dict)
+
+
+def run(options: RunOptions, meshes: str, chosen: dict[str, Any]) -> dict[str, Any]:
+    """Draw every body of every estimated split, or import; returns counts and the share of clipped pictures."""
+    settings = settings_for(RenderSettings, "render", "paper", chosen)
+    data = open_data(options, None)
+    work = WorkFolder(Path(options.work))
+    wanted = f"render/{options.name}"
+    if set(chosen) == {"export_png"} and (work.artifact(wanted) / MANIFEST).exists() and not options.restart:
+        artifact = read_artifact(work, wanted)  # whatever its settings are
+        return {**artifact.manifest.result, **_export(artifact, str(settings.export_png))}
+    source = _imported(data, settings) if settings.import_from else _drawn(data, work, meshes, settings)
+    job = Run(work, "render", options.name, source.config, source.inputs)
+    result = complete_already(job, restart=options.restart)
+    if result is None:
+        result = _make(job, source, settings, options)
+    if settings.export_png:
+        result = {**result, **_export(read_artifact(work, wanted), settings.export_png)}
+    return result
+
+
+def _drawn(data: WorkData, work: WorkFolder, meshes: str, settings: RenderSettings) -> Source:
+    """The bodies of a mesh artifact."""
+    artifact = read_artifact(work, f"mesh/{meshes}")
+    backend, reason = choose_backend(settings.backend)
+    named = {split: tuple(read_names(artifact.folder, split)) for split in artifact.config["splits"]}
+
+    def parts(split: str) -> list[MeshRows]:
+        starts = range(0, len(named[split]), TOGETHER)
+        return [MeshRows(artifact.folder, split, i, named[split][i : i + TOGETHER]) for i in starts]
+
+    own = settings.model_dump(exclude={"import_from", "on_missing", "export_png"})
+    return Source(
+        {"meshes": artifact.reference, **own, "backend": backend},
+        {"dataset": data.digest, artifact.reference: artifact.manifest.digest},
+        named, parts, partial(draw_bodies, data.root, settings, backend), f"Drawing with {backend}: {reason}",
+        also=(PAINTED,) if settings.paint_height else (),
+    )  # fmt: skip
+
+
+def _imported(data: WorkData, settings: RenderSettings) -> Source:
+    """The files of another program; GclError when none is of a picture, or --set on_missing=error says so."""
+    root = Path(str(settings.import_from))
+    named = {split: [sample.name for sample in samples] for split, samples in data.dataset.splits.items()}
+    found = find_views(root, named, settings.angles)
+    named = {split: named[split] for split in found.of}
+    _tell_unpaired(root, found, settings)
+
+    def parts(split: str) -> list[GivenViews]:
+        cuts = [tuple(named[split][i : i + TOGETHER]) for i in range(0, len(named[split]), TOGETHER)]
+        return [GivenViews(names, tuple(found.of[split].get(name) for name in names)) for names in cuts]
+
+    files = [file for views in found.of.values() for paths in views.values() for file in paths]
+    digest = fingerprint(root, {"views": sorted(file.relative_to(root).as_posix() for file in files)})
+    kinds = {"pictures_without_views": found.missing, "files_without_picture": found.unused}
+    unpaired = {kind: {"number": len(names), "first": list(names[:NAMED])} for kind, names in kinds.items()}
+    own = settings.model_dump(exclude={"backend", "turn", "paint_height", "export_png"})
+    return Source(
+        {**own, "import_from": str(root.resolve())}, {"dataset": data.digest, "views": digest},
+        named, parts, partial(read_given, data.root, settings), f"Taking the pictures in {root}", result=unpaired,
+    )  # fmt: skip
+
+
+def _tell_unpaired(root: Path, found: ViewFiles, settings: RenderSettings) -> None:
+    if not any(found.of.values()):
+        raise GclError(
+            f"No picture in {root} has the name of one of the data set (the first is {(*found.unused, 'none')[0]}).",
+            "Name them as the pictures of the data set are named.",
+        )
+    if found.missing and settings.on_missing == "error":
+        raise GclError(
+            f"{len(found.missing)} pictures have no views in {root}: {_first(found.missing)}.",
+            "Add them, or use --set on_missing=fallback.",
+        )
+    if found.missing:
+        console.warn(f"{len(found.missing)} pictures have no views and get a standing body: {_first(found.missing)}")
+    if found.unused:
+        console.warn(f"{len(found.unused)} files belong to no picture: {_first(found.unused)}")
+
+
+def _first(names: Sequence[str]) -> str:
+    return ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
+
+
+def _make(job: Run, source: Source, settings: RenderSettings, options: RunOptions) -> dict[str, Any]:
+    """Fill and publish the artifact; returns its result."""
+    console.say(source.remark)
+    with job.begin(restart=options.restart):
+        rows = [_make_split(job, source, split, settings, options) for split in source.splits]
+        _draw_sheet(job, next(iter(source.splits)), settings)
+        return job.publish({"views": rows, **source.result, "sheet": str(job.final / "sheet.png")}).manifest.result
+
+
+def _make_split(job: Run, source: Source, split: str, settings: RenderSettings, options: RunOptions) -> dict[str, Any]:
+    """Write one split into the job's folder; returns its row of the result."""
+    names, parts = source.splits[split], source.parts(split)
+    clipped, begun = np.zeros(len(settings.angles)), time.perf_counter()
+
+    kinds = ("", *(source.also if split == PAINTED_SPLIT else ()))
+    with ExitStack() as files:
+        writers = [files.enter_context(ViewWriter(job.folder, f"{split}{kind}")) for kind in kinds]
+        meter = files.enter_context(console.meter(f"render {split}", len(names)))
+        for made in map_shared(source.make, parts, processes=max(min(options.threads or cores(), len(parts)), 1)):
+            for views in made:
+                clipped += views.clipped
+                for writer, pictures in zip(writers, (views.grey, views.painted), strict=False):
+                    writer.add(pictures)
+            meter.advance(len(made))
+    write_names(job.folder, split, names)
+    rate = len(names) * len(settings.angles) * len(writers) / (time.perf_counter() - begun)
+    shares = {str(angle): float(share) for angle, share in zip(settings.angles, clipped / len(names), strict=True)}
+    return {
+        "split": split, "pictures": len(names), "megabytes": sum(writer.size for writer in writers) / 1e6,
+        "views_per_second": round(rate, 1), "clipped": shares,
+    }  # fmt: skip
+
+
+def _draw_sheet(job: Run, split: str, settings: RenderSettings) -> None:
+    """sheet.png: some people from all sides."""
+    store = ViewStore(job.folder, split, settings.angles, (settings.height, settings.width))
+    rows = np.unique(np.linspace(0, len(store.names) - 1, min(SHEET_PEOPLE, len(store.names))).round().astype(int))
+    pictures = [[store.picture(int(row), a) for a in range(len(settings.angles))] for row in rows]
+    if is_painted(job.folder, split):
+        painted = ViewStore(job.folder, split, settings.angles, (settings.height, settings.width), kind=PAINTED)
+        pictures += [[_on_white(painted.picture(int(row), a)) for a in range(len(settings.angles))] for row in rows]
+    write_sheet(job.folder / "sheet.png", pictures, captions=[str(angle) for angle in settings.angles])
+
+
+def _on_white(painted: np.ndarray) -> np.ndarray:
+    """A painted view [H, W, 4] without what is not the person, [H, W, 3]."""
+    opacity = painted[..., 3:] / 255
+    return np.rint(painted[..., :3] * opacity + 255 * (1 - opacity)).astype(np.uint8)
+
+
+def _export(artifact: Artifact, target: str) -> dict[str, Any]:
+    """Write the views of a finished artifact as files; returns where and how many."""
+    angles, size = tuple(artifact.config["angles"]), (artifact.config["height"], artifact.config["width"])
+    splits = [row["split"] for row in artifact.manifest.result["views"]]
+    stores = {split: ViewStore(artifact.folder, split, angles, size) for split in splits}
+    return {"export": target, "files": export_views(stores, Path(target))}

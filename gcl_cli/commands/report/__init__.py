@@ -1,0 +1,1 @@
+"""`gcl report`: command.py, and what only it needs."""

@@ -1,0 +1,137 @@
+"""People from sides that no camera saw: a grid of person and angle."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gcl_cli.artifacts.layout import WorkFolder
+from gcl_cli.artifacts.view_store import ViewStore
+from gcl_cli.commands.report.album import Album, Picture
+from gcl_cli.commands.report.embedded import Embedded, Eye
+from gcl_cli.commands.report.heads import drawn_head
+from gcl_cli.errors import GclError
+from gcl_cli.machine.devices import choose_device
+from gcl_cli.people.data import WorkData
+from gcl_cli.people.views import open_views
+from gcl_cli.records import RunOptions
+from gcl_cli.retrieval.nearest import nearest_rows
+from gcl_cli.training.generation import generate
+from gcl_cli.weights.networks import latest, load_gan, read_generator
+from gcl_cli.weights.starting_weights import open_encoder_of
+
+
+@dataclass(frozen=True)
+class View:
+    """A person from one side."""
+
+    body: Picture
+    generated: Picture
+    nearest: Picture
+    nearest_name: str
+    similarity: str  # cosine of the generated and the nearest picture
+    source: str  # cosine of the generated picture and the photograph it was made of
+    same_person: bool | None  # whether the nearest picture shows the person; None where labels do not say
+
+
+@dataclass(frozen=True)
+class Turned:
+    """One person from all sides."""
+
+    name: str
+    photograph: Picture
+    views: tuple[View, ...]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Person x angle."""
+
+    generator: str
+    encoder: str
+    angles: tuple[int, ...]
+    compared: int  # real pictures that the nearest is sought among
+    people: tuple[Turned, ...]
+
+
+@dataclass
+class _Chosen:
+    """Some rows of the rendered bodies in the form of records.StructurePictures."""
+
+    angles: tuple[int, ...]
+    store: ViewStore
+    chosen: Tensor  # [P] rows of the store
+
+    def __call__(self, rows: Tensor, angle_index: Tensor) -> Tensor:
+        return self.store(self.chosen[rows], angle_index)
+
+
+@dataclass(frozen=True)
+class _Made:
+    """Generated views of P people from A sides."""
+
+    bodies: Tensor  # [P, A, H, W] uint8
+    generated: Tensor  # [P, A, 3, H, W] uint8
+    features: np.ndarray  # [P, A, D] of the generated pictures
+    sources: np.ndarray  # [P, D] of the photographs
+
+
+def view_grid(
+    work: WorkFolder, data: WorkData, options: RunOptions, generator: str | None,
+    *, people: int, eye: Eye, real: Embedded, album: Album,
+) -> Grid:  # fmt: skip
+    """Views of people spread over the training set, from all sides that were rendered; GclError without a generator."""
+    gan = read_generator(work, generator or latest(work, ("joint", "gan-warmup")))
+    source = open_encoder_of(work, gan, init=None)
+    if (source.architecture.height, source.architecture.width) != eye.size:
+        raise GclError(
+            f"{gan.reference} makes pictures of another size than {eye.source.reference} reads.",
+            "Choose --encoder and --generator of one preset.",
+        )
+    _, store = open_views(work, data, source.architecture)
+    chosen = torch.linspace(0, len(store.names) - 1, min(people, len(store.names))).round().long()
+    device = choose_device(options.device)
+    networks = {"identity_encoder": source.load(device), **load_gan(gan, source.architecture, device)}
+    names = [store.names[row] for row in chosen.tolist()]
+    photographs = eye.pictures(data, names)
+    turns = torch.arange(len(store.angles)).repeat(len(chosen))
+    rows = torch.arange(len(chosen)).repeat_interleave(len(store.angles))
+    bodies = _Chosen(store.angles, store, chosen)
+    generated = generate(networks, photographs, bodies, rows, turns)  # [P * A, 3, H, W]
+    shape = (len(chosen), len(store.angles))
+    made = _Made(
+        bodies(rows, turns)[:, 0].unflatten(0, shape), generated.unflatten(0, shape),
+        eye.features(generated).reshape(*shape, -1), eye.features(photographs),
+    )  # fmt: skip
+    persons = [data.split("train")[row].person for row in chosen.tolist()]
+    shown = tuple(
+        _turned(name, person, i, made, store.angles, real, album)
+        for i, (name, person) in enumerate(zip(names, persons, strict=True))
+    )
+    return Grid(gan.reference, real.encoder, store.angles, len(real.samples), shown)
+
+
+def _turned(
+    name: str, person: int | None, place: int, made: _Made, angles: Sequence[int], real: Embedded, album: Album
+) -> Turned:
+    """Person number `place` of those made. The photograph itself is not counted as a real picture near its views."""
+    features = made.features[place]
+    own = next((row for row, sample in enumerate(real.samples) if sample.name == name), None)
+    found = nearest_rows(features, real.features, top=1, left_out=[own] * len(angles))
+    views = []
+    for side, (angle, (rows, cosines)) in enumerate(zip(angles, found, strict=True)):
+        if not len(rows):
+            raise GclError("There is no other training picture to compare views with.", "Use --set pictures=100")
+        near, body = real.samples[int(rows[0])], made.bodies[place, side].numpy()
+        known = person is not None and near.person is not None
+        picture = made.generated[place, side].permute(1, 2, 0).numpy()
+        views.append(View(
+            album.drawn(body, f"body of {name} turned by {angle} degrees"),
+            album.drawn(picture, f"generated view of {name} from {angle} degrees", head=drawn_head(body)),
+            album.photograph(near.name, f"nearest real picture: {near.name}"), near.name,
+            f"{cosines[0]:.2f}", f"{float(features[side] @ made.sources[place]):.2f}",
+            near.person == person if known else None,
+        ))  # fmt: skip
+    return Turned(name, album.photograph(name, f"photograph {name}"), tuple(views))

@@ -1,0 +1,1 @@
+"""`gcl run`: command.py, and what only it needs."""

@@ -1,0 +1,1 @@
+"""`gcl search`: command.py, and what only it needs."""

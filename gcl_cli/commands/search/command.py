@@ -1,0 +1,161 @@
+"""`gcl search`: a folder of pictures, and pictures of people to find in it -> ranked lists."""
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from gcl_cli import console
+from gcl_cli.artifacts.embedding_tables import EmbeddingTable
+from gcl_cli.artifacts.layout import WorkFolder
+from gcl_cli.artifacts.run import Run
+from gcl_cli.commands.search import graph
+from gcl_cli.commands.search.found import Found, Match, match_rows, write_found
+from gcl_cli.commands.search.index import Listing, index_run, list_pictures, update_index
+from gcl_cli.commands.search.page import write_page
+from gcl_cli.config import SearchSettings
+from gcl_cli.config.presets import settings_for
+from gcl_cli.datasets.catalogue import resolve
+from gcl_cli.datasets.decoding import read_pictures
+from gcl_cli.errors import GclError
+from gcl_cli.machine.devices import choose_device, set_threads
+from gcl_cli.machine.processes import cores
+from gcl_cli.networks.identity_encoder import IdentityEncoder
+from gcl_cli.people.given_files import picture_files, target_folder
+from gcl_cli.people.turning import open_view_generator, turn_people
+from gcl_cli.records import RunOptions
+from gcl_cli.retrieval.nearest import nearest_rows
+from gcl_cli.training.features import embed
+from gcl_cli.weights.starting_weights import OpenedEncoder, open_encoder
+
+
+def run(
+    options: RunOptions,
+    gallery: str,
+    images: Sequence[str],
+    to: str,
+    chosen: dict[str, Any],
+    *,
+    encoder: str | None = None,
+    generator: str | None = None,
+) -> dict[str, Any]:
+    """Rank the pictures of `gallery` for each of `images`; returns the ranked lists, and writes them into `to`.
+
+    The folder is indexed once: afterwards only pictures that are new or have changed are embedded.
+    """
+    settings = settings_for(SearchSettings, "search", "paper", chosen)
+    files, folder = picture_files(images), target_folder(to)
+    listing = list_pictures(resolve(gallery, Path(options.data_root)))
+    work = WorkFolder(Path(options.work))
+    source = open_encoder(work, encoder=encoder, init=None, stages=("joint", "warmup"))
+    set_threads(options.threads)
+    load = cache(lambda: source.load(choose_device(options.device)))
+    turned = None if settings.angle is None else _turned(options, files, settings.angle, generator)
+    if turned is not None:
+        _require_same_size(turned, source)
+    job = index_run(work, listing, source.reference, source.inputs)
+    index = update_index(job, listing, _embedding(load, source, listing.root, options), restart=options.restart)
+    queries = _query_embeddings(load, source, files, turned, options)
+    left_out = [_row_of(file, listing) for file in files]
+    nearest = _nearest(job, index.table, queries, settings, left_out, options)
+    found = [
+        Found(str(file), None if turned is None else turned[i].permute(1, 2, 0).numpy(), _matches(listing, *nearest[i]))
+        for i, file in enumerate(files)
+    ]
+    about = {
+        "encoder": source.reference, "gallery": str(listing.root), "index": index.reference,
+        "pictures": len(listing), "embedded": index.embedded, "removed": index.removed, "angle": settings.angle,
+    }  # fmt: skip
+    return {**about, **_write(folder, found, listing, about), "matches": match_rows(found)}
+
+
+def _nearest(
+    job: Run,
+    table: EmbeddingTable,
+    queries: np.ndarray,
+    settings: SearchSettings,
+    left_out: list[int | None],
+    options: RunOptions,
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The rows most like each query, best first, and their cosines: exact, unless there are too many for that."""
+    if len(table) > settings.exact_to:
+        if graph.is_installed():
+            threads = options.threads or cores()
+            return graph.near_rows(job, table, queries, top=settings.top, left_out=left_out, threads=threads)
+        console.say(
+            f"{len(table):,} pictures are compared one by one. Sooner, through a graph that misses a few: "
+            'pip install "gcl-cli[usearch]"'
+        )
+    return nearest_rows(queries, table.embeddings, top=settings.top, left_out=left_out)
+
+
+def _embedding(
+    load: Callable[[], IdentityEncoder], source: OpenedEncoder, root: Path, options: RunOptions
+) -> Callable[[Sequence[str]], np.ndarray]:
+    """The function that embeds pictures below `root`: their names -> unit rows [M, D] float32."""
+
+    def embeddings(names: Sequence[str]) -> np.ndarray:
+        pictures = read_pictures(
+            root, names,
+            height=source.architecture.height, width=source.architecture.width, threads=options.threads or cores(),
+        )  # fmt: skip
+        return embed(load(), pictures, precision="fp32").cpu().numpy()
+
+    return embeddings
+
+
+def _turned(options: RunOptions, files: Sequence[Path], angle: int, generator: str | None) -> torch.Tensor:
+    """The people on `files` as the generator sees them from `angle`, [N, 3, H, W] uint8."""
+    opened = open_view_generator(WorkFolder(Path(options.work)), generator, choose_device(options.device))
+    return turn_people(opened, files, (angle,)).generated[:, 0]
+
+
+def _require_same_size(turned: torch.Tensor, source: OpenedEncoder) -> None:
+    size, wanted = tuple(turned.shape[2:]), (source.architecture.height, source.architecture.width)
+    if size != wanted:
+        made, read = (f"{height}x{width} pixels" for height, width in (size, wanted))
+        raise GclError(
+            f"The generator makes pictures of {made}; {source.reference} reads {read}.",
+            "Choose --encoder and --generator of one preset.",
+        )
+
+
+def _query_embeddings(
+    load: Callable[[], IdentityEncoder],
+    source: OpenedEncoder,
+    files: Sequence[Path],
+    turned: torch.Tensor | None,
+    options: RunOptions,
+) -> np.ndarray:
+    """Unit rows [Q, D] of the queries; GclError when the encoder gives no numbers."""
+    if turned is None:
+        rows = _embedding(load, source, Path(), options)([str(file) for file in files])
+    else:
+        rows = embed(load(), turned, precision="fp32").cpu().numpy()
+    if not np.isfinite(rows).all():
+        raise GclError(f"{source.reference} gives no numbers: its weights have diverged.", "Choose another --encoder.")
+    return rows
+
+
+def _row_of(file: Path, listing: Listing) -> int | None:
+    """The row of a query that is itself in the gallery: it is not listed as its own match."""
+    path, root = file.resolve(), listing.root.resolve()
+    if not path.is_relative_to(root):
+        return None
+    name = path.relative_to(root).as_posix()
+    return listing.names.index(name) if name in listing.names else None
+
+
+def _matches(listing: Listing, rows: np.ndarray, cosines: np.ndarray) -> tuple[Match, ...]:
+    pairs = zip(rows.tolist(), cosines.tolist(), strict=True)
+    return tuple(Match(rank, listing.names[row], round(cosine, 6)) for rank, (row, cosine) in enumerate(pairs, start=1))
+
+
+def _write(folder: Path, found: list[Found], listing: Listing, about: dict[str, Any]) -> dict[str, str]:
+    """The page and the tables; returns where the page is."""
+    write_found(folder, found, about)
+    write_page(folder / "search.html", found, listing.root, about)
+    return {"page": str(folder / "search.html")}

@@ -1,0 +1,90 @@
+"""The page of a search: one HTML file that needs nothing else, with thumbnails inside."""
+
+import base64
+import io
+import os
+from html import escape
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+from PIL import Image
+
+from gcl_cli.artifacts.files import write_text
+from gcl_cli.commands.search.found import Found, Match
+from gcl_cli.datasets.decoding import read_crop
+
+THUMBNAIL = (128, 192)  # largest width and height in pixels
+STYLE = """
+:root { color-scheme: light dark; --line: #8886; --soft: #8881; }
+body { font: 15px/1.45 system-ui, sans-serif; margin: 0 auto; max-width: 76rem; padding: 1rem; }
+h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; overflow-wrap: anywhere; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; }
+dd { margin: 0; overflow-wrap: anywhere; }
+section { border-top: 1px solid var(--line); margin-top: 1.5rem; }
+ol, .query { display: flex; flex-wrap: wrap; gap: .75rem; list-style: none; margin: 0 0 1rem; padding: 0; }
+li, figure { background: var(--soft); border-radius: .4rem; margin: 0; padding: .5rem; width: 8rem; }
+li a { color: inherit; display: block; text-decoration: none; }
+li a:hover, li a:focus-visible { outline: 2px solid; outline-offset: 4px; }
+img { border-radius: .2rem; display: block; height: 11rem; margin: 0 auto .3rem; max-width: 100%; object-fit: contain; }
+small { display: block; overflow-wrap: anywhere; }
+"""
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<title>gcl search</title>
+<style>{style}</style>
+</head>
+<body>
+<h1>Search</h1>
+<dl>{about}</dl>
+{sections}
+</body>
+</html>
+"""
+
+
+def write_page(path: Path, found: list[Found], gallery: Path, about: dict[str, Any]) -> None:
+    """Write the page: for each query its picture and its matches, as links to the files with thumbnails.
+
+    `about` is shown in front. Every text from outside, names of files above all, is escaped.
+    """
+    shown = "".join(
+        f"<dt>{escape(key)}</dt><dd>{escape(str(value))}</dd>" for key, value in about.items() if value is not None
+    )
+    sections = "\n".join(_section(one, gallery, path.parent) for one in found)
+    write_text(path, PAGE.format(style=STYLE, about=shown, sections=sections))
+
+
+def _section(found: Found, gallery: Path, folder: Path) -> str:
+    query = Path(found.query).expanduser()
+    pictures = _figure(read_crop(query.parent, query.name), "query")
+    if found.searched is not None:
+        pictures += _figure(found.searched, "generated view that was searched for")
+    items = "\n".join(_item(match, gallery, folder) for match in found.matches)
+    heading = f"<h2>{escape(found.query)}</h2>"
+    return f'<section>\n{heading}\n<div class="query">{pictures}</div>\n<ol>\n{items}\n</ol>\n</section>'
+
+
+def _figure(picture: np.ndarray, caption: str) -> str:
+    return f"<figure>{_thumbnail(picture, caption)}<figcaption><small>{escape(caption)}</small></figcaption></figure>"
+
+
+def _item(match: Match, gallery: Path, folder: Path) -> str:
+    link = quote(os.path.relpath((gallery / match.picture).resolve(), folder.resolve()))
+    image = _thumbnail(read_crop(gallery, match.picture), f"rank {match.rank}: {match.picture}")
+    text = f"<b>{match.rank}</b> &middot; {match.similarity:.3f}<small>{escape(match.picture)}</small>"
+    return f'<li><a href="{escape(link)}">{image}{text}</a></li>'
+
+
+def _thumbnail(picture: np.ndarray, text: str) -> str:
+    """An <img> that holds the picture itself, as a small JPEG."""
+    image = Image.fromarray(picture)
+    image.thumbnail(THUMBNAIL, Image.Resampling.BICUBIC)
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=85)
+    return f'<img src="data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}" alt="{escape(text)}">'

@@ -1,0 +1,1 @@
+"""`gcl warmup`: command.py, and what only it needs."""

@@ -1,0 +1,205 @@
+"""`gcl warmup`: pictures -> identity encoder."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, cast
+
+from gcl_cli import console
+from gcl_cli.artifacts.layout import WorkFolder
+from gcl_cli.artifacts.manifest import MANIFEST, read_artifact
+from gcl_cli.artifacts.run import Run
+from gcl_cli.commands.warmup.styles import camera_styles, styles_digest
+from gcl_cli.config import (
+    WARMUP_METHODS,
+    ActSettings,
+    Architecture,
+    ClusterContrastSettings,
+    JvtcSettings,
+    MmclSettings,
+    StyleSettings,
+    SupervisedSettings,
+    WarmupSettings,
+)
+from gcl_cli.config.presets import settings_for
+from gcl_cli.datasets.catalogue import resolve
+from gcl_cli.errors import GclError
+from gcl_cli.following.advice import tell_memory
+from gcl_cli.following.loop import complete_already, follow, last_epoch, resume
+from gcl_cli.following.observers import true_agreement
+from gcl_cli.following.processes import begun_together
+from gcl_cli.following.tensorboard import scalars
+from gcl_cli.networks.identity_encoder import IdentityEncoder
+from gcl_cli.people.data import WorkData, labelled_set, open_data, open_other, require_people, training_set
+from gcl_cli.records import RunOptions, StyleVersions, TrainingSet
+from gcl_cli.training.memory_estimate import encoder_memory
+from gcl_cli.training.team import Team
+from gcl_cli.training.warmups.act import Act, act_state
+from gcl_cli.training.warmups.cluster_contrast import ClusterContrast, cluster_contrast_state
+from gcl_cli.training.warmups.jvtc import Jvtc, jvtc_state
+from gcl_cli.training.warmups.mmcl import Mmcl, mmcl_state
+from gcl_cli.training.warmups.supervised import Supervised, supervised_state
+from gcl_cli.weights.networks import save_networks
+from gcl_cli.weights.starting_weights import Start, new_encoder, read_start, refuse_itself, with_head_of
+
+Loop = ClusterContrast | Jvtc | Mmcl | Act | Supervised
+
+
+@dataclass(frozen=True)
+class Warmup:
+    """What is to be trained, and from what."""
+
+    method: str
+    preset: str
+    source: str | None = None  # a labelled data set
+    camstyle: str | None = None  # a folder of camera-styled pictures
+    chosen: dict[str, Any] = field(default_factory=dict)
+
+    def settings(self) -> WarmupSettings:
+        """The method's settings."""
+        stage = "warmup" if self.method == "cluster-contrast" else f"warmup-{self.method}"
+        return settings_for(WARMUP_METHODS[self.method], stage, self.preset, self.chosen)
+
+
+def run(options: RunOptions, data: str | None, job: Warmup) -> dict[str, Any]:
+    """Train an identity encoder; returns the last epoch's figures.
+
+    With a source, its labels are learned first, in an artifact of its own (`warmup/source-...`) that every method
+    with the same networks goes on from. Nothing of the source is seen by later stages.
+    """
+    settings, opened = job.settings(), open_data(options, data)
+    if job.camstyle is not None and not isinstance(settings, StyleSettings):
+        raise GclError(f"--camstyle means nothing to --method {job.method}.", "Leave it out; jvtc and mmcl use it.")
+    source = _open_source(options, opened, job)
+    work = WorkFolder(Path(options.work))
+    start = read_start(work, settings.init)
+    settings = with_head_of(start, settings)
+    if source is not None and job.method != "supervised":
+        start = _learn_source(start, options, data, job, settings, source)
+    refuse_itself(f"warmup/{options.name}", start.inputs)
+    inputs = {"dataset": opened.digest, **start.inputs}
+    if source is not None and job.source is not None:
+        inputs["source"] = source.digest
+    if job.camstyle is not None:
+        inputs["camstyle"] = styles_digest(job.camstyle)
+    config = {"preset": job.preset, "method": job.method, **settings.model_dump(), "init": start.init}
+    record = Run(work, "warmup", options.name, config, inputs)
+    if result := complete_already(record, restart=options.restart):
+        return result
+    architecture = Architecture(**settings.model_dump(include=set(Architecture.model_fields)))
+    with begun_together(record, options) as (team, device):
+        encoder = new_encoder(start, architecture, seed=settings.seed, device=device)
+        loop = _loop(encoder, settings, start.init, opened, source, job.camstyle, options, team)
+        resume(record, loop.state, team)
+        _tell_memory(loop, settings)
+        epochs = follow(
+            record, loop.state, loop.epochs(), epochs=settings.epochs, checkpoint_every=settings.checkpoint_every,
+            observers=(*true_agreement(opened, loop.state), *scalars(record, loop.state, options)), team=team,
+        )  # fmt: skip
+        if not team.leads:
+            return {}
+        save_networks(record.folder, {"identity_encoder": encoder}, architecture)
+        result = {"method": job.method, "steps": loop.state.steps_done, **last_epoch(epochs)}
+        return record.publish(result, seed=settings.seed).manifest.result
+
+
+def _tell_memory(loop: Loop, settings: WarmupSettings) -> None:
+    """Say what training will need, where the method is one pass through one encoder."""
+    if isinstance(settings, ClusterContrastSettings):
+        pictures, batch = cast(ClusterContrast, loop).data.pictures, settings.people * settings.pictures
+        tell_memory(encoder_memory(loop.state, pictures, batch_size=batch, precision=settings.precision))
+
+
+def _open_source(options: RunOptions, target: WorkData, job: Warmup) -> WorkData | None:
+    """The labelled data set to learn from first; for `supervised` the work folder's own where no other is named."""
+    if job.source is None and job.method == "act":
+        raise GclError("--method act adapts an encoder from a labelled source.", "Name it: --source DATA")
+    if job.source is None and job.method != "supervised":
+        return None
+    source = target
+    if job.source is not None:
+        source = open_other(resolve(job.source, Path(options.data_root)), allow_subset=options.allow_subset)
+    require_people(source)
+    if source.digest == target.digest:
+        console.warn(
+            f"{job.method}: learning the true labels of {target.dataset.name} itself. What comes out is a ceiling, not "
+            "an unsupervised result. To learn another set's labels first: --source DATA"
+        )
+    return source
+
+
+def _learn_source(
+    start: Start, options: RunOptions, data: str | None, job: Warmup, settings: WarmupSettings, source: WorkData
+) -> Start:
+    """Train on the source's labels, unless that is done; returns the encoder to go on from.
+
+    An encoder that gcl made (--init warmup/NAME) goes on as it is: it may have learned the source and more.
+    """
+    if start.architecture is not None:
+        console.say(f"{start.init} goes on as it is: the labels of {source.dataset.name} are not learned first.")
+        return start
+    work, name = WorkFolder(Path(options.work)), f"source-{source.dataset.name}-{settings.head}"
+    reference = f"warmup/{name}"
+    if (work.artifact(reference) / MANIFEST).exists():
+        learned = read_artifact(work, reference)
+        if learned.manifest.inputs.get("source") != source.digest:
+            raise GclError(
+                f"{reference} was learned from other pictures than those of {source.root}.",
+                f"Remove {learned.folder} to learn these, or go on from it: --init {reference}",
+            )
+        console.say(f"{reference} is there already (seed {learned.manifest.seed}): every method goes on from it.")
+        return read_start(work, reference)
+    shared = {*Architecture.model_fields, "seed", "precision", "init"}
+    console.say(f"First the labels of {source.dataset.name}: {reference}")
+    chosen = settings.model_dump(include=shared)
+    if settings.source_epochs is not None:
+        chosen["epochs"] = settings.source_epochs
+    first = Warmup("supervised", job.preset, job.source, chosen=chosen)
+    run(replace(options, name=name, restart=False), data, first)
+    return read_start(work, reference)
+
+
+def _loop(
+    encoder: IdentityEncoder,
+    settings: WarmupSettings,
+    init: str,
+    opened: WorkData,
+    source: WorkData | None,
+    camstyle: str | None,
+    options: RunOptions,
+    team: Team,
+) -> Loop:
+    """The training that the method's settings belong to, before its first step."""
+    if team.size > 1 and not isinstance(settings, ClusterContrastSettings):
+        raise GclError("Only --method cluster-contrast is shared among processes.", "Start it without torchrun.")
+    architecture = Architecture(**settings.model_dump(include=set(Architecture.model_fields)))
+    learns_labels = isinstance(settings, SupervisedSettings | JvtcSettings | ActSettings)
+    known = labelled_set(source, architecture, options) if source is not None and learns_labels else None
+    if isinstance(settings, SupervisedSettings) and known is not None:
+        return Supervised(supervised_state(encoder, settings, known), known, settings)
+    pictures = training_set(opened, architecture, options)
+    if isinstance(settings, StyleSettings):
+        pictures.versions = _versions(camstyle, opened, pictures, options)
+    match settings:
+        case ClusterContrastSettings():
+            return ClusterContrast(
+                cluster_contrast_state(encoder, settings), pictures, settings, colour_start=init == "none", team=team
+            )
+        case JvtcSettings():
+            return Jvtc(
+                jvtc_state(encoder, settings, known), pictures, settings, source=known, colour_start=init == "none"
+            )
+        case MmclSettings():
+            return Mmcl(mmcl_state(encoder, settings), pictures, settings)
+        case ActSettings() if known is not None:
+            return Act(act_state(encoder, settings), pictures, settings, source=known)
+    raise TypeError(f"no warm-up for {type(settings).__name__}")
+
+
+def _versions(
+    camstyle: str | None, opened: WorkData, pictures: TrainingSet, options: RunOptions
+) -> StyleVersions | None:
+    """The pictures as other cameras would have taken them; None, and a word about it, where there are no such files."""
+    if camstyle is not None:
+        return camera_styles(camstyle, opened, pictures, options)
+    console.warn("No camera-styled pictures (--camstyle DIR): augmented copies of each picture stand for them.")
+    return None

@@ -1,0 +1,92 @@
+"""Camera-styled pictures on disk: every training picture as every camera would have taken it (CamStyle, CVPR 2018)."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import torch
+from torch import Tensor
+
+from gcl_cli.artifacts.files import digest_of
+from gcl_cli.datasets.decoding import read_pictures
+from gcl_cli.datasets.listing import expanded
+from gcl_cli.errors import GclError
+from gcl_cli.machine.processes import cores
+from gcl_cli.people.data import WorkData
+from gcl_cli.records import RunOptions, Sample, TrainingSet
+
+SHOWN = 3  # missing files that an error lists
+
+
+@dataclass(frozen=True)
+class CamStyleFolder:
+    """The StyleVersions of a folder: what a picture's own camera took is the picture itself, the rest is read."""
+
+    folder: Path
+    samples: Sequence[Sample]
+    layout: str
+    pictures: Tensor  # [N, 3, H, W] uint8, the originals
+    threads: int
+
+    def __call__(self, rows: Tensor, cameras: Tensor) -> Tensor:
+        """Pictures [B, 3, H, W] uint8 of `rows` [B], each as the camera `cameras` [B] would have taken it."""
+        asked = list(zip(rows.tolist(), cameras.tolist(), strict=True))
+        styled = torch.tensor([self.samples[row].camera != camera for row, camera in asked], dtype=torch.bool)
+        names = [styled_name(self.samples[row], camera, self.layout) for row, camera in asked]
+        found = self.pictures[rows]
+        if bool(styled.any()):
+            height, width = found.shape[2:]
+            wanted = [name for name, is_styled in zip(names, styled.tolist(), strict=True) if is_styled]
+            found[styled] = read_pictures(self.folder, wanted, height=height, width=width, threads=self.threads)
+        return found
+
+
+def camera_styles(folder: str, data: WorkData, training: TrainingSet, options: RunOptions) -> CamStyleFolder:
+    """The training pictures in the style of each other's cameras, from the files of `folder`.
+
+    Raises GclError when cameras are unknown, when there is no such folder, and when it lacks a picture.
+    """
+    samples, path = data.split("train"), expanded(folder)
+    if training.cameras is None:
+        raise GclError(
+            f"--camstyle {folder}: the cameras of the pictures in {data.root} are unknown.",
+            "Leave --camstyle out, or give a data set whose file names carry the camera.",
+        )
+    if not path.is_dir():
+        raise GclError(
+            f"--camstyle {folder}: there is no such folder.", "Name the folder of the camera-styled pictures."
+        )
+    wanted = styled_names(samples, training.cameras, data.dataset.layout)
+    there = {entry.name for entry in path.iterdir()}
+    missing = [name for name in wanted if name not in there]
+    if missing:
+        shown = ", ".join(missing[:SHOWN]) + (", ..." if len(missing) > SHOWN else "")
+        raise GclError(
+            f"{path} lacks {len(missing):,} of {len(wanted):,} camera-styled pictures: {shown}",
+            "Unpack the camera-styled pictures of this data set there, or leave --camstyle out.",
+        )
+    return CamStyleFolder(path, samples, data.dataset.layout, training.pictures, options.threads or cores())
+
+
+def styles_digest(folder: str) -> str:
+    """The identity of a folder of camera-styled pictures: its files and their sizes."""
+    path = expanded(folder)
+    if not path.is_dir():
+        raise GclError(
+            f"--camstyle {folder}: there is no such folder.", "Name the folder of the camera-styled pictures."
+        )
+    with os.scandir(path) as entries:
+        return digest_of(sorted([entry.name, entry.stat().st_size] for entry in entries if entry.is_file()))
+
+
+def styled_names(samples: Sequence[Sample], cameras: Tensor, layout: str) -> list[str]:
+    """The files of all samples in the style of every camera but their own."""
+    every = cameras.unique().tolist()
+    return [styled_name(sample, camera, layout) for sample in samples for camera in every if camera != sample.camera]
+
+
+def styled_name(sample: Sample, camera: int, layout: str) -> str:
+    """The file of `sample` as `camera` sees it: `<stem>_fake_<own>to<camera>.jpg`, for MSMT17 without `<own>to`."""
+    change = f"{camera}" if layout.startswith("msmt17") else f"{sample.camera}to{camera}"
+    return f"{PurePosixPath(sample.name).stem}_fake_{change}.jpg"

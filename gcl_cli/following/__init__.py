@@ -1,0 +1,1 @@
+"""A training loop shown, recorded, and kept safe."""

@@ -1,0 +1,1 @@
+"""What a work folder holds, how it was made, and what is stale."""

@@ -1,0 +1,127 @@
+"""From photographs to their people from other sides: estimate, draw and generate in one go."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from gcl_cli import console
+from gcl_cli.artifacts.layout import WorkFolder
+from gcl_cli.artifacts.manifest import MANIFEST, Artifact, read_manifest
+from gcl_cli.body.model import load_body
+from gcl_cli.body.silhouette import Surface
+from gcl_cli.body.views import PICTURE_UP, render_views, up_axis
+from gcl_cli.config import Architecture, MeshSettings, RenderSettings
+from gcl_cli.datasets.decoding import picture_sizes, read_pictures
+from gcl_cli.people.bodies import STATUS
+from gcl_cli.people.estimating import estimate_shard
+from gcl_cli.people.shards import Shard
+from gcl_cli.training.generation import generate
+from gcl_cli.weights.networks import latest, load_gan, read_generator
+from gcl_cli.weights.starting_weights import open_encoder_of
+
+HERE = Path()  # files that the user named are relative to the current folder
+
+
+@dataclass(frozen=True)
+class ViewGenerator:
+    """A trained generator, and how the bodies that it learned from were drawn."""
+
+    reference: str
+    architecture: Architecture
+    networks: dict[str, nn.Module]
+    drawing: RenderSettings
+
+
+@dataclass(frozen=True)
+class TurnedPeople:
+    """The people of N photographs from A sides, at the size of the networks."""
+
+    angles: tuple[int, ...]
+    photographs: Tensor  # [N, 3, H, W] uint8
+    bodies: Tensor  # [N, 1 + A, H, W] uint8, grey: as photographed, then turned by each of `angles`
+    generated: Tensor  # [N, A, 3, H, W] uint8
+    status: tuple[str, ...]  # how far each body is to be trusted: ok, low_confidence, fallback
+
+
+def open_view_generator(work: WorkFolder, generator: str | None, device: torch.device) -> ViewGenerator:
+    """The generator that `--generator` names, or the latest; with the encoder that it was trained with."""
+    gan = read_generator(work, generator or latest(work, ("joint", "gan-warmup")))
+    source = open_encoder_of(work, gan, init=None)
+    networks = {"identity_encoder": source.load(device), **load_gan(gan, source.architecture, device)}
+    return ViewGenerator(gan.reference, source.architecture, networks, _drawing(work, gan))
+
+
+def turn_people(generator: ViewGenerator, files: Sequence[Path], angles: tuple[int, ...]) -> TurnedPeople:
+    """Pictures of the people on `files`, turned by `angles` in degrees; a warning for every doubtful body."""
+    names = tuple(map(str, files))
+    size = (generator.architecture.height, generator.architecture.width)
+    bodies, status = _draw_bodies(names, (0, *angles), generator.drawing, size)
+    for name, word in zip(names, status, strict=True):
+        _warn_of_body(name, word)
+    photographs = read_pictures(HERE, names, height=size[0], width=size[1], threads=1)
+    drawn = _DrawnBodies((0, *angles), bodies)
+    rows = torch.arange(len(files)).repeat_interleave(len(angles))
+    turns = torch.arange(1, 1 + len(angles)).repeat(len(files))
+    made = generate(generator.networks, photographs, drawn, rows, turns)  # [N * A, 3, H, W]
+    generated = made.unflatten(0, (len(files), len(angles)))
+    return TurnedPeople(angles, photographs, bodies, generated, status)
+
+
+@dataclass
+class _DrawnBodies:
+    """Drawn bodies [N, A, H, W] in the form of records.StructurePictures."""
+
+    angles: tuple[int, ...]
+    bodies: Tensor
+
+    def __call__(self, rows: Tensor, angle_index: Tensor) -> Tensor:
+        return self.bodies[rows, angle_index][:, None]  # [B, 1, H, W]
+
+
+def _drawing(work: WorkFolder, gan: Artifact) -> RenderSettings:
+    """How the generator's own bodies were drawn, so that new ones look the same to it."""
+    folder = work.artifact("render/main")
+    config = read_manifest(folder).config if (folder / MANIFEST).exists() else {}
+    if "meshes" not in config:
+        console.warn(f"{gan.reference} learned from bodies drawn elsewhere: gcl's own bodies may look strange to it.")
+        return RenderSettings()
+    return RenderSettings(**{name: config[name] for name in ("height", "width", "turn", "recentre")})
+
+
+def _draw_bodies(
+    names: Sequence[str], angles: tuple[int, ...], settings: RenderSettings, size: tuple[int, int]
+) -> tuple[Tensor, tuple[str, ...]]:
+    """Estimate the bodies and draw them from all sides: [N, A, height, width] uint8, and the status of each.
+
+    They are drawn at the size of the rendered artifact and resized to `size`, as training does.
+    """
+    meshes, body = estimate_shard(HERE, MeshSettings(), "cpu", Shard("train", 0, tuple(names))), load_body()
+    rotations = body.world_rotations(meshes.pose)
+    skinned = body.skin(rotations, body.place(rotations, meshes.betas), meshes.betas)  # [N, V, 3]
+    surface, drawn = Surface.of(body.faces), []
+    for vertices, camera, crop in zip(skinned, meshes.camera, picture_sizes(HERE, names), strict=True):
+        axis = PICTURE_UP if settings.turn == "camera" else up_axis(body, vertices)
+        views, _ = render_views(
+            surface, vertices, camera, crop, angles,
+            up=axis, height=settings.height, width=settings.width, recentre=settings.recentre,
+        )  # fmt: skip
+        drawn.append([_resized(view, size) for view in views])
+    return torch.from_numpy(np.array(drawn)), tuple(STATUS[number] for number in meshes.status)
+
+
+def _resized(view: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    if view.shape == size:
+        return view
+    return np.asarray(Image.fromarray(view).resize((size[1], size[0]), Image.Resampling.BICUBIC))
+
+
+def _warn_of_body(name: str, status: str) -> None:
+    if status == "low_confidence":
+        console.warn(f"{name}: the body is doubtful, and so are the views.")
+    if status == "fallback":
+        console.warn(f"{name}: no body was found; the views show a standing one that faces the camera in its place.")

@@ -1,0 +1,123 @@
+"""Rendered views as training input, and sheets of generated ones."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gcl_cli import console
+from gcl_cli.artifacts.layout import WorkFolder
+from gcl_cli.artifacts.manifest import Artifact, read_artifact
+from gcl_cli.artifacts.sheets import write_sheet
+from gcl_cli.artifacts.view_store import PAINTED, ViewStore, is_painted
+from gcl_cli.config import Architecture
+from gcl_cli.errors import GclError
+from gcl_cli.people.bodies import STATUS, read_status
+from gcl_cli.people.data import WorkData
+from gcl_cli.records import Event, Observer, StructurePictures
+from gcl_cli.training.generation import generate
+from gcl_cli.training.structures import OWN
+
+SHEET_PEOPLE = 8
+WORST = {"ok": 0, "low": 1, "all": 2}  # --mesh-quality -> the worst status that is still generated from
+
+
+def open_views(work: WorkFolder, data: WorkData, architecture: Architecture) -> tuple[Artifact, ViewStore]:
+    """The rendered views of the training pictures, at the size of the networks; GclError when they are of others."""
+    render = read_artifact(work, "render/main")
+    angles = tuple(render.config["angles"])
+    store = ViewStore(render.folder, "train", angles, (architecture.height, architecture.width))
+    if store.names != [sample.name for sample in data.split("train")]:
+        raise GclError(
+            f"{render.reference} was drawn for other pictures than the training set has.",
+            "gcl mesh --restart; gcl render --restart",
+        )
+    return render, store
+
+
+def open_painted(render: Artifact, architecture: Architecture) -> ViewStore | None:
+    """The painted views of the training pictures; None where they were rendered without."""
+    if not is_painted(render.folder, "train"):
+        return None
+    size = (architecture.height, architecture.width)
+    return ViewStore(render.folder, "train", tuple(render.config["angles"]), size, kind=PAINTED)
+
+
+def require_painted(render: Artifact, architecture: Architecture) -> ViewStore:
+    """The painted views of the training pictures; GclError where they were rendered without."""
+    painted = open_painted(render, architecture)
+    if painted is None:
+        raise GclError(f"{render.reference} holds grey views alone.", "Paint them: gcl render --restart")
+    return painted
+
+
+def well_meshed(work: WorkFolder, render: Artifact, quality: str, *, batch_size: int) -> Tensor | None:
+    """Which training pictures have a mesh of `--mesh-quality`, [N] bool; None for `all`.
+
+    Says what each choice would leave; GclError when this one leaves less than a batch.
+    """
+    if quality == "all":
+        return None
+    if "meshes" not in render.config:
+        raise GclError(
+            f"--mesh-quality {quality}: {render.reference} holds views that were made elsewhere, without meshes.",
+            "Use --mesh-quality all.",
+        )
+    source = read_artifact(work, render.config["meshes"])
+    status = read_status(source.folder, "train")
+    counts = [int((status == number).sum()) for number in range(len(STATUS))]
+    left = sum(counts[: WORST[quality] + 1])
+    shown = ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in zip(STATUS, counts, strict=True))
+    console.say(f"Meshes: {shown}. Generating from {left} pictures.")
+    if left < batch_size:
+        raise GclError(
+            f"--mesh-quality {quality} leaves {left} pictures ({shown}); a batch has {batch_size}.",
+            "Use --mesh-quality all, or a smaller --batch-size.",
+        )
+    return torch.from_numpy(status <= WORST[quality])
+
+
+def draw_generated(path: Path, networks: dict[str, nn.Module], pictures: Tensor, structures: StructurePictures) -> None:
+    """A sheet, always of the same people: photograph, mesh, reconstruction and the novel views at all other angles.
+
+    The networks' modes are put back, so that a training goes on as if nothing had been drawn.
+    """
+    rows = torch.linspace(0, len(pictures) - 1, min(SHEET_PEOPLE, len(pictures))).round().long()
+    angles = len(structures.angles)
+    modes = {module: module.training for network in networks.values() for module in network.modules()}
+    made = generate(
+        networks, pictures, structures, rows.repeat_interleave(angles), torch.arange(angles).repeat(len(rows))
+    )
+    for module, mode in modes.items():
+        module.training = mode
+    meshes = structures(rows, torch.full_like(rows, OWN))
+    sheet = [
+        [_as_image(pictures[row]), _as_image(meshes[i]), *(_as_image(made[i * angles + a]) for a in range(angles))]
+        for i, row in enumerate(rows.tolist())
+    ]
+    turned = [str(angle) for a, angle in enumerate(structures.angles) if a != OWN]
+    write_sheet(path, sheet, captions=("photo", "mesh", "own view", *turned))
+
+
+def sheets_of_epochs(
+    folder: Path, networks: dict[str, nn.Module], pictures: Tensor, structures: StructurePictures, *, every: int
+) -> tuple[Observer, ...]:
+    """Draws `views/epoch_003.png` and so on, every few epochs, so that one can watch generation improve; 0: none."""
+    if every == 0:
+        return ()
+
+    def observe(event: Event) -> dict[str, Any]:
+        if (event.epoch + 1) % every == 0:
+            (folder / "views").mkdir(exist_ok=True)
+            path = folder / "views" / f"epoch_{event.epoch + 1:03d}.png"
+            draw_generated(path, networks, pictures, structures)
+        return {}
+
+    return (observe,)
+
+
+def _as_image(picture: Tensor) -> np.ndarray:
+    """[h, w, 3] of a picture [3, h, w], [h, w] of a grey one [1, h, w]."""
+    return picture.permute(1, 2, 0).squeeze(2).numpy()

@@ -1,0 +1,1 @@
+"""Queries and gallery: distances, ranked lists, figures."""

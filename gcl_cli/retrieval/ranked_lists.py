@@ -1,0 +1,82 @@
+"""Which queries went wrong, and what was found for them, as a picture."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from gcl_cli.artifacts.ranked_sheet import RankedList, write_ranked_sheet
+from gcl_cli.datasets.decoding import read_pictures
+from gcl_cli.metrics.ranking import Ranking
+from gcl_cli.people.data import WorkData
+from gcl_cli.retrieval.distances import Distances
+
+SHOWN = 10  # ranks
+SIZE = (128, 64)  # of a picture on the sheet
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Person and camera of every query and gallery picture, -1 = junk or unknown."""
+
+    query_persons: np.ndarray  # [Q]
+    query_cameras: np.ndarray  # [Q]
+    gallery_persons: np.ndarray  # [G]
+    gallery_cameras: np.ndarray  # [G]
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """The number of queries and of gallery pictures."""
+        return len(self.query_persons), len(self.gallery_persons)
+
+    def removed(self, query: int) -> np.ndarray:
+        """Which gallery pictures are no test for a query: junk, and its person under its own camera; [G] bool."""
+        camera, person = self.query_cameras[query], self.query_persons[query]
+        own = (self.gallery_persons == person) & (self.gallery_cameras == camera) & (camera != -1)
+        return own | (self.gallery_persons == -1)
+
+
+def worst_and_median(average_precision: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The `count` queries of lowest average precision, and as many around the median that are not among them.
+
+    average_precision: [Q], NaN = skipped. Equals are ordered by row.
+    """
+    order = np.argsort(average_precision, kind="stable")[: np.count_nonzero(~np.isnan(average_precision))]
+    middle = max(min(count, len(order)), (len(order) - count) // 2)
+    return order[:count], order[middle : middle + count]
+
+
+def draw_ranked_lists(
+    path: Path, data: WorkData, labels: Labels, ranking: Ranking, distances: Distances, count: int
+) -> None:
+    """ranked.png: the worst and the median queries with the first ten of their galleries, junk left out."""
+    worst, median = worst_and_median(ranking.average_precision, count)
+    lists = [
+        _list(data, labels, ranking, distances, int(query), f"{word} {place}")
+        for word, queries in (("worst", worst), ("median", median))
+        for place, query in enumerate(queries, start=1)
+    ]
+    write_ranked_sheet(path, lists)
+
+
+def first_found(labels: Labels, distances: Distances, query: int, count: int) -> np.ndarray:
+    """The first `count` gallery pictures in a query's list, what is no test for it left out: rows, nearest first."""
+    near = distances.of(torch.tensor([query]))[0]
+    kept = np.flatnonzero(~labels.removed(query))
+    return kept[np.argsort(near[kept], kind="stable")[:count]]
+
+
+def _list(data: WorkData, labels: Labels, ranking: Ranking, distances: Distances, query: int, title: str) -> RankedList:
+    found = first_found(labels, distances, query, SHOWN)
+    asked, gallery = data.split("query")[query], data.split("gallery")
+    names = [asked.name, *(gallery[column].name for column in found)]
+    pictures = read_pictures(data.root, names, height=SIZE[0], width=SIZE[1], threads=1)
+    cameras = [labels.query_cameras[query], *labels.gallery_cameras[found]]
+    return RankedList(
+        f"{title}: AP {100 * ranking.average_precision[query]:.1f} %, first right at rank {ranking.first_rank[query]}, "
+        f"{asked.name}",
+        list(pictures.permute(0, 2, 3, 1).numpy()),
+        ["camera ?" if camera == -1 else f"camera {camera}" for camera in cameras],
+        (labels.gallery_persons[found] == labels.query_persons[query]).tolist(),
+    )

@@ -1,0 +1,229 @@
+"""Where an identity encoder starts: chance, ImageNet, an artifact, or a weight file made here or elsewhere."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from gcl_cli import console
+from gcl_cli.artifacts.files import sha256
+from gcl_cli.artifacts.foreign_weights import SUFFIXES, made_here, read_tensors
+from gcl_cli.artifacts.layout import MADE_BY, WorkFolder
+from gcl_cli.artifacts.manifest import Artifact
+from gcl_cli.artifacts.weights import read_architecture, read_weights
+from gcl_cli.config import Architecture
+from gcl_cli.config.presets import PRESETS
+from gcl_cli.errors import GclError
+from gcl_cli.networks.foreign_names import (
+    ForeignEncoder,
+    Head,
+    refuse_non_finite,
+    require_coverage,
+    translate_encoder,
+)
+from gcl_cli.networks.identity_encoder import IdentityEncoder, load_imagenet
+from gcl_cli.networks.initialisation import initialise
+from gcl_cli.weights.networks import latest, load_encoder, place, read_encoder, weight_file, with_own_layout
+from gcl_cli.weights.published import PublishedFile
+
+IMAGENET = {"imagenet": "IMAGENET1K_V1", "imagenet-v2": "IMAGENET1K_V2"}
+HEAD_SEED = 0  # of a head that the weights lack, where no settings have a seed for it
+
+AnyArchitecture = TypeVar("AnyArchitecture", bound=Architecture)
+
+
+@dataclass(frozen=True)
+class Start:
+    """What `--init` names. Without tensors, the trunk has torchvision's weights or none."""
+
+    init: str
+    inputs: dict[str, str] = field(default_factory=dict)  # digests, so that other weights of the same name are noticed
+    tensors: dict[str, Tensor] = field(default_factory=dict)  # of the encoder's state dict, or its trunk's alone
+    trunk: tuple[str, int] | None = None  # ResNet and width of the tensors
+    stem_relu: bool = True  # whether their trunk has a ReLU after its first norm
+    head: Head | None = None  # head of the tensors
+    architecture: Architecture | None = None  # all of it, where a gcl command wrote the file
+
+
+@dataclass(frozen=True)
+class OpenedEncoder:
+    """The identity encoder that a stage begins with."""
+
+    reference: str  # artifact, or what `--init` said
+    label: str  # a name for what is made of it
+    preset: str
+    architecture: Architecture
+    inputs: dict[str, str]
+    load: Callable[[torch.device], IdentityEncoder]
+
+    @property
+    def is_artifact(self) -> bool:
+        """Whether the encoder lies in the work folder under its reference."""
+        return self.reference in self.inputs
+
+
+def open_encoder(work: WorkFolder, *, encoder: str | None, init: str | None, stages: tuple[str, ...]) -> OpenedEncoder:
+    """The encoder that `--encoder` or `--init` names, or the latest artifact of `stages`.
+
+    Weights from elsewhere get the preset that has their trunk.
+    """
+    if encoder is not None and init is not None:
+        raise GclError("--encoder and --init both name the encoder.", "Give one of the two.")
+    if init is None or (_is_reference(init) and not Path(init).is_file()):
+        source, architecture = read_encoder(work, init or encoder or latest(work, stages))
+        return OpenedEncoder(
+            source.reference, source.reference.replace("/", "-"), source.config.get("preset", "paper"), architecture,
+            {source.reference: source.manifest.digest}, lambda device: load_encoder(source, architecture, device),
+        )  # fmt: skip
+    start = read_start(work, init)
+    preset = _preset(start)
+    return _opened(start, start.architecture or Architecture(**PRESETS[preset]["architecture"]), preset)
+
+
+def open_encoder_of(work: WorkFolder, gan: Artifact, *, init: str | None) -> OpenedEncoder:
+    """The encoder that a generator was trained with; what `--init` names in its place, where it is given.
+
+    The architecture has the generator's part layout.
+    """
+    if init is None:
+        opened = open_encoder(work, encoder=gan.config.get("encoder", gan.reference), init=None, stages=())
+        return replace(opened, architecture=with_own_layout(gan, opened.architecture))
+    return _opened(read_start(work, init), read_architecture(weight_file(gan, "generator")), gan.config["preset"])
+
+
+def _opened(start: Start, architecture: Architecture, preset: str) -> OpenedEncoder:
+    if start.init == "none":
+        raise GclError("--init none: this command needs an encoder that has learned.", "Make one: gcl warmup")
+    settled = with_head_of(start, architecture)
+    return OpenedEncoder(
+        start.init, f"init-{Path(start.init).name.partition('.')[0]}", preset, settled, start.inputs,
+        lambda device: new_encoder(start, settled, seed=HEAD_SEED, device=device),
+    )  # fmt: skip
+
+
+def read_start(work: WorkFolder, init: str) -> Start:
+    """Read what `--init` names, and say on stderr how much of an encoder a file from elsewhere holds."""
+    if init == "none" or init in IMAGENET:
+        return Start(init)
+    if Path(init).is_file():
+        return _read_file(Path(init), init, {"init": sha256(Path(init))})
+    if not _is_reference(init):
+        raise GclError(
+            f"--init {init}: there is no such file.",
+            f"Name a weight file ({', '.join(SUFFIXES)}), an artifact (warmup/main), {', '.join(IMAGENET)}, or none.",
+        )
+    source, _ = read_encoder(work, init)
+    return _read_file(weight_file(source, "identity_encoder"), init, {source.reference: source.manifest.digest})
+
+
+def with_head_of(start: Start, architecture: AnyArchitecture) -> AnyArchitecture:
+    """`architecture` with the head of the starting weights; GclError when their trunk is another one."""
+    wanted = (architecture.trunk, architecture.trunk_width)
+    if start.trunk is not None and start.trunk != wanted:
+        raise GclError(
+            f"--init {start.init} holds a {start.trunk[0]} of width {start.trunk[1]}; "
+            f"the preset has a {wanted[0]} of width {wanted[1]}.",
+            f"Choose the preset with that trunk: --preset {_preset(start)}",
+        )
+    if start.tensors and start.stem_relu != architecture.stem_relu:
+        console.say(f"The stem follows the weights of --init: {'a' if start.stem_relu else 'no'} ReLU after its norm.")
+        architecture = architecture.model_copy(update={"stem_relu": start.stem_relu})
+    if start.head is None or start.head == architecture.head:
+        return architecture
+    console.say(f"The head follows the weights of --init: {start.head} instead of {architecture.head}.")
+    return architecture.model_copy(update={"head": start.head})
+
+
+def refuse_itself(reference: str, inputs: Mapping[str, str]) -> None:
+    """GclError where an artifact would take the place of the one that it starts from."""
+    if reference in inputs:
+        raise GclError(f"{reference} cannot start from itself and take its own place.", "Choose another --name.")
+
+
+def new_encoder(start: Start, architecture: Architecture, *, seed: int, device: torch.device) -> IdentityEncoder:
+    """An identity encoder with the starting weights; what they do not hold is drawn from `seed`.
+
+    architecture: as `with_head_of` gives it.
+    """
+    encoder = IdentityEncoder(architecture)
+    initialise(encoder, torch.Generator().manual_seed(seed))
+    if start.init in IMAGENET:
+        load_imagenet(encoder, _imagenet(architecture, start.init))
+    else:
+        encoder.load_state_dict(encoder.state_dict() | start.tensors)
+    return place(encoder, device)
+
+
+def _is_reference(init: str) -> bool:
+    return init.partition("/")[0] in MADE_BY
+
+
+def _read_file(path: Path, init: str, inputs: dict[str, str]) -> Start:
+    """The encoder in a weight file, made here or elsewhere."""
+    if made_here(path):
+        own, tensors = read_architecture(path), read_weights(path)
+        with torch.device("meta"):
+            wanted = IdentityEncoder(own).state_dict()
+        if _shapes(tensors) != _shapes(wanted):
+            raise GclError(f"{path} holds no identity encoder.", "Give an identity_encoder.safetensors of gcl.")
+        refuse_non_finite(tensors)
+        return Start(init, inputs, tensors, (own.trunk, own.trunk_width), own.stem_relu, own.head, own)
+    found = translate_encoder(read_tensors(path))
+    _tell(init, found)
+    require_coverage(found)
+    return Start(init, inputs, found.tensors, (found.kind, found.width), found.stem_relu, found.head_kind)
+
+
+def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in tensors.items()}
+
+
+def _tell(init: str, found: ForeignEncoder) -> None:
+    """The coverage table."""
+    below = f", below {found.prefix.rstrip('.')!r}" if found.prefix else ""
+    console.say(f"--init {init}: {found.kind} of width {found.width}{below}")
+    console.say(f"  {found.trunk.line()}")
+    console.say(f"  {found.head.line()}, {found.head_kind}" if found.head else "  head: starts new")
+    for verb, names in (("missing", found.trunk.missing), ("not used", found.unused)):
+        if names:
+            console.say(f"  {verb}: {', '.join(names[:6])}{f' and {len(names) - 6} more' if len(names) > 6 else ''}")
+    for remark in found.remarks:
+        console.warn(remark)
+
+
+def _preset(start: Start) -> str:
+    """The first preset with the trunk of the starting weights; GclError when there is none."""
+    trunk = start.trunk or ("resnet50", 64)  # ImageNet's
+    for name, stages in PRESETS.items():
+        fields = Architecture(**stages["architecture"])
+        if (fields.trunk, fields.trunk_width) == trunk:
+            return name
+    raise GclError(
+        f"No preset has a {trunk[0]} of width {trunk[1]}, as --init {start.init} holds.",
+        f"Say so at the warm-up: gcl warmup DATA --init {start.init} --set trunk={trunk[0]} "
+        f"--set trunk_width={trunk[1]} --epochs 0",
+    )
+
+
+def _imagenet(architecture: Architecture, name: str) -> dict[str, Tensor]:
+    """torchvision's ImageNet weights of the trunk, fetched once; GclError says what to do where that is impossible."""
+    if architecture.trunk_width != 64:
+        raise GclError(
+            "There are no ImageNet weights for a trunk of another width than 64.", "Use --init none, or preset small."
+        )
+    from torchvision.models import ResNet18_Weights, ResNet50_Weights  # seconds to import, for who asks for them
+
+    published = {"resnet50": ResNet50_Weights, "resnet18": ResNet18_Weights}[architecture.trunk]
+    if IMAGENET[name] not in published.__members__:
+        raise GclError(f"torchvision has no {IMAGENET[name]} weights of {architecture.trunk}.", "Use --init imagenet.")
+    file = PublishedFile(published[IMAGENET[name]].url)
+    try:
+        return file.tensors()
+    except (OSError, RuntimeError) as error:
+        raise GclError(
+            f"The ImageNet weights cannot be fetched ({error}). Wanted: {file.path.name}, to be found at {file.path}.",
+            f"Put the file there (from {file.url}), or start from random weights: --init none",
+        ) from error

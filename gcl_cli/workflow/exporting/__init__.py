@@ -1,1 +1,0 @@
-"""Trained networks in the formats of other programs."""

@@ -1,1 +1,0 @@
-"""Measuring generated pictures: against real ones, against the bodies they were asked for, against the person."""

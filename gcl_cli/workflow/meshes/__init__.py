@@ -1,1 +1,0 @@
-"""The mesh artifact: bodies estimated or taken from elsewhere, read, exported."""

@@ -1,1 +1,0 @@
-"""Views of bodies: drawn, taken from elsewhere, read as training input."""

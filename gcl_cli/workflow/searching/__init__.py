@@ -1,1 +1,0 @@
-"""Finding a person in any folder of pictures: its index, the ranking, what is shown of it."""

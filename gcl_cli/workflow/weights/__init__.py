@@ -1,1 +1,0 @@
-"""Networks: new ones, those that artifacts hold, and weights made elsewhere."""

@@ -1,0 +1,315 @@
+"""`gcl run`: what is kept, what is made, and how it goes on; with stages that publish at once, and once for real."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import made_work
+import pytest
+from typer.testing import CliRunner
+
+from gcl_cli import console
+from gcl_cli.artifacts.layout import WorkFolder
+from gcl_cli.cli import app
+from gcl_cli.commands.run import command as running
+from gcl_cli.commands.run.requests import Wishes
+from gcl_cli.errors import GclError
+from gcl_cli.inventory.survey import survey
+from gcl_cli.records import RunOptions
+
+ROOT = Path(__file__).resolve().parents[2]
+STEPS = ["mesh", "render", "warmup", "evaluate warmup", "gan-warmup", "joint", "evaluate joint", "gen-metrics"]
+TOY = """
+from gcl_cli.config import presets
+clustering = {"radius": 0.5, "k1": 8, "k2": 3, "min_samples": 2, "precision": "fp32"}
+presets.PRESETS["tiny"] = {
+    "architecture": {
+        "trunk": "resnet18", "trunk_width": 16, "height": 64, "width": 32, "generator_width": 4,
+        "modulation_width": 16, "discriminator_width": 4, "discriminator_scales": 2, "padding": "zeros",
+    },
+    "warmup": {"epochs": 1, "iterations": 2, "people": 4, "pictures": 2, "batchnorm_groups": 1, "init": "none",
+               **clustering},
+    "gan-warmup": {"epochs": 1, "iterations": 1, "batch_size": 4},
+    "joint": {"epochs": 1, "iterations": 1, "batch_size": 4, **clustering},
+}
+from gcl_cli.cli import main
+main()
+"""
+
+
+class Stages:
+    """Stands for all stages: publishes what they would, without computing."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.chosen: dict[str, dict] = {}
+        self.fails: dict[str, BaseException] = {}
+
+    def __getitem__(self, stage: str):
+        def run(job) -> dict:
+            work, reference, named = Path(job.options.work), f"{stage}/main", {}
+            if job.source:
+                reference = f"{stage}/{job.source.replace('/', '-')}"
+                named = {"encoder" if stage == "evaluate" else "generator": job.source}
+            self.calls.append(reference)
+            self.chosen[reference] = job.chosen
+            if reference in self.fails:
+                made_work.interrupted(work, reference, job.chosen, preset=job.preset, **named)
+                raise self.fails.pop(reference)
+            return made_work.made(work, reference, job.chosen, preset=job.preset, **named).manifest.result
+
+        return run
+
+
+@pytest.fixture
+def stages(monkeypatch) -> Stages:
+    fake = Stages()
+    monkeypatch.setattr(running, "STAGES", fake)
+    return fake
+
+
+@pytest.fixture
+def gcl(tmp_path, monkeypatch, stages):
+    """Run `gcl run` beside a data set `crops`; returns the steps with their states."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GCL_WORK", raising=False)
+    made_work.market(tmp_path / "crops")
+
+    def run(*words: str) -> dict[str, str]:
+        stages.calls.clear()
+        ran = CliRunner().invoke(app, ["run", "crops", *words])
+        assert ran.exit_code == 0, ran.output
+        return {row["step"]: row["state"] for row in json.loads(ran.stdout)["steps"]}
+
+    return run
+
+
+def test_everything_is_made_once_and_kept_then(gcl, stages):
+    assert gcl("--preset", "tiny") == dict.fromkeys(STEPS, "made")
+    assert gcl("--preset", "tiny") == dict.fromkeys(STEPS, "kept") and stages.calls == []
+    assert gcl() == dict.fromkeys(STEPS, "kept")
+
+
+def test_the_report_has_the_figures_and_where_the_files_are(gcl):
+    gcl("--preset", "tiny")
+    report = json.loads(CliRunner().invoke(app, ["run", "--json"]).stdout)
+    assert report["retrieval"] == [{"after": part, **made_work.FIGURES} for part in ("warmup", "joint")]
+    assert report["steps"][3]["files"] == "work/evaluate/warmup-main"
+    assert all(Path(row["files"], "manifest.json").is_file() for row in report["steps"])
+
+
+def test_without_labels_nothing_is_evaluated(gcl, tmp_path):
+    for split in ("query", "bounding_box_test"):
+        for path in (tmp_path / "crops" / split).iterdir():
+            path.unlink()
+        (tmp_path / "crops" / split).rmdir()
+    assert list(gcl("--preset", "tiny")) == ["mesh", "render", "warmup", "gan-warmup", "joint", "gen-metrics"]
+
+
+def test_until_ends_with_a_step_and_its_measure(gcl):
+    assert list(gcl("--preset", "tiny", "--until", "warmup")) == STEPS[:4]
+    assert gcl("--until", "joint") == dict(zip(STEPS, ["kept"] * 4 + ["made"] * 3, strict=False))
+
+
+def test_from_makes_a_step_and_all_that_follow_anew(gcl, stages):
+    gcl("--preset", "tiny")
+    assert gcl("--from", "gan-warmup") == dict(zip(STEPS, ["kept"] * 4 + ["made"] * 4, strict=True))
+    assert stages.calls == ["gan-warmup/main", "joint/main", "evaluate/joint-main", "gen-metrics/joint-main"]
+
+
+def test_from_after_until_is_refused(gcl):
+    ran = CliRunner().invoke(app, ["run", "crops", "--from", "joint", "--until", "warmup"])
+    assert ran.exit_code == 2 and "--from joint comes after --until warmup" in ran.stderr
+
+
+def test_only_what_became_stale_is_made_anew_with_the_settings_it_had(gcl, stages):
+    gcl("--preset", "tiny", "--set", "joint.epochs=3")
+    made_work.remade(Path("work"), "gan-warmup/main")
+    # joint comes out as it was, to the byte: what was measured on it is fresh again
+    assert gcl() == dict(zip(STEPS, ["kept"] * 5 + ["made"] + ["kept"] * 2, strict=True))
+    assert stages.chosen["joint/main"] == {"epochs": 3}
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), GclError("The disk is full.", "Make room.")])
+@pytest.mark.parametrize("step", ["warmup/main", "evaluate/warmup-main", "joint/main"])
+def test_the_same_command_goes_on_after_an_error_or_an_interruption(gcl, stages, step, error):
+    words = ["run", "crops", "--preset", "tiny", "--set", "joint.epochs=3"]
+    stages.fails[step] = error
+    ran = CliRunner().invoke(app, words)
+    assert ran.exit_code == (130 if isinstance(error, KeyboardInterrupt) else 2), ran.output
+    assert "The same command goes on from there." in ran.stderr and "Traceback" not in ran.output
+    assert (Path("work") / f"{step}.partial" / "checkpoints").exists()
+    before, done = len(stages.calls), gcl(*words[2:])
+    assert list(done.values()) == ["kept"] * (before - 1) + ["made"] * (len(STEPS) - before + 1)
+    assert stages.calls[0] == step
+
+
+def test_after_an_interrupted_from_the_command_without_it_goes_on(gcl, stages):
+    gcl("--preset", "tiny")
+    stages.fails["joint/main"] = KeyboardInterrupt()
+    ran = CliRunner().invoke(app, ["run", "--from", "warmup", "--set", "warmup.epochs=9"])
+    assert ran.exit_code == 130 and "The same command without --from goes on" in ran.stderr
+    done = gcl("--set", "warmup.epochs=9")
+    assert done == dict(zip(STEPS, ["kept"] * 5 + ["made"] * 3, strict=True))
+    assert not list(Path("work").rglob("*.partial"))
+
+
+def test_what_is_replaced_lies_there_until_the_new_one_is_complete(gcl, stages):
+    gcl("--preset", "tiny")
+    stages.fails["warmup/main"] = KeyboardInterrupt()
+    CliRunner().invoke(app, ["run", "--from", "warmup"])
+    assert Path("work/warmup/main.partial/replaced/weights.safetensors").exists()
+    assert {e.state for e in survey(WorkFolder(Path("work"))).entries} == {"fresh", "interrupted"}
+
+
+def test_the_preset_of_the_warmup_there_is_counts_even_when_it_is_made_anew(gcl, stages):
+    gcl("--preset", "tiny")
+    stages.fails["mesh/main"] = KeyboardInterrupt()
+    CliRunner().invoke(app, ["run", "--from", "mesh"])
+    gcl()
+    manifest = json.loads(Path("work/warmup/main/manifest.json").read_text())
+    assert manifest["config"]["preset"] == "tiny"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--preset", "small"], "warmup/main was made with other settings (preset tiny -> small)"),
+        (["--set", "joint.epochs=4"], "joint/main was made with other settings (epochs 3 -> 4)"),
+        (["--set", "joint.decay_at=0.1"], "decay_at [0.6] -> [0.1]"),
+    ],
+)
+def test_other_settings_than_those_of_what_is_there_are_refused_before_anything_is_done(gcl, stages, words, said):
+    gcl("--preset", "tiny", "--set", "joint.epochs=3")
+    stages.calls.clear()
+    ran = CliRunner().invoke(app, ["run", *words])
+    assert ran.exit_code == 2 and said in ran.stderr and "--from" in ran.stderr
+    assert stages.calls == []
+    part = "warmup" if "--preset" in words else "joint"
+    assert CliRunner().invoke(app, ["run", *words, "--from", part]).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("pair", "said"),
+    [
+        ("epochs=3", "--set epochs=3: the stage is missing"),
+        ("cluster.k1=3", "the stage is missing"),
+        ("joint.nope=3", "nope is no setting of gcl joint"),
+        ("joint.epochs=0", "greater than or equal to 1"),
+    ],
+)
+def test_a_wrong_setting_is_refused_at_once(gcl, pair, said):
+    ran = CliRunner().invoke(app, ["run", "crops", "--set", pair])
+    assert ran.exit_code == 2 and said in ran.stderr and not Path("work").exists()
+
+
+def test_a_step_made_by_hand_is_taken_as_it_is(gcl, stages):
+    gcl("--preset", "tiny", "--until", "render")
+    made_work.made(Path("work"), "warmup/main", {"epochs": 5, "seed": 3})
+    assert gcl() == dict(zip(STEPS, ["kept"] * 3 + ["made"] * 5, strict=True))
+
+
+def test_what_only_its_own_command_can_make_is_left_to_it(gcl, stages):
+    gcl("--preset", "tiny", "--until", "render")
+    folder = made_work.interrupted(Path("work"), "warmup/main")
+    begun = json.loads((folder / "run.json").read_text())
+    del begun["seal"]
+    (folder / "run.json").write_text(json.dumps(begun | {"inputs": begun["inputs"] | {"source": "digest"}}))
+    ran = CliRunner().invoke(app, ["run"])
+    assert ran.exit_code == 2 and "--source that gcl run does not know" in ran.stderr
+
+
+def test_a_changed_file_is_not_kept(gcl):
+    gcl("--preset", "tiny")
+    Path("work/warmup/main/weights.safetensors").write_text("changed")
+    ran = CliRunner().invoke(app, ["run"])
+    assert ran.exit_code == 2 and "warmup/main is damaged" in ran.stderr
+
+
+def test_missing_weights_are_told_at_the_beginning(gcl, monkeypatch, tmp_path):
+    monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path / "hub"))
+    ran = CliRunner().invoke(app, ["run", "crops"])
+    notes = [line for line in ran.stderr.splitlines() if line.startswith("Note: gcl")]
+    assert ["ImageNet" in notes[0], "FID" in notes[1]] == [True, True] and len(notes) == 2
+    assert ran.stderr.index(notes[1]) < ran.stderr.index("[1/8] mesh: running")
+
+
+def test_on_a_terminal_the_steps_and_the_running_bar_are_one_display(monkeypatch):
+    import io
+
+    from rich.console import Console
+
+    written = io.StringIO()
+    screen = Console(file=written, force_terminal=True, width=100, highlight=False, color_system=None)
+    monkeypatch.setattr(console, "_talk", lambda: screen)
+    with console.board(["mesh", "render", "warmup"]) as board:
+        board.begin("mesh")
+        board.end("mesh", "kept")
+        board.begin("render")
+        with console.meter("render train", 10) as meter:
+            meter.advance(4)
+            console.say("a remark")
+            screen.print(board)
+    shown = written.getvalue()
+    assert "4/10" in shown and "a remark" in shown and "1 left" in shown
+    assert console.Board.shown is None and board.bar is None
+    with console.meter("alone", 2) as meter:  # a display of its own again
+        meter.advance()
+
+
+def killed_after(words: list[str], folder: Path, line: str) -> str:
+    """Run toy-size gcl in a process of its own, and kill it when it says `line`."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", TOY, *words], cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    said = []
+    for text in process.stderr:
+        said.append(text)
+        if line in text:
+            process.send_signal(signal.SIGKILL)
+            break
+    process.wait(timeout=60)
+    return "".join(said)
+
+
+@pytest.mark.slow
+def test_the_real_chain_goes_on_after_it_was_killed_between_steps(tmp_path):
+    def gcl(*words: str) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [sys.executable, "-c", TOY, *words], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)},
+            capture_output=True, text=True, timeout=600,
+        )  # fmt: skip
+
+    assert gcl("synth", "people", "--ids", "12", "--cameras", "2", "--images", "2", "--threads", "1").returncode == 0
+    words = [
+        "run", "people", "--preset", "tiny", "--threads", "1", "--device", "cpu", "--set", "render.height=64",
+        "--set", "render.width=32", "--set", "render.backend=numpy", "--set", "gen-metrics.angles=90,180",
+        "--set", "gen-metrics.measures=encoder,dssim,identity",
+    ]  # fmt: skip
+    said = killed_after(words, tmp_path, "[4/8] evaluate warmup: running")
+    assert "[3/8] warmup: made" in said, said
+    ran = gcl(*words)
+    assert ran.returncode == 0, ran.stderr
+    report = json.loads(ran.stdout)
+    assert [row["state"] for row in report["steps"]] == ["kept"] * 3 + ["made"] * 5
+    assert [row["after"] for row in report["retrieval"]] == ["warmup", "joint"]
+    assert report["generated_views"][0]["dssim"] > 0
+    found = json.loads(gcl("status", "--json").stdout)
+    assert {row["state"] for row in found["artifacts"]} == {"fresh"} and found["next"] == []
+
+
+def test_options_reach_the_steps(gcl, stages, monkeypatch):
+    seen = []
+    monkeypatch.setattr(running, "run", lambda *given: seen.append(given) or {"steps": []})
+    ran = CliRunner().invoke(
+        app, ["run", "crops", "--work", "w", "--data-root", "d", "--device", "cpu", "--threads", "2", "--allow-subset",
+              "--until", "joint", "--from", "mesh", "--set", "joint.epochs=3", "--set", "mesh.sheet=2"],
+    )  # fmt: skip
+    assert ran.exit_code == 0, ran.output
+    options, data, wishes = seen[0]
+    assert options == RunOptions("w", data_root="d", allow_subset=True, device="cpu", threads=2) and data == "crops"
+    assert wishes == Wishes(None, "joint", "mesh", {"joint": {"epochs": 3}, "mesh": {"sheet": 2}})
