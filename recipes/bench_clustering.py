@@ -35,15 +35,15 @@ CHUNK = 1024
 
 def features_of(size: int, dimension: int, seed: int = 0) -> torch.Tensor:
     """Unit rows [N, D] float32: a person, what a camera adds to that person, noise, and what all share."""
-    chance = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     people = max(2, size // 17)
-    share = chance.gamma(2.0, size=people)
-    person, camera = chance.choice(people, size, p=share / share.sum()), chance.integers(6, size=size)
-    rows = chance.standard_normal((people, dimension), dtype=np.float32)[person]
-    rows += chance.standard_normal((size, dimension), dtype=np.float32)
-    seen = chance.standard_normal((people, 6, dimension // 8), dtype=np.float32)
+    share = rng.gamma(2.0, size=people)
+    person, camera = rng.choice(people, size, p=share / share.sum()), rng.integers(6, size=size)
+    rows = rng.standard_normal((people, dimension), dtype=np.float32)[person]
+    rows += rng.standard_normal((size, dimension), dtype=np.float32)
+    seen = rng.standard_normal((people, 6, dimension // 8), dtype=np.float32)
     rows[:, : dimension // 8] += 1.8 * seen[person, camera]
-    rows += 0.7 * chance.standard_normal(dimension, dtype=np.float32)
+    rows += 0.7 * rng.standard_normal(dimension, dtype=np.float32)
     return torch.nn.functional.normalize(torch.from_numpy(rows), dim=1)
 
 

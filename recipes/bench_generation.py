@@ -38,17 +38,17 @@ def seconds(job: Callable[[], Any], repeats: int = REPEATS) -> tuple[float, Any]
     return best, found
 
 
-def random_inception(chance: torch.Generator) -> nn.Module:
+def random_inception(rng: torch.Generator) -> nn.Module:
     """pytorch-fid's network with random weights and random batch statistics."""
     unread = mock.patch.object(torchvision.models.Inception3, "load_state_dict")
     with mock.patch.object(published, "load_state_dict_from_url", return_value={}), unread:
         network = published.InceptionV3([3]).eval()
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, generator=chance)
+            nn.init.kaiming_normal_(module.weight, generator=rng)
         if isinstance(module, nn.BatchNorm2d):
             for tensor, low, high in ((module.running_var, 0.5, 1.5), (module.running_mean, -0.2, 0.2)):
-                tensor.uniform_(low, high, generator=chance)
+                tensor.uniform_(low, high, generator=rng)
     return network
 
 
@@ -61,10 +61,10 @@ def row(name: str, theirs: tuple[float, Any], ours: tuple[float, Any], units: in
     }  # fmt: skip
 
 
-def inception(chance: torch.Generator) -> dict[str, Any]:
+def inception(rng: torch.Generator) -> dict[str, Any]:
     """Pool features of pictures at 256x128."""
-    pictures = torch.randint(0, 256, (PICTURES, 3, 256, 128), generator=chance, dtype=torch.uint8)
-    network = random_inception(chance)
+    pictures = torch.randint(0, 256, (PICTURES, 3, 256, 128), generator=rng, dtype=torch.uint8)
+    network = random_inception(rng)
 
     def plain() -> Tensor:
         with torch.no_grad():
@@ -75,11 +75,11 @@ def inception(chance: torch.Generator) -> dict[str, Any]:
     return row("Inception, a picture", theirs, seconds(lambda: features(pictures)), PICTURES)
 
 
-def frechet(chance: torch.Generator) -> dict[str, Any]:
+def frechet(rng: torch.Generator) -> dict[str, Any]:
     """The distance between two sets whose covariances have a spectrum that falls off."""
-    mixing = torch.randn(DIMENSIONS, DIMENSIONS, generator=chance, dtype=torch.float64)
+    mixing = torch.randn(DIMENSIONS, DIMENSIONS, generator=rng, dtype=torch.float64)
     mixing *= torch.logspace(0, -3, DIMENSIONS, dtype=torch.float64)
-    sets = [torch.randn(2 * DIMENSIONS, DIMENSIONS, generator=chance, dtype=torch.float64) @ mixing for _ in range(2)]
+    sets = [torch.randn(2 * DIMENSIONS, DIMENSIONS, generator=rng, dtype=torch.float64) @ mixing for _ in range(2)]
     means, covariances = [one.mean(dim=0) for one in sets], [torch.cov(one.T) for one in sets]
 
     def by_square_root() -> float:
@@ -91,9 +91,9 @@ def frechet(chance: torch.Generator) -> dict[str, Any]:
     return row(f"Frechet distance, {DIMENSIONS}-d", seconds(by_square_root, 1), ours, 1)
 
 
-def similarity(chance: torch.Generator) -> list[dict[str, Any]]:
+def similarity(rng: torch.Generator) -> list[dict[str, Any]]:
     """SSIM of pictures in Lab, and DSSIM of pictures in sRGB."""
-    first, noise = torch.randint(0, 256, (2, PAIRS, 3, 256, 128), generator=chance, dtype=torch.uint8)
+    first, noise = torch.randint(0, 256, (2, PAIRS, 3, 256, 128), generator=rng, dtype=torch.uint8)
     second = (0.7 * first + 0.3 * noise).byte()
     one, other = lab_of_srgb(first), lab_of_srgb(second)
     images = [np.ascontiguousarray(lab.permute(0, 2, 3, 1).double().numpy()) for lab in (one, other)]
@@ -116,8 +116,8 @@ def similarity(chance: torch.Generator) -> list[dict[str, Any]]:
 def main() -> None:
     """Print the table."""
     torch.set_num_threads(1)
-    chance = torch.Generator().manual_seed(0)
-    table = [inception(chance), *similarity(chance), frechet(chance)]
+    rng = torch.Generator().manual_seed(0)
+    table = [inception(rng), *similarity(rng), frechet(rng)]
     console.show({"generation": table}, as_json="--json" in sys.argv[1:])
 
 

@@ -121,9 +121,9 @@ def by_sorting(distances: np.ndarray, labels: Labels) -> float:
 
 def random_labels(queries: int, gallery: int, people: int, cameras: int) -> Labels:
     """People and cameras drawn alike."""
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     drawn = ((people, queries), (cameras, queries), (people, gallery), (cameras, gallery))
-    return Labels(*(chance.integers(1, number + 1, size) for number, size in drawn))
+    return Labels(*(rng.integers(1, number + 1, size) for number, size in drawn))
 
 
 def unit_rows(count: int, width: int, seed: int) -> torch.Tensor:

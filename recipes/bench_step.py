@@ -88,7 +88,7 @@ def race(contestants: dict[str, Step], steps: int) -> dict[str, float]:
 def loop(stage: str, architecture: Architecture, batch: int, precision: str) -> tuple[Step, TrainingState]:
     """A step of this project's training loop, and its state."""
     networks = new_networks(architecture)
-    chance = torch.Generator().manual_seed(1)
+    rng = torch.Generator().manual_seed(1)
     data = TrainingSet(noise(3, architecture))
     common = {"epochs": 1, "batch_size": batch, "precision": precision}
     training: GanWarmup | Joint
@@ -99,7 +99,7 @@ def loop(stage: str, architecture: Architecture, batch: int, precision: str) -> 
         joint = JointSettings(**common)
         training = Joint(joint_state(networks, joint), data, Noise(architecture), joint)
         training.state.tensors |= memory_bank(networks)
-    batches = [torch.randperm(PICTURES, generator=chance)[:batch] for _ in range(1000)]
+    batches = [torch.randperm(PICTURES, generator=rng)[:batch] for _ in range(1000)]
     training.state.tensors["batches"] = torch.stack(batches)
     training.state.step = 1  # in the middle of an epoch: nothing is clustered first
     events = training.epochs()
@@ -109,16 +109,16 @@ def loop(stage: str, architecture: Architecture, batch: int, precision: str) -> 
 def written_out(stage: str, architecture: Architecture, batch: int) -> Step:
     """The same step, plainly."""
     networks = plain.written_out(new_networks(architecture))
-    chance = torch.Generator().manual_seed(1)
+    rng = torch.Generator().manual_seed(1)
     shape = (architecture.height, architecture.width)
-    real, own, new = (torch.randn(batch, channels, *shape, generator=chance) for channels in (3, 1, 1))
+    real, own, new = (torch.randn(batch, channels, *shape, generator=rng) for channels in (3, 1, 1))
     given = plain.Batch(real, own, new)
     if stage == "gan-warmup":
         networks["identity_encoder"].eval()
         warmup = GanWarmupSettings(batch_size=batch)
         optimizers = plain.plain_optimizers(networks, warmup)
         return lambda: plain.warm_up_step(networks, optimizers, given, warmup)
-    joint, rows = JointSettings(batch_size=batch), torch.randperm(PICTURES, generator=chance)[:batch]
+    joint, rows = JointSettings(batch_size=batch), torch.randperm(PICTURES, generator=rng)[:batch]
     optimizers = plain.plain_optimizers(networks, joint)
     bank = memory_bank(networks)
     return lambda: plain.joint_step(networks, optimizers, given, joint, rows=rows, **bank)

@@ -28,13 +28,13 @@ class Family(NamedTuple):
 def encoder_with(head: str | None, *, trunk: str = "resnet18", width: int = 16, zero_bias: bool = False):
     """An encoder whose every tensor is random, running statistics included."""
     encoder = IdentityEncoder(Architecture(trunk=trunk, trunk_width=width, head=head or "bnneck"))
-    chance = torch.Generator().manual_seed(5)
-    initialise(encoder, chance)
+    rng = torch.Generator().manual_seed(5)
+    initialise(encoder, rng)
     for name, tensor in encoder.state_dict().items():
         if name.endswith("num_batches_tracked"):
             tensor.fill_(7)
         elif tensor.ndim == 1:
-            tensor.copy_(torch.rand(tensor.shape, generator=chance) + 0.5)
+            tensor.copy_(torch.rand(tensor.shape, generator=rng) + 0.5)
     if zero_bias or head == "bnneck":
         encoder.head.norm.bias.data.zero_()
     return encoder

@@ -44,11 +44,11 @@ def make_people(folder: Path) -> Path:
 
 def make_nasty(folder: Path) -> Path:
     """A plain folder whose names are markup; one is called <script>alert(1)</script>.jpg."""
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     for parts in (*NASTY, *((f"{n}.jpg",) for n in range(6))):
         path = folder.joinpath(*parts)
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(chance.integers(0, 256, (64, 32, 3), dtype=np.uint8)).save(path, "JPEG")
+        Image.fromarray(rng.integers(0, 256, (64, 32, 3), dtype=np.uint8)).save(path, "JPEG")
     return folder
 
 

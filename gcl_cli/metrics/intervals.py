@@ -7,10 +7,10 @@ COVERAGE = 0.95
 _DRAWS_AT_ONCE = 1 << 22
 
 
-def bootstrap_intervals(values: Tensor, *, resamples: int, chance: torch.Generator) -> Tensor:
+def bootstrap_intervals(values: Tensor, *, resamples: int, rng: torch.Generator) -> Tensor:
     """The 95 % percentile intervals of the column means of `values` [Q, M]: [M, 2] float64, low and high.
 
-    Efron's bootstrap: `resamples` times Q rows are drawn with replacement, the columns together. chance: a generator
+    Efron's bootstrap: `resamples` times Q rows are drawn with replacement, the columns together. rng: a generator
     on the CPU. Rows count as independent; what other training runs would give is not in it.
     """
     values = values.double()
@@ -18,7 +18,7 @@ def bootstrap_intervals(values: Tensor, *, resamples: int, chance: torch.Generat
     at_once = max(1, _DRAWS_AT_ONCE // size)
     for start in range(0, resamples, at_once):
         count = min(at_once, resamples - start)
-        rows = torch.randint(size, (count, size), generator=chance)
+        rows = torch.randint(size, (count, size), generator=rng)
         rows += torch.arange(count)[:, None] * size
         drawn = torch.bincount(rows.flatten(), minlength=count * size).view(count, size)  # how often each row
         means.append(drawn.double() @ values / size)  # [count, M]

@@ -67,8 +67,8 @@ def intervals(ranking: Ranking, settings: EvaluateSettings) -> dict[str, list[fl
         "mINP": ranking.inverse_negative_penalty[valid],
     }
     values = torch.from_numpy(100.0 * np.stack(list(columns.values()), axis=1))  # [Q, 6]
-    chance = torch.Generator().manual_seed(settings.seed)
-    found = bootstrap_intervals(values, resamples=settings.bootstrap, chance=chance)
+    rng = torch.Generator().manual_seed(settings.seed)
+    found = bootstrap_intervals(values, resamples=settings.bootstrap, rng=rng)
     return dict(zip(columns, found.tolist(), strict=True))
 
 

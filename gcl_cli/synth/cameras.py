@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageFilter
 
-from gcl_cli.synth.chance import stream
 from gcl_cli.synth.scenes import SCENES
+from gcl_cli.synth.streams import stream
 
 HEIGHT, WIDTH = 128, 64  # of a finished crop, pixels
 OVERSAMPLING = 2  # the crop is drawn at twice its size; `develop` averages blocks of 2 x 2

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from gcl_cli.synth.chance import chosen, stream
 from gcl_cli.synth.palette import (
     CLOTHS,
     DARK_SOCK,
@@ -24,6 +23,7 @@ from gcl_cli.synth.palette import (
     one_of,
     set_off,
 )
+from gcl_cli.synth.streams import chosen, stream
 
 # Heights are metres above the soles of the template body: ankle .07, knee .52, hip .95, waist 1.05, shoulder 1.44,
 # neck 1.54, top of the head 1.80. A position along the arm runs from 0 (shoulder) to 1 (wrist).

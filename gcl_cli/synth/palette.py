@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gcl_cli.synth.chance import chosen
+from gcl_cli.synth.streams import chosen
 
 Colour = tuple[float, float, float]  # red, green, blue as displayed, each in [0, 1]
 

@@ -11,10 +11,10 @@ import numpy as np
 
 from gcl_cli.errors import GclError
 from gcl_cli.synth.cameras import Camera, camera
-from gcl_cli.synth.chance import stream
 from gcl_cli.synth.figures import Figure, dress
 from gcl_cli.synth.identities import identity
 from gcl_cli.synth.photograph import photograph
+from gcl_cli.synth.streams import stream
 
 FOLDERS = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
 UNLABELLED = "images"  # the folder of a set without labels

@@ -6,8 +6,8 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageFilter
 
-from gcl_cli.synth.chance import stream
 from gcl_cli.synth.palette import CLOTHS, Colour
+from gcl_cli.synth.streams import stream
 
 SCENES = 10  # shared by all cameras: a private scene for each would make the camera's bias far stronger
 HEIGHT, WIDTH = 384, 1024

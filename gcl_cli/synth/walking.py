@@ -7,8 +7,8 @@ import numpy as np
 
 from gcl_cli.body.model import load_body
 from gcl_cli.body.rotations import from_rotation_vector, to_rotation_vector
-from gcl_cli.synth.chance import chosen
 from gcl_cli.synth.identities import Identity
+from gcl_cli.synth.streams import chosen
 
 _STANDING = 0.15  # probability
 BUSY = 0.10  # probability that hands do more than swing: a wrist is then well above the hip as often as in photographs

@@ -55,7 +55,7 @@ class GanWarmup:
             group["lr"] = s.reconstruction_rate if first else s.generator_rate
             group["betas"] = (s.reconstruction_beta1 if first else s.beta1, s.beta2)
         rows = self.data.generating(torch.arange(len(self.data)))
-        batches = epoch_batches(rows, batch_size=s.batch_size, steps=s.iterations, generator=self.state.chance)
+        batches = epoch_batches(rows, batch_size=s.batch_size, steps=s.iterations, generator=self.state.rng)
         return batches, {"objective": "reconstruction" if first else "full"}
 
     def _step(self, batch: Tensor) -> Values:
@@ -68,7 +68,7 @@ class GanWarmup:
                 own = to_signal(self.structures(rows, torch.full_like(rows, OWN)), self.gan.device)
             losses = (self._reconstruct(part) for part in cut(Part(rows, real, real, own), parts))
             return descend_in_parts(losses, self.state.optimizers, ("generator",), parts=parts, team=team)
-        turn = team.own(draw_angles(self.turns, len(batch), self.state.chance))
+        turn = team.own(draw_angles(self.turns, len(batch), self.state.rng))
         with self.state.stopwatch.timing("data"):
             whole = Part(rows, real, real, *own_and_new(self.structures, rows, turn, self.gan.device))
         return alternate(

@@ -122,13 +122,13 @@ class Joint:
 
     def _batches(self, rows: Tensor) -> Tensor:
         """One epoch over `rows` [M]; its joint steps see only those whose mesh is good enough to generate from."""
-        s, chance = self.settings, self.state.chance
+        s, rng = self.settings, self.state.rng
         steps = None if s.iterations is None else s.iterations * (1 + self.contrast_steps)
-        batches = epoch_batches(rows, batch_size=s.batch_size, steps=steps, generator=chance)
+        batches = epoch_batches(rows, batch_size=s.batch_size, steps=steps, generator=rng)
         generating = self.data.generating(rows)
         if "gan" in s.losses and len(generating) < len(rows):
             joint = [i for i in range(len(batches)) if is_joint_step(i, contrast_steps=self.contrast_steps)]
-            batches[joint] = epoch_batches(generating, batch_size=s.batch_size, steps=len(joint), generator=chance)
+            batches[joint] = epoch_batches(generating, batch_size=s.batch_size, steps=len(joint), generator=rng)
         return batches
 
     def _refresh(self, labels: Tensor) -> None:
@@ -198,16 +198,16 @@ class Joint:
 
     def _parts(self, rows: Tensor, *, generated: bool) -> list[Part]:
         """The parts of the batch `rows` [B] that this process computes; every process draws all random numbers."""
-        s, tensors, chance, team = self.settings, self.state.tensors, self.state.chance, self.team
-        turn = draw_angles(self.turns, len(rows), chance) if generated else None
+        s, tensors, rng, team = self.settings, self.state.tensors, self.state.rng, self.team
+        turn = draw_angles(self.turns, len(rows), rng) if generated else None
         with self.state.stopwatch.timing("data"):
             seen, target, flipped = self._pictures(self.data.pictures[rows])
-            novel = None if generated or self.novel is None else self._pictures(self.novel.draw(rows, chance))[0]
+            novel = None if generated or self.novel is None else self._pictures(self.novel.draw(rows, rng))[0]
         labels = tensors["labels"].cpu()
         # Paper: a positive is another picture of the same label; the published code may draw the anchor itself.
         # Here: another picture wherever the cluster has one (exclude_self).
-        first, second = (draw_positives(labels, rows, exclude_self=s.exclude_self, generator=chance) for _ in range(2))
-        mask = negative_mask(labels, rows, count=s.negatives, generator=chance)
+        first, second = (draw_positives(labels, rows, exclude_self=s.exclude_self, generator=rng) for _ in range(2))
+        mask = negative_mask(labels, rows, count=s.negatives, generator=rng)
         own_rows, own_seen, own_target, first, second, mask = map(team.own, (rows, seen, target, first, second, mask))
         whole = Part(own_rows, own_seen, own_target, first=first, second=second, negatives=mask)
         if novel is not None:
@@ -219,9 +219,7 @@ class Joint:
             own, new = (torch.where(mirrored, picture.flip(3), picture) for picture in (own, new))
             whole = whole._replace(own=own, new=new)
         if turn is not None and "mixup" in s.losses:
-            mixup = draw_mixup(
-                len(rows), concentration=s.mixup_concentration, groups=s.batchnorm_groups, generator=chance
-            )
+            mixup = draw_mixup(len(rows), concentration=s.mixup_concentration, groups=s.batchnorm_groups, generator=rng)
             whole = whole._replace(share=team.own(mixup.share), partners=team.own(mixup.partners))
         return cut(whole, s.batchnorm_groups // team.size)
 
@@ -230,7 +228,7 @@ class Joint:
         pictures = pictures.to(self.device)
         if self.settings.augment == "classic":
             return classic_augmentation(
-                pictures, **self.settings.model_dump(include=AUGMENTATION), generator=self.state.chance
+                pictures, **self.settings.model_dump(include=AUGMENTATION), generator=self.state.rng
             )
         real = normalise(pictures)
         return real, real, torch.zeros(len(pictures), dtype=torch.bool, device=self.device)

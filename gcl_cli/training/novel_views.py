@@ -27,13 +27,13 @@ class NovelViews:
         self.turns = angle_indices(painted, settings.angles)
         self.backdrops = data.generating(torch.arange(len(data)))  # of pictures whose people are known to be cut out
 
-    def draw(self, rows: Tensor, chance: torch.Generator) -> Tensor:
+    def draw(self, rows: Tensor, rng: torch.Generator) -> Tensor:
         """Pictures [B, 3, H, W] uint8 of the people in `rows` [B]; where the mesh is no good, the photograph itself."""
         s, data = self.settings, self.data
         photographs = data.pictures[rows]
-        kept = torch.rand(len(rows), generator=chance) < s.own_view_share
-        side = torch.where(kept, OWN, draw_angles(self.turns, len(rows), chance))
-        drawn = self.backdrops[torch.randint(len(self.backdrops), (len(rows),), generator=chance)]
+        kept = torch.rand(len(rows), generator=rng) < s.own_view_share
+        side = torch.where(kept, OWN, draw_angles(self.turns, len(rows), rng))
+        drawn = self.backdrops[torch.randint(len(self.backdrops), (len(rows),), generator=rng)]
         behind = drawn if s.backdrop == "other" else rows
         people = self.painted(rows, side)
         people = torch.cat([torch.where(kept[:, None, None, None], photographs, people[:, :3]), people[:, 3:]], dim=1)

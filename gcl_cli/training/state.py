@@ -1,4 +1,4 @@
-"""All that a training run is: networks, optimizers, tables, chance and position."""
+"""All that a training run is: networks, optimizers, tables, rng and position."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ class TrainingState:
 
     networks: dict[str, nn.Module]
     optimizers: dict[str, Optimizer]
-    chance: torch.Generator
+    rng: torch.Generator
     tensors: dict[str, Tensor] = field(default_factory=dict)
     epoch: int = 0
     step: int = 0
@@ -46,7 +46,7 @@ class TrainingState:
         return {
             "networks": {name: network.state_dict() for name, network in self.networks.items()},
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
-            "chance": self.chance.get_state(),
+            "chance": self.rng.get_state(),
             "tensors": self.tensors,
             "position": {"epoch": self.epoch, "step": self.step, "steps_done": self.steps_done},
             "epoch_values": self.epoch_values,
@@ -62,7 +62,7 @@ class TrainingState:
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(snapshot["optimizers"][name])
             _own_moments(optimizer)
-        self.chance.set_state(snapshot["chance"])
+        self.rng.set_state(snapshot["chance"])
         device = next(next(iter(self.networks.values())).parameters()).device
         # Copies: steps change tables in place, and a table inside a file's buffer may lie askew in memory, where matrix
         # products can round differently.

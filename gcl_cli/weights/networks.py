@@ -78,11 +78,11 @@ def filled(network: AnyNetwork, path: Path) -> AnyNetwork:
 
 def new_gan(architecture: Architecture, seed: int, device: torch.device) -> dict[str, nn.Module]:
     """Structure encoder, generator and discriminator with weights drawn from `seed`."""
-    chance = torch.Generator().manual_seed(seed)
+    rng = torch.Generator().manual_seed(seed)
     networks: dict[str, nn.Module] = {}
     for name, kind in GAN.items():
         network = kind(architecture)
-        initialise(network, chance)
+        initialise(network, rng)
         networks[name] = place(network, device)
     return networks
 

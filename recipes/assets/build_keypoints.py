@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from gcl_cli.synth.rng import stream
 from PIL import Image
 from safetensors.numpy import save_file
 from torch import Tensor, nn
@@ -43,7 +44,6 @@ from gcl_cli.body.pose import MEAN_SHAPE
 from gcl_cli.body.rotations import from_rotation_vector, to_rotation_vector
 from gcl_cli.synth import walking
 from gcl_cli.synth.cameras import camera
-from gcl_cli.synth.chance import stream
 from gcl_cli.synth.figures import Figure, dress
 from gcl_cli.synth.identities import Identity, identity
 from gcl_cli.synth.photograph import photograph

@@ -20,7 +20,7 @@ STATE = {
     "optimizers": {0: {"step": torch.tensor(3.0), "betas": [0.0, 0.999]}, 11: {"step": torch.tensor(4.0)}},
     "half": torch.tensor([1.0, math.pi, float("inf")], dtype=torch.bfloat16),
     "empty": torch.empty(0, 5),
-    "chance": torch.Generator().manual_seed(5).get_state(),
+    "rng": torch.Generator().manual_seed(5).get_state(),
     "values": {"none": None, "true": True, "zero": 0, "false": False, "nan": math.nan, "text": "ä\n", "small": 5e-324},
     "nothing": {}, "list": [], "rows": [1, [2.5, None], {"deep": torch.arange(3)}],
 }  # fmt: skip

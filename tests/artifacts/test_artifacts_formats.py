@@ -35,9 +35,9 @@ NAMES = ["query/a,b.jpg", 'q"uote.jpg', "ünïcode/ö.jpg", "new\nline.jpg"]
 
 
 def meshes(seed: int, count: int = 4) -> MeshEstimates:
-    chance = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     shapes = {"pose": (22, 3), "betas": (10,), "camera": (3,), "landmarks": (33, 3), "score": ()}
-    columns = {name: chance.normal(size=(count, *shape)).astype(np.float32) for name, shape in shapes.items()}
+    columns = {name: rng.normal(size=(count, *shape)).astype(np.float32) for name, shape in shapes.items()}
     return MeshEstimates(**columns, status=np.arange(count, dtype=np.uint8) % 3)
 
 
@@ -112,7 +112,7 @@ def test_weights_travel_with_their_architecture(tmp_path):
 
 def test_the_same_weights_give_the_same_bytes(tmp_path):
     network = TwoLayers()
-    for number in range(8):  # a header with keys in chance order would differ sooner or later
+    for number in range(8):  # a header with keys in rng order would differ sooner or later
         save_weights(tmp_path / f"{number}", network, Architecture())
     assert len({hashlib.sha256(path.read_bytes()).hexdigest() for path in tmp_path.iterdir()}) == 1
 

@@ -27,9 +27,9 @@ TETRAHEDRON = np.array([[0, 1, 2], [0, 2, 3], [0, 3, 1], [1, 3, 2]], np.int32)
 
 
 def mesh(seed: int = 0, camera: bool = True) -> Mesh:
-    chance = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     return Mesh(
-        chance.normal(size=(4, 3)).astype(np.float32), TETRAHEDRON, np.array([50.5, 32, 64.25], np.float32) * camera
+        rng.normal(size=(4, 3)).astype(np.float32), TETRAHEDRON, np.array([50.5, 32, 64.25], np.float32) * camera
     )
 
 
@@ -112,11 +112,11 @@ def test_an_archive_with_fewer_names_than_meshes_is_refused(tmp_path):
 
 
 def some_meshes(seed: int, count: int) -> VertexMeshes:
-    chance = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     return VertexMeshes(
-        chance.normal(size=(count, 4, 3)).astype(np.float16),
-        chance.normal(size=(count, 3)).astype(np.float32),
-        chance.integers(0, 3, count).astype(np.uint8),
+        rng.normal(size=(count, 4, 3)).astype(np.float16),
+        rng.normal(size=(count, 3)).astype(np.float32),
+        rng.integers(0, 3, count).astype(np.uint8),
     )
 
 

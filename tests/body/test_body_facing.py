@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gcl_cli.synth.rng import stream
 from PIL import Image
 
 from gcl_cli.body.estimator import Estimator
@@ -17,7 +18,6 @@ from gcl_cli.body.landmarks import LandmarkRunner, Landmarks, find_landmarks
 from gcl_cli.body.rotations import from_rotation_vector
 from gcl_cli.records import MeshEstimates
 from gcl_cli.synth.cameras import camera
-from gcl_cli.synth.chance import stream
 from gcl_cli.synth.figures import dress
 from gcl_cli.synth.identities import identity
 from gcl_cli.synth.photograph import photograph

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gcl_cli.synth.rng import stream
 from safetensors import safe_open
 from safetensors.numpy import load_file
 
@@ -30,7 +31,6 @@ from gcl_cli.body.lifting import FITTED_LANDMARKS, KEYPOINT_PARTNERS, MIRROR
 from gcl_cli.body.model import load_body
 from gcl_cli.body.rotations import from_rotation_vector, to_rotation_vector
 from gcl_cli.synth import walking
-from gcl_cli.synth.chance import stream
 from gcl_cli.synth.identities import identity
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "assets" / "build_keypoints.py"

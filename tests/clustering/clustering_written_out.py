@@ -9,9 +9,9 @@ from gcl_cli.clustering.jaccard import SparseDistance
 
 def clustered_features(size: int, *, people: int, seed: int, dimension: int = 32, spread: float = 0.8) -> Tensor:
     """Unit rows [N, D] float64 scattered around `people` random centres."""
-    chance = np.random.default_rng(seed)
-    centres = chance.standard_normal((people, dimension))
-    rows = centres[chance.integers(people, size=size)] + spread * chance.standard_normal((size, dimension))
+    rng = np.random.default_rng(seed)
+    centres = rng.standard_normal((people, dimension))
+    rows = centres[rng.integers(people, size=size)] + spread * rng.standard_normal((size, dimension))
     return torch.from_numpy(rows / np.linalg.norm(rows, axis=1, keepdims=True))
 
 

@@ -10,14 +10,14 @@ labellings = st.lists(st.integers(-1, 4), min_size=2, max_size=30).map(np.array)
 
 def test_rand_index_worked_by_hand():
     # {0, 1, 2}, {3, 4, 5} against {0, 1}, {2, 3}, {4, 5}: pairs together in both 2, in the first 6, in the second 3,
-    # of 15. By chance 6 * 3 / 15 = 1.2, at most 4.5: (2 - 1.2) / (4.5 - 1.2)
+    # of 15. By rng 6 * 3 / 15 = 1.2, at most 4.5: (2 - 1.2) / (4.5 - 1.2)
     first, second = np.array([0, 0, 0, 1, 1, 1]), np.array([0, 0, 1, 1, 2, 2])
     assert adjusted_rand_index(first, second) == pytest.approx(0.8 / 3.3)
 
 
 def test_noise_pictures_do_not_count_as_together():
     # {0, 1} and three of noise against {0, 1}, {2, 3, 4}: together in both 1, first 1, second 4, of 10.
-    # By chance 0.4, at most 2.5: (1 - 0.4) / (2.5 - 0.4)
+    # By rng 0.4, at most 2.5: (1 - 0.4) / (2.5 - 0.4)
     first, second = np.array([0, 0, -1, -1, -1]), np.array([0, 0, 1, 1, 1])
     assert adjusted_rand_index(first, second) == pytest.approx(0.6 / 2.1)
 

@@ -75,11 +75,11 @@ def test_corrections_that_leave_one_cluster_are_refused():
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 10**6))
 def test_every_correction_holds_afterwards_and_nothing_else_is_clustered(seed):
-    chance = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     features = clustered_features(60, people=6, seed=seed).float()
-    labels = chance.integers(-1, 6, 60)
-    people = chance.integers(0, 12, 60)  # what the person who corrects believes
-    pairs = chance.integers(0, 60, (12, 2))
+    labels = rng.integers(-1, 6, 60)
+    people = rng.integers(0, 12, 60)  # what the person who corrects believes
+    pairs = rng.integers(0, 60, (12, 2))
     pairs = pairs[pairs[:, 0] != pairs[:, 1]]
     same = people[pairs[:, 0]] == people[pairs[:, 1]]
     corrections = said(must=pairs[same], cannot=pairs[~same])

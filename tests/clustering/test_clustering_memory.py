@@ -26,9 +26,9 @@ from gcl_cli.config import ClusterSettings
 size, people, spread = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
 torch.set_num_threads(1)
 
-chance = torch.Generator().manual_seed(0)
-centres = torch.randn(people, 64, generator=chance)
-rows = centres[torch.randint(people, (size,), generator=chance)] + spread * torch.randn(size, 64, generator=chance)
+rng = torch.Generator().manual_seed(0)
+centres = torch.randn(people, 64, generator=rng)
+rows = centres[torch.randint(people, (size,), generator=rng)] + spread * torch.randn(size, 64, generator=rng)
 features = torch.nn.functional.normalize(rows, dim=1)
 settings, told = ClusterSettings(rho=2e-3), []
 ctypes.CDLL(None).malloc_trim(0)

@@ -59,9 +59,9 @@ def test_hdbscan_has_no_radius():
 
 def test_camera_aware_clusters_ignore_what_a_camera_adds():
     people, cameras = torch.arange(120) % 10, torch.arange(120) // 60
-    chance = torch.Generator().manual_seed(0)
-    rows = torch.randn(10, 64, generator=chance)[people] + 0.3 * torch.randn(120, 64, generator=chance)
-    rows = torch.nn.functional.normalize(rows + 3 * torch.randn(2, 64, generator=chance)[cameras], dim=1)
+    rng = torch.Generator().manual_seed(0)
+    rows = torch.randn(10, 64, generator=rng)[people] + 0.3 * torch.randn(120, 64, generator=rng)
+    rows = torch.nn.functional.normalize(rows + 3 * torch.randn(2, 64, generator=rng)[cameras], dim=1)
     aware = cluster_features(rows, cameras, settings=Asked(radius=0.5, camera_aware=True))
     unaware = cluster_features(rows, cameras, settings=Asked(radius=0.5))
     assert adjusted_rand_index(aware.labels, people.numpy()) == pytest.approx(1)

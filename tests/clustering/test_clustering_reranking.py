@@ -10,10 +10,10 @@ from gcl_cli.clustering.reranking import reranked_distances
 
 def unit(count, width, seed, kind=torch.float64):
     """Rows in clumps, so that neighbours are mutual."""
-    chance = torch.Generator().manual_seed(seed)
-    centres = torch.randn(max(1, count // 5), width, generator=chance, dtype=torch.float64)
-    rows = centres[torch.randint(len(centres), (count,), generator=chance)]
-    rows = rows + 0.5 * torch.randn(count, width, generator=chance, dtype=torch.float64)
+    rng = torch.Generator().manual_seed(seed)
+    centres = torch.randn(max(1, count // 5), width, generator=rng, dtype=torch.float64)
+    rows = centres[torch.randint(len(centres), (count,), generator=rng)]
+    rows = rows + 0.5 * torch.randn(count, width, generator=rng, dtype=torch.float64)
     return torch.nn.functional.normalize(rows, dim=1).to(kind)
 
 

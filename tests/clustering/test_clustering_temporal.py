@@ -59,9 +59,9 @@ def test_histograms_by_hand():
 
 
 def test_histograms_equal_the_definition_in_plain_loops():
-    chance = np.random.default_rng(0)
-    labels, camera = chance.integers(7, size=80), chance.integers(3, size=80)
-    times = chance.integers(2000, size=80)
+    rng = np.random.default_rng(0)
+    labels, camera = rng.integers(7, size=80), rng.integers(3, size=80)
+    times = rng.integers(2000, size=80)
     sizes = {"cameras": 3, "bins": 21, "width": 100}
     assert (
         time_histograms(labels, camera, times, **sizes) == written_out_histograms(labels, camera, times, **sizes)
@@ -142,9 +142,9 @@ def test_joint_distance_falls_with_similarity_and_with_probability():
 
 def test_joint_distance_of_pictures_equals_the_formula_pair_by_pair():
     features = clustered_features(12, people=3, seed=0).float()
-    chance = np.random.default_rng(1)
-    seen = sightings(chance.integers(1, 4, 12).tolist(), chance.integers(0, 3000, 12).tolist())
-    distribution = time_distribution(chance.integers(3, size=12), seen)
+    rng = np.random.default_rng(1)
+    seen = sightings(rng.integers(1, 4, 12).tolist(), rng.integers(0, 3000, 12).tolist())
+    distribution = time_distribution(rng.integers(3, size=12), seen)
     found = joint_distance_rows(features, seen, distribution).rows(0, 12)
     for i in range(12):
         for j in range(12):

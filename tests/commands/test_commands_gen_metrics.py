@@ -80,8 +80,8 @@ def test_asked_keypoints_lie_on_the_view_that_was_drawn(angle):
 
 
 def test_keypoint_error_forgives_place_and_size_and_nothing_else():
-    chance = np.random.default_rng(0)
-    points = chance.normal(size=(3, 10, 2))
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(3, 10, 2))
     assert placed_error(points, 40 * points + [30, 7]) == pytest.approx(0, abs=1e-12)
     seen = points.copy()
     seen[:, 0, 0] += 0.5
@@ -130,9 +130,9 @@ def sides() -> Sides:
     people = torch.arange(2).repeat_interleave(16)
     cameras = torch.arange(2).repeat_interleave(8).repeat(2)
     yaws = np.tile(np.arange(8) * 45.0, 4)
-    chance = torch.Generator().manual_seed(0)
-    pictures = torch.randint(0, 256, (32, 3, 16, 8), generator=chance, dtype=torch.uint8)
-    features = torch.eye(2)[people] + 0.1 * torch.rand(32, 2, generator=chance)
+    rng = torch.Generator().manual_seed(0)
+    pictures = torch.randint(0, 256, (32, 3, 16, 8), generator=rng, dtype=torch.uint8)
+    features = torch.eye(2)[people] + 0.1 * torch.rand(32, 2, generator=rng)
     return Sides(pictures, features, people, cameras, yaws, seed=0)
 
 
@@ -225,14 +225,14 @@ def test_folded_inception_equals_the_network_of_pytorch_fid():
     unread = mock.patch.object(torchvision.models.Inception3, "load_state_dict")
     with mock.patch.object(published, "load_state_dict_from_url", return_value={}), unread:
         network = published.InceptionV3([3]).eval()
-    chance = torch.Generator().manual_seed(0)
+    rng = torch.Generator().manual_seed(0)
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, generator=chance)
+            nn.init.kaiming_normal_(module.weight, generator=rng)
         if isinstance(module, nn.BatchNorm2d):
-            module.running_var.uniform_(0.5, 1.5, generator=chance)
-            module.running_mean.uniform_(-0.2, 0.2, generator=chance)
-    pictures = torch.randint(0, 256, (2, 3, 256, 128), generator=chance, dtype=torch.uint8)
+            module.running_var.uniform_(0.5, 1.5, generator=rng)
+            module.running_mean.uniform_(-0.2, 0.2, generator=rng)
+    pictures = torch.randint(0, 256, (2, 3, 256, 128), generator=rng, dtype=torch.uint8)
     with torch.no_grad():
         expected = network(pictures.float() / 255)[0].flatten(1).double()
     found = pool_features(network, torch.device("cpu"))(pictures)

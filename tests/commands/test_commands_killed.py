@@ -57,12 +57,12 @@ def remove(command: Command) -> None:
 
 def kill_again_and_again(title: str, command: Command, expected: list[object], work: Path, *, span: float) -> None:
     """Kill a command at random moments of its first `span` seconds, and let it come to its end now and then."""
-    chance = random.Random(f"{SEED} {title}")
+    rng = random.Random(f"{SEED} {title}")
     left, newest, finished, said = KILLS, 0, 0, work.with_name("said.txt")
     partial = command.made[0].with_name(command.made[0].name + ".partial")
     while left:
         process = Forked(command.words, said)
-        if process.wait(chance.uniform(0, span)) is None:
+        if process.wait(rng.uniform(0, span)) is None:
             process.kill()
             left -= 1
             refuse_half_artifacts(work)

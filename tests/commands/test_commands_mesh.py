@@ -34,10 +34,10 @@ PICTURES = 12
 
 def figure(seed: int) -> Image.Image:
     """Somebody, roughly: head, shirt, trousers on grass."""
-    chance = np.random.default_rng(seed)
-    picture = Image.new("RGB", (48, 128), tuple(chance.integers(90, 160, 3).tolist()))
-    draw, lean = ImageDraw.Draw(picture), int(chance.integers(-4, 5))
-    skin, shirt, trousers = ((200, 160, 130), *(tuple(chance.integers(0, 255, 3).tolist()) for _ in range(2)))
+    rng = np.random.default_rng(seed)
+    picture = Image.new("RGB", (48, 128), tuple(rng.integers(90, 160, 3).tolist()))
+    draw, lean = ImageDraw.Draw(picture), int(rng.integers(-4, 5))
+    skin, shirt, trousers = ((200, 160, 130), *(tuple(rng.integers(0, 255, 3).tolist()) for _ in range(2)))
     draw.ellipse((18 + lean, 4, 30 + lean, 22), fill=skin)
     draw.rectangle((13 + lean, 23, 35 + lean, 66), fill=shirt)
     for left, right in ((14, 22), (26, 34)):

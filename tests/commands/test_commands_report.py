@@ -331,9 +331,9 @@ def lists_of(page: str) -> list[str]:
 
 @pytest.mark.parametrize("method", ["pca", "tsne"])
 def test_a_map_is_the_same_every_time_and_keeps_groups_apart(method):
-    chance = np.random.default_rng(3)
+    rng = np.random.default_rng(3)
     centres = np.repeat(np.eye(8)[:2], 10, axis=0)
-    features = (centres + 0.01 * chance.standard_normal((20, 8))).astype(np.float32)
+    features = (centres + 0.01 * rng.standard_normal((20, 8))).astype(np.float32)
     places = flattened(features, method=method, seed=1)
     assert (places == flattened(features, method=method, seed=1)).all()
     apart = torch.cdist(*(torch.from_numpy(np.asarray(places, float)),) * 2)

@@ -39,9 +39,9 @@ NASTY = ("<script>alert(1)<", "script>.jpg"), ("sub", '"><img src=x onerror=1>&a
 @given(st.integers(1, 40), st.integers(1, 50), st.integers(0, 2**32 - 1), st.integers(1, 9))
 @settings(max_examples=40, deadline=None)
 def test_the_nearest_rows_are_those_of_a_full_stable_sort(rows, top, seed, block):
-    chance = np.random.default_rng(seed)
-    queries, gallery = (chance.integers(-1, 2, (n, 3)).astype(np.float32) for n in (2, rows))  # many ties
-    left_out = [None, int(chance.integers(rows))]
+    rng = np.random.default_rng(seed)
+    queries, gallery = (rng.integers(-1, 2, (n, 3)).astype(np.float32) for n in (2, rows))  # many ties
+    left_out = [None, int(rng.integers(rows))]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(nearest, "BLOCK", block)
         found = nearest_rows(queries, gallery, top=top, left_out=left_out)
@@ -53,8 +53,8 @@ def test_the_nearest_rows_are_those_of_a_full_stable_sort(rows, top, seed, block
 
 @pytest.mark.slow
 def test_a_hundred_thousand_pictures_are_searched_within_a_second(tmp_path):
-    chance = np.random.default_rng(0)
-    rows = chance.standard_normal((100_000, 512), dtype=np.float32)
+    rng = np.random.default_rng(0)
+    rows = rng.standard_normal((100_000, 512), dtype=np.float32)
     stamps = np.zeros((len(rows), 2), np.int64)
     write_embedding_table(tmp_path, [f"{n}.jpg" for n in range(len(rows))], stamps, [rows], size=512)
     begun = time.process_time()

@@ -40,22 +40,22 @@ def small_preset():
         yield
 
 
-def paint(folder: Path, name: str, clothes: np.ndarray, chance: np.random.Generator) -> None:
+def paint(folder: Path, name: str, clothes: np.ndarray, rng: np.random.Generator) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    picture = np.repeat(clothes, 32, axis=0)[:, None] + chance.integers(-20, 20, (64, 32, 3))
+    picture = np.repeat(clothes, 32, axis=0)[:, None] + rng.integers(-20, 20, (64, 32, 3))
     Image.fromarray(picture.clip(0, 255).astype(np.uint8)).save(folder / name)
 
 
 def town(folder: Path, seed: int) -> Path:
     """Six people, in two pictures from each of two cameras, to train on, and two more to test on."""
-    chance = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     for person in range(1, 9):
-        clothes = chance.integers(20, 236, (2, 3))
+        clothes = rng.integers(20, 236, (2, 3))
         for camera in (1, 2):
             for picture in (1, 2):
                 name = f"{person:04d}_c{camera}s1_{100 * picture:06d}_00.png"
                 split = "bounding_box_train" if person < 7 else "query" if picture == 1 else "bounding_box_test"
-                paint(folder / split, name, clothes, chance)
+                paint(folder / split, name, clothes, rng)
     return folder
 
 

@@ -30,15 +30,15 @@ def fresh_state() -> TrainingState:
 
 
 def events(state: TrainingState, cut_after: int | None):
-    """A small training whose every step draws from the state's chance."""
+    """A small training whose every step draws from the state's rng."""
 
     def begin():
-        return torch.randperm(STEPS, generator=state.chance)[:, None], {"clusters": 2 + state.epoch, "fallback": None}
+        return torch.randperm(STEPS, generator=state.rng)[:, None], {"clusters": 2 + state.epoch, "fallback": None}
 
     def step(batch):
         if cut_after == state.steps_done:
             raise PowerCut
-        rows = torch.randn(8, 3, generator=state.chance) + batch
+        rows = torch.randn(8, 3, generator=state.rng) + batch
         loss = (state.networks["layer"](rows) - 1).square().mean()
         state.optimizers["layer"].zero_grad()
         loss.backward()

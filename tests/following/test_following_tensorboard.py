@@ -34,7 +34,7 @@ def train(work: WorkFolder, options: RunOptions = WATCHED, *, cut_after: int | N
     def step(_):
         if cut_after == state.steps_done:
             raise PowerCut
-        return {"loss": float(torch.rand((), generator=state.chance))}
+        return {"loss": float(torch.rand((), generator=state.rng))}
 
     with Run(work, "warmup", "main", {}, {}).begin(restart=False) as run:
 

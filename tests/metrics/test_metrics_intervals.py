@@ -8,7 +8,7 @@ from gcl_cli.metrics.intervals import bootstrap_intervals
 def interval(values, *, resamples=2000, seed=0):
     values = torch.as_tensor(values, dtype=torch.float64)
     values = values[:, None] if values.ndim == 1 else values
-    return bootstrap_intervals(values, resamples=resamples, chance=torch.Generator().manual_seed(seed))
+    return bootstrap_intervals(values, resamples=resamples, rng=torch.Generator().manual_seed(seed))
 
 
 def test_equal_values_have_no_spread():

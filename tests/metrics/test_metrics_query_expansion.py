@@ -29,11 +29,11 @@ def test_pictures_that_point_away_are_not_added():
 
 @pytest.mark.parametrize("alpha", [0.0, 3.0])
 def test_the_order_of_the_gallery_and_the_block_size_do_not_matter(alpha, monkeypatch):
-    chance = torch.Generator().manual_seed(0)
+    rng = torch.Generator().manual_seed(0)
     unit = torch.nn.functional.normalize
-    query, gallery = unit(torch.randn(9, 5, generator=chance)), unit(torch.randn(40, 5, generator=chance))
+    query, gallery = unit(torch.randn(9, 5, generator=rng)), unit(torch.randn(40, 5, generator=rng))
     whole = expand_queries(query, gallery, pictures=4, alpha=alpha)
     torch.testing.assert_close(whole.norm(dim=1), torch.ones(9))
     monkeypatch.setattr(query_expansion, "_BLOCK_COSINES", 80)
-    shuffled = gallery[torch.randperm(40, generator=chance)]
+    shuffled = gallery[torch.randperm(40, generator=rng)]
     torch.testing.assert_close(expand_queries(query, shuffled, pictures=4, alpha=alpha), whole)

@@ -13,10 +13,10 @@ from gcl_cli.metrics.camera_pairs import CameraPairs
 from gcl_cli.metrics.ranking import cosine_distances, queries_at_once, rank_blocks
 
 queries, pictures, width = 600, 1_000_000, 512
-chance = torch.Generator().manual_seed(0)
+rng = torch.Generator().manual_seed(0)
 gallery = torch.empty(pictures, width)
 for rows in gallery.split(1 << 15):
-    rows.normal_(generator=chance).div_(rows.norm(dim=1, keepdim=True))
+    rows.normal_(generator=rng).div_(rows.norm(dim=1, keepdim=True))
 draw = np.random.default_rng(0)
 labels = [draw.integers(1, top, size) for size in (queries, pictures) for top in (pictures // 20, 7)]
 at_once = queries_at_once(pictures)

@@ -40,24 +40,24 @@ SMALL = Architecture(
 )
 
 
-def chance(seed: int = 0) -> torch.Generator:
+def rng(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
 def built(kind: type[Network], architecture: Architecture = SMALL) -> Network:
     network = kind(architecture)
-    initialise(network, chance())
+    initialise(network, rng())
     return network
 
 
 def pictures(count: int = 2, channels: int = 3) -> Tensor:
-    return torch.randn(count, channels, 64, 32, generator=chance(1))
+    return torch.randn(count, channels, 64, 32, generator=rng(1))
 
 
 @given(st.integers(0, 10_000), st.integers(1, 3), st.integers(1, 4))
 @settings(max_examples=20, deadline=None)
 def test_adain_with_unit_weight_equals_instance_norm(seed: int, batch: int, channels: int) -> None:
-    features = 3 * torch.randn(batch, channels, 5, 4, generator=chance(seed)) + 7
+    features = 3 * torch.randn(batch, channels, 5, 4, generator=rng(seed)) + 7
     ones = torch.ones(batch, channels)
     expected = F.instance_norm(features)
     torch.testing.assert_close(adaptive_instance_norm(features, ones, 0 * ones), expected, atol=1e-5, rtol=1e-5)
@@ -65,8 +65,8 @@ def test_adain_with_unit_weight_equals_instance_norm(seed: int, batch: int, chan
 
 
 def test_adain_equals_the_formula_map_by_map() -> None:
-    features = torch.randn(2, 3, 4, 5, generator=chance(), dtype=torch.float64)
-    scale, shift = torch.randn(2, 2, 3, generator=chance(1), dtype=torch.float64)
+    features = torch.randn(2, 3, 4, 5, generator=rng(), dtype=torch.float64)
+    scale, shift = torch.randn(2, 2, 3, generator=rng(1), dtype=torch.float64)
     result = adaptive_instance_norm(features.contiguous(memory_format=torch.channels_last), scale, shift)
     for b in range(2):
         for c in range(3):
@@ -77,8 +77,8 @@ def test_adain_equals_the_formula_map_by_map() -> None:
 
 
 def test_gradients_of_the_normalisations() -> None:
-    features = torch.randn(2, 2, 3, 2, generator=chance(), dtype=torch.float64, requires_grad=True)
-    scale, shift = (p.clone().requires_grad_() for p in torch.randn(2, 2, 2, generator=chance(1), dtype=torch.float64))
+    features = torch.randn(2, 2, 3, 2, generator=rng(), dtype=torch.float64, requires_grad=True)
+    scale, shift = (p.clone().requires_grad_() for p in torch.randn(2, 2, 2, generator=rng(1), dtype=torch.float64))
     assert torch.autograd.gradcheck(adaptive_instance_norm, (features, scale, shift))
     assert torch.autograd.gradcheck(LayerNorm(2).double(), (features,))
 
@@ -124,7 +124,7 @@ def test_bias_of_the_bnneck_is_held_at_zero() -> None:
 @pytest.mark.parametrize("stripe", range(4))
 def test_with_stripe_layout_a_stripe_changes_only_its_own_block(stripe: int) -> None:
     generator = built(Generator)
-    parts = torch.rand(2, 128, 4, generator=chance(1))
+    parts = torch.rand(2, 128, 4, generator=rng(1))
     changed = parts.clone()
     changed[:, :, stripe] += 1
     for before, after in zip(generator.modulation(parts), generator.modulation(changed), strict=True):
@@ -134,7 +134,7 @@ def test_with_stripe_layout_a_stripe_changes_only_its_own_block(stripe: int) -> 
 
 def test_with_channel_major_layout_a_block_sees_a_quarter_of_the_channels_of_all_stripes() -> None:
     generator = built(Generator, SMALL.model_copy(update={"part_layout": "channel_major"}))
-    parts = torch.rand(1, 128, 4, generator=chance(1))
+    parts = torch.rand(1, 128, 4, generator=rng(1))
     for channel, stripe in [(0, 3), (31, 0), (32, 2), (127, 1)]:
         changed = parts.clone()
         changed[:, channel, stripe] += 1
@@ -147,7 +147,7 @@ def test_with_channel_major_layout_a_block_sees_a_quarter_of_the_channels_of_all
 
 def test_first_half_of_the_parameters_drives_the_first_norm() -> None:
     generator = built(Generator)
-    parts = torch.rand(1, 128, 4, generator=chance(1))
+    parts = torch.rand(1, 128, 4, generator=rng(1))
     whole = generator.modulator.shift[2](parts[:, :, 2])  # [1, 2 * C]
     torch.testing.assert_close(generator.modulation(parts).shift[:, 2].flatten(1), whole)
 
@@ -155,7 +155,7 @@ def test_first_half_of_the_parameters_drives_the_first_norm() -> None:
 def test_merged_decodes_equal_single_ones() -> None:
     structure, generator = built(StructureEncoder), built(Generator)
     first, second = pictures(channels=1), -pictures(channels=1)
-    modulation = generator.modulation(torch.rand(2, 128, 4, generator=chance(1)))
+    modulation = generator.modulation(torch.rand(2, 128, 4, generator=rng(1)))
     twice = Modulation(*(torch.cat([part, part]) for part in modulation))
     merged = generator(structure(torch.cat([first, second])), twice)
     alone = torch.cat([generator(structure(first), modulation), generator(structure(second), modulation)])
@@ -219,15 +219,15 @@ def test_autocast_and_channels_last_give_the_same_in_32_bits() -> None:
 @settings(max_examples=20, deadline=None)
 def test_doubling_at_the_size_that_comes_in_is_upsampling_and_a_convolution(padding, height, width, channels, seed):
     layer = DoublingConvolution(channels, 3, padding).double()
-    torch.nn.init.normal_(layer.weight, generator=chance(seed))
-    features = torch.randn(2, channels, height, width, generator=chance(seed + 1), dtype=torch.float64)
+    torch.nn.init.normal_(layer.weight, generator=rng(seed))
+    features = torch.randn(2, channels, height, width, generator=rng(seed + 1), dtype=torch.float64)
     mode = {"reflect": "reflect", "zeros": "constant"}[padding]
     upsampled = [features.clone().requires_grad_(True) for _ in range(2)]
     plain = F.interpolate(upsampled[0], scale_factor=2, mode="nearest")
     plain = F.conv2d(F.pad(plain, (2, 2, 2, 2), mode=mode), layer.weight, layer.bias)
     fast = layer(upsampled[1])
     assert torch.allclose(fast, plain, rtol=0, atol=1e-12)
-    change = torch.randn(plain.shape, generator=chance(seed + 2), dtype=torch.float64)
+    change = torch.randn(plain.shape, generator=rng(seed + 2), dtype=torch.float64)
     wanted = torch.autograd.grad(plain, [upsampled[0], *layer.parameters()], change)
     found = torch.autograd.grad(fast, [upsampled[1], *layer.parameters()], change)
     for one, other in zip(found, wanted, strict=True):

@@ -4,12 +4,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gcl_cli.body.model import load_body
-from gcl_cli.synth.chance import stream
 from gcl_cli.synth.figures import BY_PLACE, dress
 from gcl_cli.synth.garments import Cover, covers, neckline
 from gcl_cli.synth.identities import TUCKED, identity
 from gcl_cli.synth.patterns import albedo, folds, waves
 from gcl_cli.synth.posing import strike
+from gcl_cli.synth.streams import stream
 from gcl_cli.synth.tailoring import _with_relaxed_hands
 from gcl_cli.synth.template import Places, load_template
 from gcl_cli.synth.walking import pose

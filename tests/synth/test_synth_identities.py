@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gcl_cli.body.model import load_body
-from gcl_cli.synth.chance import chosen, stream
 from gcl_cli.synth.identities import TOPS, identity
 from gcl_cli.synth.palette import CLOTHS, contrasting_cloth, jittered, set_off
+from gcl_cli.synth.streams import chosen, stream
 
 PEOPLE = st.integers(0, 100_000)
 

@@ -6,7 +6,6 @@ from gcl_cli.body.rasterizer import rasterize
 from gcl_cli.synth import obstacles
 from gcl_cli.synth import photograph as photographs
 from gcl_cli.synth.cameras import HEIGHT, OVERSAMPLING, WIDTH, camera, develop
-from gcl_cli.synth.chance import stream
 from gcl_cli.synth.figures import dress
 from gcl_cli.synth.framing import CANVAS, Framing, frame_person, weak_perspective
 from gcl_cli.synth.identities import identity
@@ -15,6 +14,7 @@ from gcl_cli.synth.photograph import photograph
 from gcl_cli.synth.posing import strike, view_rotation
 from gcl_cli.synth.scenes import SCENES, background, scene
 from gcl_cli.synth.shading import shade
+from gcl_cli.synth.streams import stream
 from gcl_cli.synth.template import load_template
 from gcl_cli.synth.walking import bone, pose
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from gcl_cli.body.model import load_body
-from gcl_cli.synth.chance import stream
 from gcl_cli.synth.identities import identity
+from gcl_cli.synth.streams import stream
 from gcl_cli.synth.walking import GESTURES, hold, pose, rotation_vectors
 
 

@@ -184,12 +184,12 @@ def contrast_loss(
     memory: Tensor, labels: Tensor, rows: Tensor, real: Tensor, novel: Tensor, settings: JointSettings
 ) -> Tensor:
     """L_vi + L'_vi + L''_vi (Eq. 6-8) anchor by anchor; real, novel: unit features [B, D]."""
-    chance, total = torch.Generator().manual_seed(0), torch.zeros((), dtype=real.dtype)
+    rng, total = torch.Generator().manual_seed(0), torch.zeros((), dtype=real.dtype)
     for anchor, row in enumerate(rows.tolist()):
         peers = [j for j in (labels == labels[row]).nonzero().flatten().tolist() if j != row]
         others = (labels != labels[row]).nonzero().flatten()
-        drawn = others[torch.randperm(len(others), generator=chance)[: settings.negatives]]
-        first, second = (peers[int(torch.randint(len(peers), (), generator=chance))] for _ in range(2))
+        drawn = others[torch.randperm(len(others), generator=rng)[: settings.negatives]]
+        first, second = (peers[int(torch.randint(len(peers), (), generator=rng))] for _ in range(2))
         for query, positive in (
             (real[anchor], memory[first]), (novel[anchor], real[anchor]), (novel[anchor], memory[second]),
         ):  # fmt: skip

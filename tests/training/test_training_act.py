@@ -38,7 +38,7 @@ def new_loop(settings: ActSettings, source: LabelledSet | None = None, data: Tra
 def finished(settings: ActSettings, **others):
     state, loop = new_loop(settings, **others)
     events = list(loop)
-    return events, {name: tensors_of(network) for name, network in state.networks.items()}, state.chance.get_state()
+    return events, {name: tensors_of(network) for name, network in state.networks.items()}, state.rng.get_state()
 
 
 @pytest.fixture

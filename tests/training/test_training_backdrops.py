@@ -20,8 +20,8 @@ def test_opaque_people_hide_the_backdrop_and_transparent_ones_show_it():
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 1000), st.sampled_from([(64, 32), (48, 20), (7, 5), (1, 1)]))
 def test_a_plain_backdrop_is_restored_wherever_the_person_stood(seed, size):
-    chance = torch.Generator().manual_seed(seed)
-    opacity = (torch.rand(2, 1, *size, generator=chance) < 0.3).to(torch.uint8) * 255
+    rng = torch.Generator().manual_seed(seed)
+    opacity = (torch.rand(2, 1, *size, generator=rng) < 0.3).to(torch.uint8) * 255
     opacity[..., :1, :1] = 0
     clear = torch.nn.functional.max_pool2d(opacity.float(), 3, 1, 1) == 0
     pictures = torch.where(opacity > 0, 0, torch.tensor([10, 120, 250]).view(1, 3, 1, 1)).to(torch.uint8)

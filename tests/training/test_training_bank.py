@@ -9,12 +9,12 @@ from gcl_cli.training.bank import ClusterMemory, MemoryBank, draw_positives, neg
 LABELS = torch.tensor([0, 1, 0, -1, 1, 0, 2, -1, 0])
 
 
-def chance(seed: int = 0) -> torch.Generator:
+def rng(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
 def unit_rows(count: int, width: int, seed: int = 0) -> torch.Tensor:
-    return F.normalize(torch.randn(count, width, generator=chance(seed)), dim=1)
+    return F.normalize(torch.randn(count, width, generator=rng(seed)), dim=1)
 
 
 def blended_one_by_one(rows, indices, features, momentum):
@@ -51,7 +51,7 @@ def test_update_equals_one_sample_after_the_other_also_for_repeated_rows(indices
 
 
 def test_bank_from_features_and_refresh_have_unit_rows_and_no_graph():
-    bank = MemoryBank.from_features(3 * torch.randn(5, 4, generator=chance()).requires_grad_())
+    bank = MemoryBank.from_features(3 * torch.randn(5, 4, generator=rng()).requires_grad_())
     before = bank.rows.clone()
     bank.refresh(torch.tensor([1, 4]), torch.tensor([[0.0, 5.0, 0.0, 0.0], [2.0, 0.0, 0.0, 0.0]]).requires_grad_())
     assert torch.equal(bank.rows[[1, 4]], torch.eye(4)[[1, 0]])
@@ -92,7 +92,7 @@ def test_hard_update_moves_each_centroid_once_by_its_least_similar_sample():
 
 
 def counts_of_positives(anchor: int, *, exclude_self: bool, draws: int = 6000) -> list[int]:
-    drawn = draw_positives(LABELS, torch.full((draws,), anchor), exclude_self=exclude_self, generator=chance())
+    drawn = draw_positives(LABELS, torch.full((draws,), anchor), exclude_self=exclude_self, generator=rng())
     return drawn.bincount(minlength=len(LABELS)).tolist()
 
 
@@ -107,14 +107,14 @@ def test_positives_are_uniform_over_the_cluster_of_the_anchor(exclude_self, memb
 
 def test_only_the_lone_member_of_a_cluster_is_its_own_positive():
     anchors = torch.tensor([6, 0, 1, 4] * 50)
-    drawn = draw_positives(LABELS, anchors, exclude_self=True, generator=chance())
+    drawn = draw_positives(LABELS, anchors, exclude_self=True, generator=rng())
     assert torch.equal(drawn == anchors, anchors == 6)
     assert torch.equal(LABELS[drawn], LABELS[anchors])
 
 
 def test_noise_has_no_positives():
     with pytest.raises(ValueError, match="noise has no positives"):
-        draw_positives(LABELS, torch.tensor([0, 3]), exclude_self=True, generator=chance())
+        draw_positives(LABELS, torch.tensor([0, 3]), exclude_self=True, generator=rng())
 
 
 @settings(deadline=None, max_examples=60)
@@ -126,7 +126,7 @@ def test_noise_has_no_positives():
 def test_negatives_have_other_labels_and_are_as_many_as_asked_for_or_there_are(labels, count, seed):
     labels = torch.tensor(labels)
     indices = torch.arange(len(labels))
-    mask = negative_mask(labels, indices, count=count, generator=chance(seed))
+    mask = negative_mask(labels, indices, count=count, generator=rng(seed))
     for row in range(len(labels)):
         others = labels != labels[row]
         assert not (mask[row] & ~others).any()
@@ -135,7 +135,7 @@ def test_negatives_have_other_labels_and_are_as_many_as_asked_for_or_there_are(l
 
 def test_negatives_include_noise_and_are_uniform_over_all_candidates():
     draws = 4000
-    mask = negative_mask(LABELS, torch.full((draws,), 1), count=3, generator=chance())
+    mask = negative_mask(LABELS, torch.full((draws,), 1), count=3, generator=rng())
     counts = mask.sum(0).tolist()
     candidates = [row for row, label in enumerate(LABELS.tolist()) if label != 1]
     assert counts[1] == counts[4] == 0
@@ -144,7 +144,7 @@ def test_negatives_include_noise_and_are_uniform_over_all_candidates():
 
 
 def test_anchors_of_a_batch_draw_different_negatives():
-    mask = negative_mask(torch.arange(200), torch.tensor([0, 1]), count=50, generator=chance())
+    mask = negative_mask(torch.arange(200), torch.tensor([0, 1]), count=50, generator=rng())
     assert not torch.equal(mask[0], mask[1])
 
 
@@ -154,4 +154,4 @@ def test_equal_generators_draw_equal_positives_and_negatives():
         lambda g: draw_positives(LABELS, anchors, exclude_self=True, generator=g),
         lambda g: negative_mask(LABELS, anchors, count=2, generator=g),
     ):
-        assert torch.equal(draw(chance(3)), draw(chance(3)))
+        assert torch.equal(draw(rng(3)), draw(rng(3)))

@@ -38,7 +38,7 @@ def new_loop(settings: ClusterContrastSettings, *, colour_start: bool = True, da
 def finished(settings: ClusterContrastSettings):
     state, loop = new_loop(settings)
     events = list(loop)
-    return events, tensors_of(state.networks["identity_encoder"]), state.chance.get_state()
+    return events, tensors_of(state.networks["identity_encoder"]), state.rng.get_state()
 
 
 def one_step(settings: ClusterContrastSettings):

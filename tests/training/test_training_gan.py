@@ -1,7 +1,7 @@
 import pytest
 import torch
 from torch import nn
-from training_world import CPU, HEIGHT, WIDTH, Bars, chance, new_networks, running_statistics, same, tensors_of
+from training_world import CPU, HEIGHT, WIDTH, Bars, new_networks, rng, running_statistics, same, tensors_of
 
 from gcl_cli.config import GanSettings
 from gcl_cli.training.gan import ViewGan, by_kind, frozen_statistics, gan_optimizers
@@ -22,11 +22,11 @@ def new_gan(*, training: bool = True, **settings) -> ViewGan:
         for layer in networks["discriminator"].modules():
             if isinstance(layer, nn.Conv2d):
                 layer.weight.mul_(10)
-    return ViewGan(TrainingState(networks, dict(gan_optimizers(networks, chosen)), chance()), chosen)
+    return ViewGan(TrainingState(networks, dict(gan_optimizers(networks, chosen)), rng()), chosen)
 
 
 def batch():
-    real = torch.randn(BATCH, 3, HEIGHT, WIDTH, generator=chance(5))
+    real = torch.randn(BATCH, 3, HEIGHT, WIDTH, generator=rng(5))
     return real, *own_and_new(Bars(), torch.tensor([0, 3, 6]), torch.tensor([1, 4, 7]), CPU)
 
 

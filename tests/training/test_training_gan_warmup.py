@@ -27,7 +27,7 @@ def new_loop(settings: GanWarmupSettings, structures: Bars | None = None):
 def finished(settings: GanWarmupSettings):
     state, loop = new_loop(settings)
     events = list(loop)
-    return events, {name: tensors_of(network) for name, network in state.networks.items()}, state.chance.get_state()
+    return events, {name: tensors_of(network) for name, network in state.networks.items()}, state.rng.get_state()
 
 
 def moved(state, before):

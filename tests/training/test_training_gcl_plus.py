@@ -10,8 +10,8 @@ from training_world import (
     HEIGHT,
     WIDTH,
     Bars,
-    chance,
     new_networks,
+    rng,
     same,
     training_set,
     unbroken_and_resumed,
@@ -49,11 +49,11 @@ def new_joint(**changed) -> Joint:
 def new_gan(**changed) -> ViewGan:
     settings = GanSettings(**changed)
     networks = new_networks()
-    return ViewGan(TrainingState(networks, dict(gan_optimizers(networks, settings)), chance()), settings)
+    return ViewGan(TrainingState(networks, dict(gan_optimizers(networks, settings)), rng()), settings)
 
 
 def batch():
-    real = torch.randn(3, 3, HEIGHT, WIDTH, generator=chance(5))
+    real = torch.randn(3, 3, HEIGHT, WIDTH, generator=rng(5))
     return real, *own_and_new(Bars(), torch.tensor([0, 3, 6]), torch.tensor([1, 4, 7]), CPU)
 
 
@@ -110,13 +110,13 @@ def test_penalty_of_real_pictures_counts_once_more():
 
 
 def test_prototypes_are_directions_of_the_means_of_the_clusters_rows():
-    memory = F.normalize(torch.randn(32, 5, generator=chance()), dim=1)
+    memory = F.normalize(torch.randn(32, 5, generator=rng()), dim=1)
     expected = torch.stack([F.normalize(memory[k == LABELS].mean(0), dim=0) for k in range(8)])
     torch.testing.assert_close(prototypes(memory, LABELS), expected)
 
 
 def test_loss_is_of_real_and_of_mixed_pictures_written_out():
-    draw, rows = chance(1), torch.tensor([0, 5, 10])  # of the clusters 0, 1 and 2
+    draw, rows = rng(1), torch.tensor([0, 5, 10])  # of the clusters 0, 1 and 2
     real, mixed = F.normalize(torch.randn(3, 6, generator=draw), dim=1), 3 * torch.randn(3, 6, generator=draw)
     centroids = F.normalize(torch.randn(8, 6, generator=draw), dim=1)
     expected = 0.0
@@ -177,7 +177,7 @@ def test_prototype_weight_scales_what_descends(known_clusters):
     training = new_joint(prototype_weight=0.25)
     next(training.epochs())
     (part,) = training._parts(training.state.tensors["batches"][0], generated=False)
-    real = F.normalize(torch.randn(4, training.gan.identity_encoder.embedding_size, generator=chance()), dim=1)
+    real = F.normalize(torch.randn(4, training.gan.identity_encoder.embedding_size, generator=rng()), dim=1)
     loss, values = training._prototype(part, real, None)
     assert loss.item() == pytest.approx(0.25 * values["prototype"])
 
@@ -190,12 +190,12 @@ def test_steps_without_generation_contrast_with_prototypes_too(known_clusters):
 def test_two_processes_mix_the_parts_that_one_would(known_clusters):
     training = new_joint(batchnorm_groups=2, batch_size=8)
     next(training.epochs())
-    rows, before = training.state.tensors["batches"][0], training.state.chance.get_state()
+    rows, before = training.state.tensors["batches"][0], training.state.rng.get_state()
     alone = training._parts(rows, generated=True)
     assert len(alone) == 2 and sorted(alone[1].partners.tolist()) == [0, 1, 2, 3]
     for rank in range(2):
         training.team = Team(rank, 2)
-        training.state.chance.set_state(before)
+        training.state.rng.set_state(before)
         (part,) = training._parts(rows, generated=True)
         assert same(list(part), list(alone[rank]))
 

@@ -67,7 +67,7 @@ def all_tensors(training: Joint):
 def finished(settings: JointSettings):
     training = new_joint(settings)
     events = list(training.epochs())
-    return events, all_tensors(training), training.state.tensors, training.state.chance.get_state()
+    return events, all_tensors(training), training.state.tensors, training.state.rng.get_state()
 
 
 def moved(training: Joint, before):

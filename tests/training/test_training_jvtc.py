@@ -63,7 +63,7 @@ def test_resumed_equals_unbroken_bit_for_bit(known, tmp_path):
 def test_one_seed_gives_one_run_and_another_seed_another():
     def finished(seed: int):
         state, loop = new_loop(chosen(seed=seed))
-        return list(loop), tensors_of(state.networks["identity_encoder"]), state.chance.get_state()
+        return list(loop), tensors_of(state.networks["identity_encoder"]), state.rng.get_state()
 
     first, again, other = (finished(seed) for seed in (1, 1, 2))
     assert same(first, again)

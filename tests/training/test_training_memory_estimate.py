@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from training_world import Bars, chance, new_networks, same, tensors_of, training_set
+from training_world import Bars, new_networks, rng, same, tensors_of, training_set
 
 from gcl_cli.config import GanWarmupSettings, JointSettings
 from gcl_cli.training.gan import ViewGan
@@ -94,7 +94,7 @@ def test_estimating_changes_nothing_that_training_depends_on():
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_recomputed_activations_give_the_same_gradients_and_statistics_bit_for_bit(precision):
-    real = torch.randn(3, 3, 64, 32, generator=chance(5))
+    real = torch.randn(3, 3, 64, 32, generator=rng(5))
     own, new = own_and_new(Bars(), torch.tensor([0, 3, 6]), torch.tensor([1, 4, 7]), torch.device("cpu"))
     ends = []
     for recompute in (False, True):

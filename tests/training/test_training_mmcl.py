@@ -42,7 +42,7 @@ def new_loop(settings: MmclSettings, data: TrainingSet | None = None):
 def finished(settings: MmclSettings):
     state, loop = new_loop(settings)
     events = list(loop)
-    return events, tensors_of(state.networks["identity_encoder"]), state.chance.get_state()
+    return events, tensors_of(state.networks["identity_encoder"]), state.rng.get_state()
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])

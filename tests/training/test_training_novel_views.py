@@ -8,8 +8,8 @@ from torch.nn import functional as F
 from training_world import (
     CLUSTERING,
     Bars,
-    chance,
     new_networks,
+    rng,
     same,
     tensors_of,
     training_set,
@@ -56,7 +56,7 @@ def chosen(**changed) -> JointSettings:
 
 def drawn(rows, *, of=None, **changed):
     of = of or data()
-    return NovelViews(of, of.painted, chosen(**changed)).draw(torch.tensor(rows), chance())
+    return NovelViews(of, of.painted, chosen(**changed)).draw(torch.tensor(rows), rng())
 
 
 def block(views):
@@ -190,7 +190,7 @@ def test_resumed_equals_unbroken_bit_for_bit(tmp_path):
 
 @pytest.mark.parametrize("moved_by", ["real", "all"])
 def test_activations_that_are_recomputed_are_not_kept_and_lead_to_the_same_bit_for_bit(moved_by):
-    memory = F.normalize(torch.randn(32, 8 * 16, generator=chance(6)), dim=1)
+    memory = F.normalize(torch.randn(32, 8 * 16, generator=rng(6)), dim=1)
     ends, sizes = [], []
     for recompute in (False, True):
         settings = chosen(checkpoint_activations=recompute, batchnorm_update=moved_by)

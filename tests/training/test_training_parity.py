@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from training_world import CLUSTERING, Bars, chance, new_networks, same, training_set, unbroken_and_resumed
+from training_world import CLUSTERING, Bars, new_networks, rng, same, training_set, unbroken_and_resumed
 
 from gcl_cli.clustering.jaccard import jaccard_distance
 from gcl_cli.clustering.radius import percentile_radius
@@ -117,8 +117,8 @@ def test_d11_either_form_of_the_adversarial_loss_by_hand(form, on_real, on_fake,
     """Scores of 1.5 for real and -2 for generated pictures: log(1 + e^-1.5) = .2014133, log(1 + e^-2) = .126928."""
     settings = GanSettings(adversarial=form, penalty_weight=0.0, image_weight=0, feature_weight=0)
     networks = new_networks()
-    gan = ViewGan(TrainingState(networks, dict(gan_optimizers(networks, settings)), chance()), settings)
-    real = torch.randn(2, 3, 64, 32, generator=chance())
+    gan = ViewGan(TrainingState(networks, dict(gan_optimizers(networks, settings)), rng()), settings)
+    real = torch.randn(2, 3, 64, 32, generator=rng())
     structure = torch.zeros(2, 1, 64, 32)
     views = gan.views(real, structure, structure, freeze_statistics=True)
 

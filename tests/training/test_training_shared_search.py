@@ -16,10 +16,10 @@ SETTINGS = ClusterSettings(neighbours="faiss", rho=5e-3)
 
 
 def people() -> tuple[torch.Tensor, torch.Tensor]:
-    chance = torch.Generator().manual_seed(0)
-    centres = torch.randn(60, 16, generator=chance)
-    rows = centres[torch.randint(60, (701,), generator=chance)] + 0.4 * torch.randn(701, 16, generator=chance)
-    return torch.nn.functional.normalize(rows, dim=1), torch.randint(3, (701,), generator=chance)
+    rng = torch.Generator().manual_seed(0)
+    centres = torch.randn(60, 16, generator=rng)
+    rows = centres[torch.randint(60, (701,), generator=rng)] + 0.4 * torch.randn(701, 16, generator=rng)
+    return torch.nn.functional.normalize(rows, dim=1), torch.randint(3, (701,), generator=rng)
 
 
 def one_of_a_team(rank: int, size: int, folder: str) -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 from torch.optim import SGD, Adam
-from training_world import CPU, chance, same, through_disk
+from training_world import CPU, rng, same, through_disk
 
 from gcl_cli.training.state import TrainingState, run_epochs
 from gcl_cli.weights.networks import place
@@ -15,20 +15,20 @@ STEPS = 3
 def new_state(optimizer=Adam, **options) -> TrainingState:
     network = nn.Sequential(nn.Conv2d(4, 8, 3), nn.BatchNorm2d(8), nn.Flatten(), nn.Linear(8 * 4 * 4, 5))
     for parameter in network.parameters():
-        parameter.data.copy_(torch.randn(parameter.shape, generator=chance(1)))
+        parameter.data.copy_(torch.randn(parameter.shape, generator=rng(1)))
     place(network, CPU)
-    return TrainingState({"net": network}, {"net": optimizer(network.parameters(), lr=0.01, **options)}, chance(3))
+    return TrainingState({"net": network}, {"net": optimizer(network.parameters(), lr=0.01, **options)}, rng(3))
 
 
 def toy_loop(state: TrainingState, epochs: int = 2):
     network, optimizer = state.networks["net"], state.optimizers["net"]
 
     def begin():
-        state.tensors["table"] = torch.rand(6, generator=state.chance)
-        return torch.randint(6, (STEPS, 2), generator=state.chance), {"drawn": float(state.tensors["table"][0])}
+        state.tensors["table"] = torch.rand(6, generator=state.rng)
+        return torch.randint(6, (STEPS, 2), generator=state.rng), {"drawn": float(state.tensors["table"][0])}
 
     def step(batch):
-        loss = network(torch.randn(4, 4, 6, 6, generator=state.chance)).square().mean()
+        loss = network(torch.randn(4, 4, 6, 6, generator=state.rng)).square().mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -116,6 +116,6 @@ def test_going_on_leaves_the_snapshot_that_was_restored_as_it_was(tmp_path: Path
 def test_restore_refuses_weights_of_other_networks(tmp_path: Path):
     state = new_state()
     snapshot = through_disk(state, tmp_path)
-    other = TrainingState({"net": nn.Linear(2, 2)}, {}, chance())
+    other = TrainingState({"net": nn.Linear(2, 2)}, {}, rng())
     with pytest.raises(RuntimeError, match="Missing key"):
         other.restore(snapshot)

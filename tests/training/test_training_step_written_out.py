@@ -4,7 +4,7 @@ import pytest
 import step_written_out as plain
 import torch
 from torch.nn import functional as F
-from training_world import Bars, chance, new_networks, running_statistics, training_set
+from training_world import Bars, new_networks, rng, running_statistics, training_set
 
 from gcl_cli.config import GanWarmupSettings, JointSettings
 from gcl_cli.training import gan_warmup, joint
@@ -35,9 +35,9 @@ def double(monkeypatch):
 
 def batch_of(training) -> plain.Batch:
     """What the first step of `training` will be given, as its own random numbers say; they are put back."""
-    before = training.state.chance.get_state()
-    turn = draw_angles(training.turns, len(ROWS), training.state.chance)
-    training.state.chance.set_state(before)
+    before = training.state.rng.get_state()
+    turn = draw_angles(training.turns, len(ROWS), training.state.rng)
+    training.state.rng.set_state(before)
     own, new = own_and_new(Bars(), ROWS, turn, training.gan.device)
     return plain.Batch(normalise(training_set().pictures[ROWS]).double(), own.double(), new.double())
 
@@ -104,7 +104,7 @@ def test_a_warm_up_step_has_the_gradients_of_the_step_written_out(double, checkp
 def test_a_joint_step_has_the_gradients_of_the_step_written_out(double, checkpoint_activations):
     settings = JointSettings(batch_size=len(ROWS), checkpoint_activations=checkpoint_activations)
     training = Joint(joint_state(double, settings), training_set(), Bars(), settings)
-    memory = F.normalize(torch.randn(32, training.gan.identity_encoder.embedding_size, generator=chance()), dim=1)
+    memory = F.normalize(torch.randn(32, training.gan.identity_encoder.embedding_size, generator=rng()), dim=1)
     memory = memory.double()
     training.state.tensors |= {"memory": memory.clone(), "labels": LABELS}
     networks = plain.written_out(double)

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from training_world import CPU, HEIGHT, WIDTH, Bars, chance
+from training_world import CPU, HEIGHT, WIDTH, Bars, rng
 
 from gcl_cli.errors import GclError
 from gcl_cli.training.structures import angle_indices, draw_angles, own_and_new, to_signal
@@ -22,7 +22,7 @@ def test_an_angle_that_was_not_rendered_is_named_with_the_ones_that_were():
 
 def test_every_turn_is_drawn_about_equally_often_and_no_other():
     turns = angle_indices(Bars(), (45, 90, 135, 180, 225, 270, 315))
-    counts = draw_angles(turns, 7000, chance()).bincount(minlength=8).tolist()
+    counts = draw_angles(turns, 7000, rng()).bincount(minlength=8).tolist()
     assert counts[0] == 0  # the own view is no novel view
     assert min(counts[1:]) > 850 and max(counts[1:]) < 1150
 

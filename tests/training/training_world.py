@@ -27,13 +27,13 @@ ARCHITECTURE = Architecture(
 CLUSTERING = {"radius": 0.5, "k1": 8, "k2": 3, "min_samples": 2}
 
 
-def chance(seed: int = 0) -> torch.Generator:
+def rng(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
 def training_set(seed: int = 0) -> TrainingSet:
     """Four pictures each of eight people: coloured tops and trousers under noise, in turn from two cameras."""
-    draw = chance(seed)
+    draw = rng(seed)
     clothes = torch.randint(20, 236, (PEOPLE, 1, 3, 2, 1), generator=draw).repeat_interleave(HEIGHT // 2, 3)
     noise = torch.randint(-20, 20, (PEOPLE, PICTURES, 3, HEIGHT, WIDTH), generator=draw)
     pictures = (clothes + noise).flatten(0, 1).to(torch.uint8)
@@ -58,7 +58,7 @@ class Bars:
 
 def new_encoder(seed: int = 0) -> IdentityEncoder:
     encoder = IdentityEncoder(ARCHITECTURE)
-    initialise(encoder, chance(seed))
+    initialise(encoder, rng(seed))
     return place(encoder, CPU)
 
 

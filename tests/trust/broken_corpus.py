@@ -35,10 +35,10 @@ def alarm(seconds: int) -> Iterator[None]:
 
 def person(seed: int = 0, height: int = 64, width: int = 32) -> Image.Image:
     """A noisy gradient with a dark figure in it: no two seeds are alike."""
-    chance = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     y, x = np.mgrid[0:height, 0:width]
     pixels = np.stack([x * 255 / width, y * 255 / height, (x + y) % 256], axis=-1)
-    pixels += chance.normal(0, 20, pixels.shape) + chance.uniform(-40, 40, 3)
+    pixels += rng.normal(0, 20, pixels.shape) + rng.uniform(-40, 40, 3)
     pixels[height // 8 : -height // 8, width // 3 : -width // 3] *= 0.3
     return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
 

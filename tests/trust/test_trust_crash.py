@@ -40,13 +40,13 @@ def refuse_silly_times(said: str) -> None:
 
 @pytest.mark.parametrize("stage", ["warmup", "gan-warmup", "joint"])
 def test_a_training_on_a_machine_that_sleeps_ends_with_the_files_of_one_that_does_not(work, stage):
-    chance = random.Random(f"{SEED} {stage}")
+    rng = random.Random(f"{SEED} {stage}")
     said = work.with_name("said.txt")
     awake, asleep = artifact(work, stage, "awake"), artifact(work, stage, "asleep")
     span = run_to_its_end(awake, said)
     process = Forked(asleep.words, said)
     for _ in range(NAPS):
-        process.wait(chance.uniform(0, span / NAPS))
+        process.wait(rng.uniform(0, span / NAPS))
         if process.poll() is None:
             os.kill(process.process.pid, signal.SIGSTOP)
             time.sleep(SECONDS)
@@ -137,7 +137,7 @@ def test_shared_work_whose_leader_is_killed_leaves_no_process_and_no_half_shard(
 
 
 def test_a_reader_of_what_is_made_anew_meanwhile_reads_one_of_the_two_or_says_why_not(work):
-    chance, tries = random.Random(f"{SEED} reader"), 10
+    rng, tries = random.Random(f"{SEED} reader"), 10
     refused = stale = 0
     at = ["--work", str(work)]
     span = run_to_its_end(artifact(work, "warmup", "source"), work.with_name("said.txt"))
@@ -146,7 +146,7 @@ def test_a_reader_of_what_is_made_anew_meanwhile_reads_one_of_the_two_or_says_wh
         settings = ["--set", f"seed={number}"]  # another one every time
         anew = [*COMMANDS["warmup"], *at, "--name", "source", "--restart", *settings]
         writer = Forked(anew, work.with_name("writer.txt"))
-        writer.wait(chance.uniform(0.5, 1.0) * span)
+        writer.wait(rng.uniform(0.5, 1.0) * span)
         reader = Forked(evaluate, work.with_name("reader.txt"))
         assert (reader.wait(), writer.wait())[1] == 0, writer.talk()
         assert reader.poll() in (0, 2) and "Traceback" not in reader.talk(), reader.talk()

@@ -583,21 +583,21 @@ def test_a_report_of_pictures_artifacts_and_folders_with_hostile_names_has_no_el
 # --- fuzzing ----------------------------------------------------------------------------------------------------------
 
 
-def mutated(content: bytes, chance: np.random.Generator) -> bytes:
+def mutated(content: bytes, rng: np.random.Generator) -> bytes:
     """Some bytes changed, cut out, doubled, or replaced by telling numbers."""
     found = bytearray(content)
-    for _ in range(chance.integers(1, 6)):
-        place, size = int(chance.integers(0, max(len(found), 1))), int(chance.integers(1, 9))
-        kind = chance.integers(0, 4)
+    for _ in range(rng.integers(1, 6)):
+        place, size = int(rng.integers(0, max(len(found), 1))), int(rng.integers(1, 9))
+        kind = rng.integers(0, 4)
         if kind == 0:
-            found[place : place + 1] = bytes([int(chance.integers(0, 256))])
+            found[place : place + 1] = bytes([int(rng.integers(0, 256))])
         elif kind == 1:
             del found[place : place + size * 8]
         elif kind == 2:
             found[place:place] = found[place : place + size * 8]
         else:
             telling = (0, 1, 0x7F, 0xFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF, 1 << 40, (1 << 63) - 1)
-            number = int(chance.choice(np.array(telling, dtype=np.uint64)))
+            number = int(rng.choice(np.array(telling, dtype=np.uint64)))
             found[place : place + size] = number.to_bytes(8, "little")[:size]
     return bytes(found)
 
@@ -616,12 +616,12 @@ def seeds(folder: Path) -> dict[str, bytes]:
 
 def fuzzed(folder: Path, count: int) -> Counter[str]:
     """Read `count` mutants of every seed; each must be read, or refused with a GclError."""
-    chance, outcome = np.random.default_rng(11), Counter()
+    rng, outcome = np.random.default_rng(11), Counter()
     for name, content in seeds(folder / "seeds").items():
         path = folder / name
         read = {".obj": read_obj, ".npz": read_npz}.get(path.suffix, read_tensors)
         for _ in range(count):
-            path.write_bytes(mutated(content, chance))
+            path.write_bytes(mutated(content, rng))
             try:
                 read(path)
                 outcome["read"] += 1

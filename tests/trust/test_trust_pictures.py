@@ -116,33 +116,33 @@ def test_bombs_are_refused_before_they_take_memory(tmp_path):
     assert int(grown) < 20_000, f"{grown} kB"
 
 
-def mutated(seed: bytes, chance: np.random.Generator) -> bytes:
+def mutated(seed: bytes, rng: np.random.Generator) -> bytes:
     """A file with a few bits flipped, bytes replaced, cut out or put in, most of them near the beginning."""
     data = bytearray(seed)
-    for _ in range(chance.integers(1, 8)):
-        at = int(chance.integers(min(len(data), chance.choice([64, 400, 1 << 20]))))
-        match chance.integers(4):
+    for _ in range(rng.integers(1, 8)):
+        at = int(rng.integers(min(len(data), rng.choice([64, 400, 1 << 20]))))
+        match rng.integers(4):
             case 0:
-                data[at] ^= 1 << int(chance.integers(8))
+                data[at] ^= 1 << int(rng.integers(8))
             case 1:
-                data[at] = int(chance.integers(256))
+                data[at] = int(rng.integers(256))
             case 2 if len(data) > at + 20:
-                del data[at : at + int(chance.integers(1, 20))]
+                del data[at : at + int(rng.integers(1, 20))]
             case _:
-                data[at:at] = chance.bytes(int(chance.integers(1, 9)))
+                data[at:at] = rng.bytes(int(rng.integers(1, 9)))
     return bytes(data)
 
 
 def try_mutations(folder: Path, number: int, seed: int) -> Counter[str]:
     """What becomes of mutated files of every format: read, with a header that agrees, or refused."""
     seeds = [(ending, write) for ending, write in corpus.READ.values()]
-    contents, found, chance = [], Counter[str](), np.random.default_rng(seed)
+    contents, found, rng = [], Counter[str](), np.random.default_rng(seed)
     for ending, write in seeds:
         write(folder / f"seed{ending}")
         contents.append((ending, (folder / f"seed{ending}").read_bytes()))
     for index in range(number):
         ending, content = contents[index % len(contents)]
-        (folder / f"a{ending}").write_bytes(mutated(content, chance))
+        (folder / f"a{ending}").write_bytes(mutated(content, rng))
         try:
             crop = read_crop(folder, f"a{ending}")
         except GclError as error:

@@ -68,24 +68,24 @@ def flipped(path: Path, bit: int) -> Iterator[None]:
         path.write_bytes(before)
 
 
-def some_bits(path: Path, count: int, chance: np.random.Generator) -> list[int]:
+def some_bits(path: Path, count: int, rng: np.random.Generator) -> list[int]:
     """The first and the last bit of a file, and others anywhere."""
     bits = 8 * path.stat().st_size
-    return [0, bits - 1, *chance.integers(0, bits, count - 2).tolist()] if bits else []
+    return [0, bits - 1, *rng.integers(0, bits, count - 2).tolist()] if bits else []
 
 
 class Flips:
     """Flips bits and counts what becomes of it."""
 
     def __init__(self, per_file: int) -> None:
-        self.per_file, self.chance = per_file, np.random.default_rng(7)
+        self.per_file, self.rng = per_file, np.random.default_rng(7)
         self.files = self.refused = self.unused = 0
 
     def through(self, path: Path, use: Use) -> None:
         """Each flip must be refused, or change nothing of what is used."""
         right = use()
         self.files += 1
-        for bit in some_bits(path, self.per_file, self.chance):
+        for bit in some_bits(path, self.per_file, self.rng):
             with flipped(path, bit):
                 try:
                     found = use()
@@ -191,15 +191,15 @@ def test_a_flipped_bit_in_what_an_interrupted_run_was_begun_with_is_refused(work
     assert flips.refused > 30
 
 
-STATE = {"weights": {"conv": torch.arange(40.0)}, "step": 7, "rates": [0.1, 0.2], "chance": torch.arange(9).byte()}
+STATE = {"weights": {"conv": torch.arange(40.0)}, "step": 7, "rates": [0.1, 0.2], "rng": torch.arange(9).byte()}
 
 
 def test_a_flipped_bit_in_a_checkpoint_lets_the_older_one_take_over(tmp_path):
     for number in (1, 2):
         save_checkpoint(tmp_path, number, {**STATE, "number": number})
-    chance, tried = np.random.default_rng(3), 0
+    rng, tried = np.random.default_rng(3), 0
     for path in sorted((tmp_path / "000000002").iterdir()):
-        for bit in some_bits(path, 30, chance):
+        for bit in some_bits(path, 30, rng):
             told: list[Path] = []
             with flipped(path, bit):
                 found = load_checkpoint(tmp_path, passed_over=told.append)
@@ -221,9 +221,9 @@ def test_a_checkpoint_without_one_of_its_files_is_passed_over(tmp_path, file):
 
 
 def a_mesh(rows: int) -> MeshEstimates:
-    chance = np.random.default_rng(rows)
+    rng = np.random.default_rng(rows)
     shapes = {"pose": (22, 3), "betas": (10,), "camera": (3,), "landmarks": (33, 3)}
-    real = {name: chance.standard_normal((rows, *shape)).astype(np.float32) for name, shape in shapes.items()}
+    real = {name: rng.standard_normal((rows, *shape)).astype(np.float32) for name, shape in shapes.items()}
     return MeshEstimates(**real, score=np.ones(rows, np.float32), status=np.zeros(rows, np.uint8))
 
 
@@ -258,9 +258,9 @@ class Shards:
 def test_a_damaged_or_missing_shard_of_a_table_is_made_again(tmp_path):
     work_on = Shards(WorkFolder(tmp_path))
     assert work_on() == [0, 1, 2] and work_on() == []
-    chance, folder = np.random.default_rng(5), work_on.folder(work_on.shards[1])
+    rng, folder = np.random.default_rng(5), work_on.folder(work_on.shards[1])
     for path in sorted(folder.iterdir()):
-        for bit in some_bits(path, 4, chance):
+        for bit in some_bits(path, 4, rng):
             content = bytearray(path.read_bytes())
             content[bit // 8] ^= 1 << bit % 8
             path.write_bytes(content)
@@ -301,9 +301,9 @@ class Gallery:
 def test_a_damaged_index_of_a_search_is_made_again_and_said(tmp_path, capsys):
     indexed = Gallery(tmp_path)
     assert indexed() == 6 and indexed() == 0
-    chance, folder = np.random.default_rng(5), indexed.job(list_pictures(indexed.root)).final
+    rng, folder = np.random.default_rng(5), indexed.job(list_pictures(indexed.root)).final
     for name in [path.name for path in sorted(folder.iterdir()) if path.name != METRICS]:
-        for bit in some_bits(folder / name, 4, chance):
+        for bit in some_bits(folder / name, 4, rng):
             content = bytearray((folder / name).read_bytes())
             content[bit // 8] ^= 1 << bit % 8
             (folder / name).write_bytes(content)

@@ -49,10 +49,10 @@ def onnx_bytes(network: nn.Module, height: int, width: int, remarks: dict[str, s
 
 def check_pictures(count: int, height: int, width: int) -> Tensor:
     """Pictures [count, height, width, 3] uint8 of every brightness, some smooth, some rough."""
-    chance = torch.Generator().manual_seed(CHECK_SEED)
-    coarse = torch.rand(count, 3, 4, 2, generator=chance)
+    rng = torch.Generator().manual_seed(CHECK_SEED)
+    coarse = torch.rand(count, 3, 4, 2, generator=rng)
     smooth = nn.functional.interpolate(coarse, (height, width), mode="bilinear")  # [count, 3, H, W]
-    rough = torch.rand(smooth.shape, generator=chance) - 0.5
+    rough = torch.rand(smooth.shape, generator=rng) - 0.5
     share = torch.linspace(0, 1, count)[:, None, None, None]
     return ((smooth + share * rough).clamp(0, 1) * 255).to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 

@@ -151,8 +151,8 @@ def _comparison(
     if yaws is not None and "real_side" in settings.measures:
         sides = Sides(subject.photographs, real[ENCODER], subject.people, subject.cameras, yaws, settings.seed)
     if "pose" in settings.measures:
-        chance = torch.Generator().manual_seed(settings.seed)
-        rows = torch.randperm(len(subject.rows), generator=chance)[: settings.pose_pictures].sort().values
+        rng = torch.Generator().manual_seed(settings.seed)
+        rows = torch.randperm(len(subject.rows), generator=rng)[: settings.pose_pictures].sort().values
         try:
             asked = read_asked(work, subject.render, subject.data, subject.rows[rows].tolist(), device)
             posed = PosedRows(rows, asked, None if yaws is None else yaws[rows.numpy()])

@@ -14,10 +14,8 @@ def diversity(pictures: Tensor, people: Tensor, settings: GenMetricsSettings) ->
 
     pictures: [M, 3, H, W] uint8; people: [M] int64, negative = unknown.
     """
-    chance = torch.Generator().manual_seed(settings.seed)
-    drawn = [
-        identity_pairs(people, pairs_per_identity=settings.pairs, generator=chance) for _ in range(settings.repeats)
-    ]
+    rng = torch.Generator().manual_seed(settings.seed)
+    drawn = [identity_pairs(people, pairs_per_identity=settings.pairs, generator=rng) for _ in range(settings.repeats)]
     pairs = torch.cat(drawn)  # [P, 2]
     if not len(pairs):
         return None

@@ -63,8 +63,8 @@ def open_folder(path: Path, option: str, *, settings: GenMetricsSettings, thread
     names = found.names
     for remark in found.remarks:
         console.warn(remark)
-    chance = torch.Generator().manual_seed(settings.seed)
-    rows = torch.randperm(len(names), generator=chance)[: settings.pictures or len(names)].sort().values.tolist()
+    rng = torch.Generator().manual_seed(settings.seed)
+    rows = torch.randperm(len(names), generator=rng)[: settings.pictures or len(names)].sort().values.tolist()
     if len(rows) < FEWEST:
         raise GclError(f"{option} {path}: found {len(rows)} pictures.", f"Give at least {FEWEST}.")
     return Folder(path, tuple(names[row] for row in rows), threads)

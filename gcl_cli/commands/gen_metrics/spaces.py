@@ -30,10 +30,10 @@ def set_distances(real: Features, made: Features, settings: GenMetricsSettings) 
         if space in settings.measures:
             figures[FRECHET[space]] = frechet_distance(*statistics(real[space]), *statistics(made[space]))
         if "kid" in settings.measures:
-            chance = torch.Generator().manual_seed(settings.seed)
+            rng = torch.Generator().manual_seed(settings.seed)
             found = kernel_interval(
                 real[space], made[space],
-                subsets=settings.kid_subsets, subset_size=settings.kid_subset_size, generator=chance,
+                subsets=settings.kid_subsets, subset_size=settings.kid_subset_size, generator=rng,
             )  # fmt: skip
             name = f"{PREFIX[space]}kid"
             figures |= {name: found.value, f"{name}_interval": [found.low, found.high], f"{name}_subset": found.subset}

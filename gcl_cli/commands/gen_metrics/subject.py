@@ -88,8 +88,8 @@ def open_subject(
     encoder = load_encoder(source, architecture, device)
     render, structures = open_views(work, opened, architecture)
     training = training_set(opened, architecture, options)
-    chance = torch.Generator().manual_seed(settings.seed)
-    rows = torch.randperm(len(training), generator=chance)[: settings.pictures or len(training)].sort().values
+    rng = torch.Generator().manual_seed(settings.seed)
+    rows = torch.randperm(len(training), generator=rng)[: settings.pictures or len(training)].sort().values
     people = torch.tensor([-1 if sample.person is None else sample.person for sample in opened.split("train")])[rows]
     return Subject(
         networks={"identity_encoder": encoder, **load_gan(gan, architecture, device)},

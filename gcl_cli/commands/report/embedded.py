@@ -57,8 +57,8 @@ def load_eye(source: OpenedEncoder, options: RunOptions) -> Eye:
 def embed_some(eye: Eye, data: WorkData, settings: ReportSettings) -> Embedded:
     """At most `settings.pictures` training pictures, drawn at random by their seed, in their order."""
     everything = require_split(data.dataset, "train")
-    chance = torch.Generator().manual_seed(settings.seed)
-    drawn = torch.randperm(len(everything), generator=chance)[: settings.pictures].sort().values.tolist()
+    rng = torch.Generator().manual_seed(settings.seed)
+    drawn = torch.randperm(len(everything), generator=rng)[: settings.pictures].sort().values.tolist()
     samples = tuple(everything[row] for row in drawn)
     features = eye.features(eye.pictures(data, [sample.name for sample in samples]))
     return Embedded(samples, features, len(everything), eye.source.reference)

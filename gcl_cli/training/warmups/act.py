@@ -46,7 +46,7 @@ def act_state(encoder: IdentityEncoder, settings: ActSettings) -> TrainingState:
     return TrainingState(
         networks=dict(networks),
         optimizers=dict(optimizers),
-        chance=torch.Generator().manual_seed(settings.seed),
+        rng=torch.Generator().manual_seed(settings.seed),
     )
 
 
@@ -73,7 +73,7 @@ class Act:
         steps = s.iterations or max(1, int((clustered >= 0).sum()) // (s.people * s.pictures))
         kinds = [labels for labels in (clustered, outliers) if bool((labels >= 0).any())]
         planned = [
-            identity_batches(labels, people=s.people, pictures=s.pictures, batches=steps, generator=state.chance)
+            identity_batches(labels, people=s.people, pictures=s.pictures, batches=steps, generator=state.rng)
             for labels in kinds
         ]
         return torch.stack(planned, dim=1), values
@@ -129,7 +129,7 @@ class Act:
         """The pictures `rows` [B], augmented and normalised, and their labels in the table `labels`."""
         chosen = self.settings.model_dump(include=AUGMENTATION)
         pictures = warm_up_augmentation(
-            self.data.pictures[rows].to(self.device), **chosen, crop_padding=0, generator=self.state.chance
+            self.data.pictures[rows].to(self.device), **chosen, crop_padding=0, generator=self.state.rng
         )
         return pictures, self.state.tensors[labels][rows.to(self.device)]
 

@@ -34,7 +34,7 @@ def cluster_contrast_state(encoder: IdentityEncoder, settings: ClusterContrastSe
     return TrainingState(
         networks={"identity_encoder": encoder},
         optimizers={"identity": optimizer(trained, lr=settings.learning_rate, weight_decay=settings.weight_decay)},
-        chance=torch.Generator().manual_seed(settings.seed),
+        rng=torch.Generator().manual_seed(settings.seed),
     )
 
 
@@ -82,7 +82,7 @@ class ClusterContrast:
         steps = s.iterations or max(1, len(self.data) // (s.people * s.pictures))
         batches = person_batches(
             labels.cpu(), self.data.cameras, people=s.people, pictures=s.pictures, batches=steps,
-            generator=self.state.chance,
+            generator=self.state.rng,
         )  # fmt: skip
         return batches, cluster_values(found, self.data.cameras) | agreement
 
@@ -90,7 +90,7 @@ class ClusterContrast:
         s, state = self.settings, self.state
         pictures = warm_up_augmentation(
             self.data.pictures[batch.cpu()].to(self.device), **s.model_dump(include=AUGMENTATION),
-            generator=state.chance,
+            generator=state.rng,
         )  # fmt: skip
         labels, before = state.tensors["labels"][batch], self.team.statistics(self.encoder)
         features, loss = self._contrast(self.team.own(pictures), self.team.own(labels))

@@ -36,18 +36,18 @@ NO_TIMES = "the pictures' names carry no frame numbers: clusters stay visual, wi
 
 def jvtc_state(encoder: IdentityEncoder, settings: JvtcSettings, source: LabelledSet | None) -> TrainingState:
     """The state before the first step; with a source, a classifier of its people is trained along."""
-    chance = torch.Generator().manual_seed(settings.seed)
+    rng = torch.Generator().manual_seed(settings.seed)
     networks: dict[str, nn.Module] = {"identity_encoder": encoder}
     beside: list[nn.Parameter] = []
     if source is not None:
         people = int(source.people.max()) + 1
         classifier = skip_init(nn.Linear, encoder.embedding_size, people)  # no weights from a global chance
-        nn.init.normal_(classifier.weight, std=CLASSIFIER_DEVIATION, generator=chance)
+        nn.init.normal_(classifier.weight, std=CLASSIFIER_DEVIATION, generator=rng)
         nn.init.zeros_(classifier.bias)
         networks["source_classifier"] = classifier.to(next(encoder.parameters()).device)
         beside += networks["source_classifier"].parameters()
     optimizer = layered_sgd(encoder, settings, beside=beside)
-    return TrainingState(networks=networks, optimizers={"identity": optimizer}, chance=chance)
+    return TrainingState(networks=networks, optimizers={"identity": optimizer}, rng=rng)
 
 
 class Jvtc:
@@ -94,10 +94,10 @@ class Jvtc:
             steps = steps or max(1, len(self.source) // (s.batch_size * s.versions))
             rows = torch.arange(len(self.source))
             state.tensors["source_batches"] = epoch_batches(
-                rows, batch_size=s.batch_size * s.versions, steps=steps, generator=state.chance
+                rows, batch_size=s.batch_size * s.versions, steps=steps, generator=state.rng
             )
         rows = torch.arange(len(self.data))
-        return epoch_batches(rows, batch_size=s.batch_size, steps=steps, generator=state.chance), values
+        return epoch_batches(rows, batch_size=s.batch_size, steps=steps, generator=state.rng), values
 
     def _clusters_at(self, epoch: int) -> bool:
         since = epoch - self.settings.cluster_from
@@ -187,24 +187,24 @@ class Jvtc:
 
         As K cameras see it, drawn without repeats; without camera-styled pictures, K copies in other colours.
         """
-        s, data, chance = self.settings, self.data, self.state.chance
+        s, data, rng = self.settings, self.data, self.state.rng
         repeated = rows.repeat_interleave(s.versions)
         if data.versions is None or data.cameras is None:
             # Paper: camera-styled pictures. Here: without them (--camstyle), copies whose colours change at random.
             copies = data.pictures[repeated].to(self.device).float().div_(255)
             strength = s.colour_jitter
-            return jitter(copies, brightness=strength, contrast=strength, saturation=strength, generator=chance)
+            return jitter(copies, brightness=strength, contrast=strength, saturation=strength, generator=rng)
         cameras = data.cameras.unique()
-        drawn = torch.rand(len(rows), len(cameras), generator=chance).argsort(dim=1)[:, : s.versions]  # [B, K]
+        drawn = torch.rand(len(rows), len(cameras), generator=rng).argsort(dim=1)[:, : s.versions]  # [B, K]
         return data.versions(repeated, cameras[drawn].flatten()).to(self.device)
 
     def _augmented(self, pictures: Tensor) -> Tensor:
         """Mirror, normalise and erase pictures [B, 3, H, W] at random."""
-        s, chance = self.settings, self.state.chance
-        flipped = draw_flips(len(pictures), probability=s.flip_probability, generator=chance)
+        s, rng = self.settings, self.state.rng
+        flipped = draw_flips(len(pictures), probability=s.flip_probability, generator=rng)
         return erase(
             normalise(flip(pictures, flipped)), probability=s.erase_probability, area=s.erase_area,
-            aspect=s.erase_aspect, generator=chance,
+            aspect=s.erase_aspect, generator=rng,
         )  # fmt: skip
 
 

@@ -24,7 +24,7 @@ def mmcl_state(encoder: IdentityEncoder, settings: MmclSettings) -> TrainingStat
     return TrainingState(
         networks={"identity_encoder": encoder},
         optimizers={"identity": layered_sgd(encoder, settings)},
-        chance=torch.Generator().manual_seed(settings.seed),
+        rng=torch.Generator().manual_seed(settings.seed),
     )
 
 
@@ -47,7 +47,7 @@ class Mmcl:
         s, rows = self.settings, torch.arange(len(self.data))
         if "memory" not in self.state.tensors:
             self.state.tensors["memory"] = torch.zeros(len(rows), self.encoder.embedding_size, device=self.device)
-        batches = epoch_batches(rows, batch_size=s.batch_size, steps=s.iterations, generator=self.state.chance)
+        batches = epoch_batches(rows, batch_size=s.batch_size, steps=s.iterations, generator=self.state.rng)
         return batches, {"memory_momentum": self._momentum()}
 
     def _momentum(self) -> float:
@@ -79,16 +79,16 @@ class Mmcl:
 
     def _pictures(self, rows: Tensor) -> Tensor:
         """The pictures `rows` [B], each in the style of a camera drawn for it and augmented: [B, 3, H, W]."""
-        s, chance = self.settings, self.state.chance
-        flipped = draw_flips(len(rows), probability=s.flip_probability, generator=chance)
+        s, rng = self.settings, self.state.rng
+        flipped = draw_flips(len(rows), probability=s.flip_probability, generator=rng)
         pictures = flip(self._styled(rows).to(self.device), flipped).float().div_(255)
-        cropped = random_sized_crop(pictures, area=s.crop_area, aspect=s.crop_aspect, generator=chance)
-        turned = rotate(cropped, degrees=s.rotation, generator=chance)
+        cropped = random_sized_crop(pictures, area=s.crop_area, aspect=s.crop_aspect, generator=rng)
+        turned = rotate(cropped, degrees=s.rotation, generator=rng)
         strength = s.colour_jitter
-        coloured = jitter(turned, brightness=strength, contrast=strength, saturation=strength, generator=chance)
+        coloured = jitter(turned, brightness=strength, contrast=strength, saturation=strength, generator=rng)
         return erase(
             normalise(coloured), probability=s.erase_probability, area=s.erase_area, aspect=s.erase_aspect,
-            generator=chance,
+            generator=rng,
         )  # fmt: skip
 
     def _styled(self, rows: Tensor) -> Tensor:
@@ -97,5 +97,5 @@ class Mmcl:
             # Paper: MMCL sees pictures in other cameras' styles. Here: augmented copies, unless --camstyle gives them.
             return self.data.pictures[rows]
         cameras = self.data.cameras.unique()
-        drawn = torch.randint(len(cameras), (len(rows),), generator=self.state.chance)
+        drawn = torch.randint(len(cameras), (len(rows),), generator=self.state.rng)
         return self.data.versions(rows, cameras[drawn])

@@ -23,9 +23,9 @@ CLASSIFIER_SPREAD = 0.001  # of the first weights: at the start nobody is more l
 
 def supervised_state(encoder: IdentityEncoder, settings: SupervisedSettings, known: LabelledSet) -> TrainingState:
     """The state before the first step; its classifier has one row for each person of `known`, and no bias."""
-    chance = torch.Generator().manual_seed(settings.seed)
+    rng = torch.Generator().manual_seed(settings.seed)
     classifier = nn.Linear(encoder.embedding_size, int(known.people.max()) + 1, bias=False)
-    nn.init.normal_(classifier.weight, std=CLASSIFIER_SPREAD, generator=chance)
+    nn.init.normal_(classifier.weight, std=CLASSIFIER_SPREAD, generator=rng)
     classifier.to(next(encoder.parameters()).device)
     networks = {"identity_encoder": encoder, "classifier": classifier}
     trained = [p for network in networks.values() for p in network.parameters() if p.requires_grad]
@@ -33,7 +33,7 @@ def supervised_state(encoder: IdentityEncoder, settings: SupervisedSettings, kno
     return TrainingState(
         networks=networks,
         optimizers={"identity": optimizer(trained, lr=settings.learning_rate, weight_decay=settings.weight_decay)},
-        chance=chance,
+        rng=rng,
     )
 
 
@@ -55,14 +55,14 @@ class Supervised:
         s = self.settings
         batches = person_batches(
             self.known.people, self.known.cameras, people=s.people, pictures=s.pictures,
-            batches=s.iterations or max(1, len(self.known) // (s.people * s.pictures)), generator=self.state.chance,
+            batches=s.iterations or max(1, len(self.known) // (s.people * s.pictures)), generator=self.state.rng,
         )  # fmt: skip
         return batches, {"people": len(self.classifier.weight)}
 
     def _step(self, batch: Tensor) -> Values:
         s, rows = self.settings, batch.cpu()
         pictures = warm_up_augmentation(
-            self.known.pictures[rows].to(self.device), **s.model_dump(include=AUGMENTATION), generator=self.state.chance
+            self.known.pictures[rows].to(self.device), **s.model_dump(include=AUGMENTATION), generator=self.state.rng
         )
         people = self.known.people[rows].to(self.device)
         self.encoder.train()
