@@ -98,9 +98,10 @@ def loop(stage: str, architecture: Architecture, batch: int, precision: str) -> 
     else:
         joint = JointSettings(**common)
         training = Joint(joint_state(networks, joint), data, Noise(architecture), joint)
-        training.state.tensors |= memory_bank(networks)
+        bank = memory_bank(networks)
+        training.state.bank, training.state.labels = bank["memory"], bank["labels"]
     batches = [torch.randperm(PICTURES, generator=rng)[:batch] for _ in range(1000)]
-    training.state.tensors["batches"] = torch.stack(batches)
+    training.state.batches = torch.stack(batches)
     training.state.step = 1  # in the middle of an epoch: nothing is clustered first
     events = training.epochs()
     return lambda: next(events), training.state

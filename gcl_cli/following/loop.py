@@ -1,8 +1,8 @@
 """Follow a training loop: show it, record it, and keep it safe."""
 
 import time
-from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from gcl_cli import console
 from gcl_cli.artifacts.checkpoints import load_checkpoint, save_checkpoint
 from gcl_cli.artifacts.run import CHECKPOINTS, Run
+from gcl_cli.errors import GclError
 from gcl_cli.following.advice import diverged
 from gcl_cli.machine.devices import resolved
 from gcl_cli.records import Event, Observer
@@ -52,6 +53,11 @@ def resume(run: Run, state: TrainingState, team: Team = ALONE) -> None:
         run.put_back(checkpoint["lines"] if checkpoint else [])
     if checkpoint is None:
         return
+    if "tables" not in checkpoint["state"]:
+        raise GclError(
+            f"{run.folder} holds checkpoints of an earlier version of gcl, from which this one cannot go on.",
+            "Finish it with that version, or begin again: --restart",
+        )
     state.restore(checkpoint["state"])
     console.say(f"Resuming {run.stage}/{run.name} at epoch {state.epoch + 1}, step {state.step}.")
 
@@ -73,12 +79,15 @@ def follow(
     leading process writes; the others return nothing.
     """
     if not team.leads:
-        deque(_sound(run, state, events, checkpoint_every), maxlen=0)
+        with _divergence_in_words(run, state):
+            for event in events:
+                _refuse_spoiled(state, event, checkpoint_every)
         return []
     _tell_arithmetic(run, state)
     pace = _Pace(state)
-    with console.meter(run.stage, total=1, done=state.steps_done) as meter:
-        for event in _sound(run, state, events, checkpoint_every):
+    with _divergence_in_words(run, state), console.meter(run.stage, total=1, done=state.steps_done) as meter:
+        for event in events:
+            _refuse_spoiled(state, event, checkpoint_every)
             if event.kind == "step":
                 meter.total = state.steps_done - event.step + event.steps * (epochs - event.epoch)
                 meter.advance(note=_note(event))
@@ -129,7 +138,7 @@ class _Pace:
 
     def count(self) -> None:
         """One more step is done."""
-        self._pictures += self.state.tensors["batches"][0].numel()
+        self._pictures += self.state.batches[0].numel()
 
     def of_epoch(self) -> dict[str, float]:
         """Pictures a second of training, seconds by kind of work, and seconds a step of the whole run."""
@@ -142,15 +151,18 @@ class _Pace:
         }
 
 
-def _sound(run: Run, state: TrainingState, events: Iterator[Event], checkpoint_every: int) -> Iterator[Event]:
-    """The events of a training for as long as it is worth going on; whatever is written down has finite weights."""
+@contextmanager
+def _divergence_in_words(run: Run, state: TrainingState) -> Iterator[None]:
     try:
-        for event in events:
-            if event.kind == "epoch" or state.steps_done % checkpoint_every == 0:
-                refuse_spoiled(state.networks)
-            yield event
+        yield
     except DivergenceError as error:
         raise diverged(run, state, error) from error
+
+
+def _refuse_spoiled(state: TrainingState, event: Event, checkpoint_every: int) -> None:
+    """Whatever is written down has finite weights."""
+    if event.kind == "epoch" or state.steps_done % checkpoint_every == 0:
+        refuse_spoiled(state.networks)
 
 
 def warn_of(event: Event) -> None:

@@ -21,7 +21,6 @@ def true_agreement(data: WorkData, state: TrainingState) -> tuple[Observer, ...]
     true = np.array(people, dtype=np.int64)
 
     def observe(_: Event) -> dict[str, Any]:
-        labels = state.tensors.get("labels")
-        return {} if labels is None else {"true_ari": adjusted_rand_index(labels.cpu().numpy(), true)}
+        return {"true_ari": adjusted_rand_index(state.labels.cpu().numpy(), true)} if len(state.labels) else {}
 
     return (observe,)

@@ -12,20 +12,13 @@ from gcl_cli.losses.adversarial import (
     gradient_penalty,
 )
 from gcl_cli.losses.consistency import global_consistency, local_consistency, version_means
-from gcl_cli.losses.contrast import (
-    ViewContrast,
-    cluster_contrast,
-    negative_logsumexp,
-    view_contrast,
-    view_contrast_terms,
-)
+from gcl_cli.losses.contrast import cluster_contrast, joint_objective, negative_logsumexp, view_contrast
 from gcl_cli.losses.generation import feature_reconstruction, gan_objective, image_reconstruction
 from gcl_cli.losses.identity import batch_hard_triplets, smoothed_cross_entropy
 from gcl_cli.losses.multi_label import multi_label, predict_labels
 from gcl_cli.losses.prototypes import mixed_cluster_contrast
 
 __all__ = [
-    "ViewContrast",
     "batch_hard_triplets",
     "cluster_contrast",
     "discriminator_adversarial",
@@ -37,6 +30,7 @@ __all__ = [
     "global_consistency",
     "gradient_penalty",
     "image_reconstruction",
+    "joint_objective",
     "local_consistency",
     "mixed_cluster_contrast",
     "multi_label",
@@ -45,5 +39,4 @@ __all__ = [
     "smoothed_cross_entropy",
     "version_means",
     "view_contrast",
-    "view_contrast_terms",
 ]

@@ -1,54 +1,33 @@
-"""Contrasts: of views in joint training (Eq. 6-8), and of clusters in the warm-up."""
+"""Contrasts: of views in joint training (Eq. 6-8), whose objective is Eq. 9, and of clusters in the warm-up."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 
-def view_contrast(anchor: Tensor, positive: Tensor, pushed: Tensor, negatives: Tensor, *, temperature: float) -> Tensor:
-    """Pull `anchor` towards `positive` while `pushed` leaves `negatives` (Eq. 6-8).
+def joint_objective(terms: Mapping[str, Tensor], *, prototype_weight: float = 1.0) -> Tensor:
+    """L = L_gan + L_vi + L'_vi + L''_vi (Eq. 9), of the terms that a step has; a scalar.
 
-    -log( e^(anchor.positive / t) / ( e^(anchor.positive / t) + sum_k e^(pushed.negative_k / t) ) )
-
-    anchor, positive, pushed: [B, D]; negatives: [B, K, D], or [K, D] for all; rows of unit length; K = 0 gives 0.
-    Eq. 6: real, bank, synthetic; Eq. 7: synthetic, real, synthetic; Eq. 8: synthetic, bank, synthetic.
-    Returns the batch mean, a scalar in nats, >= 0.
+    terms: `gan` (Eq. 4), `vi`, `vi_syn`, `vi_mem` (Eq. 6-8) and, with GCL+, `prototype`, which alone has a weight.
     """
-    similarities = (negatives @ pushed.unsqueeze(-1)).squeeze(-1)  # [B, K]
-    return _pull(anchor, positive, _logsumexp(similarities / temperature), temperature)
+    first, *others = (prototype_weight * term if name == "prototype" else term for name, term in terms.items())
+    return sum(others, start=first)
 
 
-class ViewContrast(NamedTuple):
-    """The three view-invariant losses, scalars in nats."""
+def view_contrast(anchor: Tensor, positive: Tensor, negatives: Tensor, *, temperature: float) -> Tensor:
+    """Pull `anchor` towards `positive`, against the sum S of the negatives (Eq. 6-8).
 
-    vi: Tensor  # L_vi, Eq. 6: real feature, another picture of the person in the bank
-    vi_syn: Tensor  # L'_vi, Eq. 7: synthetic feature, the real picture it was made from
-    vi_mem: Tensor  # L''_vi, Eq. 8: synthetic feature, another picture of the person in the bank
+    -log( e^(anchor.positive / t) / ( e^(anchor.positive / t) + S ) ) = log(1 + e^(log S - anchor.positive / t))
 
-
-def view_contrast_terms(
-    real: Tensor,
-    synthetic: Tensor,
-    positive_bank: Tensor,
-    self_positive: Tensor,
-    second_positive: Tensor,
-    negative_logsumexp: Tensor,
-    *,
-    temperature: float,
-) -> ViewContrast:
-    """Eq. 6, 7 and 8 at once, over one sum of the negatives.
-
-    real, synthetic: [B, D], f and f'; positive_bank, second_positive: [B, D], bank rows k+ of Eq. 6 and of Eq. 8;
-    self_positive: [B, D], the positive of Eq. 7; all rows of unit length.
-    negative_logsumexp: [B], from the function of that name. Returns batch means.
+    anchor, positive: [B, D], rows of unit length; negatives: log S [B], from `negative_logsumexp`: one sum serves all
+    three. Eq. 6, L_vi: anchor f, positive k+, another picture of the person in the bank. Eq. 7, L'_vi: f' and the f of
+    the picture that it was made from. Eq. 8, L''_vi: f' and a k+ of its own.
+    Returns the batch mean, a scalar in nats, >= 0; a picture without negatives adds 0.
     """
-    return ViewContrast(
-        vi=_pull(real, positive_bank, negative_logsumexp, temperature),
-        vi_syn=_pull(synthetic, self_positive, negative_logsumexp, temperature),
-        vi_mem=_pull(synthetic, second_positive, negative_logsumexp, temperature),
-    )
+    logits = (anchor * positive).sum(dim=1) / temperature  # [B]
+    return torch.logaddexp(torch.zeros_like(logits), negatives - logits).mean()
 
 
 def negative_logsumexp(pushed: Tensor, bank: Tensor, negative_mask: Tensor, *, temperature: float) -> Tensor:
@@ -75,9 +54,3 @@ def _logsumexp(logits: Tensor) -> Tensor:
     """[B, K] -> [B]. A row without a finite entry gives a constant -inf: the gradient of torch's would be NaN."""
     empty = torch.isneginf(logits).all(dim=1, keepdim=True)  # [B, 1], true for K = 0 too
     return logits.masked_fill(empty, 0).logsumexp(dim=1).masked_fill(empty.squeeze(1), -torch.inf)
-
-
-def _pull(anchor: Tensor, positive: Tensor, negatives: Tensor, temperature: float) -> Tensor:
-    """Batch mean of -log(e^p / (e^p + e^negatives)) = log(1 + e^(negatives - p)), p the positive's logit."""
-    logits = (anchor * positive).sum(dim=1) / temperature  # [B]
-    return torch.logaddexp(torch.zeros_like(logits), negatives - logits).mean()

@@ -18,19 +18,17 @@ WINDOW = 100  # steps that say what is usual: enough for a median, and few enoug
 FEWEST = 20  # steps before anything is usual
 COLLAPSED_EPOCHS = 2  # one is mended by another radius, and often passes
 
-History = dict[str, list[float]]
-
 
 class DivergenceError(Exception):
-    """Training on would spoil what was learned; says what happened. What to type is for the workflow to say."""
+    """Training on would spoil what was learned; says what happened. What to type is for `following` to say."""
 
     def __init__(self, what: str, *, of_clusters: bool = False) -> None:
         super().__init__(what)
         self.of_clusters = of_clusters
 
 
-def refuse_divergence(history: History, values: Mapping[str, float | int | str | None]) -> None:
-    """Check the losses of a step and remember them in `history`; DivergenceError where one is lost.
+def refuse_divergence(recent: dict[str, list[float]], values: Mapping[str, float | int | str | None]) -> None:
+    """Check the losses of a step and remember them in `recent`, by name; DivergenceError where one is lost.
 
     values: of the step, by name. A loss explodes above 20 times the median of its last 100 steps, a median below 1
     counting as 1; its first 20 steps are taken as they are.
@@ -39,15 +37,15 @@ def refuse_divergence(history: History, values: Mapping[str, float | int | str |
     for name, loss in losses.items():
         if not math.isfinite(loss):
             raise DivergenceError(f"the loss {name!r} is {loss}")
-        recent = history.get(f"loss {name}", [])
-        usual = max(statistics.median(recent), SMALL) if len(recent) >= FEWEST else math.inf
+        before = recent.get(name, [])
+        usual = max(statistics.median(before), SMALL) if len(before) >= FEWEST else math.inf
         if loss > EXPLODED * usual:
             raise DivergenceError(
                 f"the loss {name!r} is {loss:.4g}, more than {EXPLODED:g} times {usual:.4g} (the median of its last "
-                f"{len(recent)} steps, or {SMALL:g} where that is less)"
+                f"{len(before)} steps, or {SMALL:g} where that is less)"
             )
     for name, loss in losses.items():
-        history[f"loss {name}"] = [*history.get(f"loss {name}", []), loss][-WINDOW:]
+        recent[name] = [*recent.get(name, []), loss][-WINDOW:]
 
 
 def refuse_spoiled(networks: Mapping[str, nn.Module]) -> None:
@@ -57,13 +55,12 @@ def refuse_spoiled(networks: Mapping[str, nn.Module]) -> None:
             raise DivergenceError(f"weights of the {name.replace('_', ' ')} are no longer finite")
 
 
-def refuse_collapse(history: History, fallback: str | None) -> None:
-    """Remember in `history` how an epoch's clustering went; DivergenceError when it has collapsed for good.
+def refuse_collapse(collapsed: list[float], fallback: str | None) -> None:
+    """Remember in `collapsed` how an epoch's clustering went; DivergenceError when it has collapsed for good.
 
     fallback: why the asked-for clustering was of no use (one cluster, or nothing but noise); None: it was of use.
     """
-    collapsed = [*history.get("collapsed", []), float(fallback is not None)]
-    history["collapsed"] = collapsed
+    collapsed.append(float(fallback is not None))
     if all(collapsed[-COLLAPSED_EPOCHS:]) and not all(collapsed):
         raise DivergenceError(
             f"the clusters have collapsed for {COLLAPSED_EPOCHS} epochs in a row ({fallback})", of_clusters=True

@@ -1,6 +1,6 @@
 """L_gan: one forward pass through generator and encoder, and the steps of both sides (Eq. 1-4)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, NamedTuple, cast
 
@@ -25,8 +25,10 @@ from gcl_cli.networks.generator import Generator
 from gcl_cli.networks.identity_encoder import IdentityCode, IdentityEncoder
 from gcl_cli.networks.structure_encoder import StructureEncoder
 from gcl_cli.training.mixup import Mixup
+from gcl_cli.training.parts import Descent, GenerationPart
 from gcl_cli.training.schedules import every_nth
 from gcl_cli.training.state import TrainingState, Values
+from gcl_cli.training.team import Team
 
 
 class Views(NamedTuple):
@@ -111,7 +113,7 @@ class ViewGan:
 
         return checkpoint(network, *inputs, use_reentrant=False, preserve_rng_state=False, context_fn=contexts)
 
-    def discriminator_loss(self, real: Tensor, views: Views) -> tuple[Tensor, Values]:
+    def discriminator_loss(self, real: Tensor, views: Views) -> Tensor:
         """Eq. 3 for the discriminator, on real and (detached) generated pictures, with its penalty."""
         s = self.settings
         self.discriminator.requires_grad_(True)
@@ -128,16 +130,15 @@ class ViewGan:
                 maps_real = self.discriminator(real)
             penalty = real.new_zeros(())
         adversarial = discriminator_logistic if s.adversarial == "logistic" else discriminator_adversarial
-        loss = adversarial(maps_real, by_kind(maps_fake, len(fakes))) + penalty
-        return loss, {"discriminator": loss.item()}
+        return adversarial(maps_real, by_kind(maps_fake, len(fakes))) + penalty
 
     def _discriminator_steps(self) -> int:
         """How many steps the discriminator has done; steps of other kinds in between must not shift the penalty."""
         moments = next(iter(self.state.optimizers["discriminator"].state.values()), None)
         return 0 if moments is None else int(moments["step"])
 
-    def generator_loss(self, real: Tensor, views: Views) -> tuple[Tensor, Values]:
-        """L_gan of the generator's side (Eq. 4), through the discriminator as it stands now."""
+    def generator_loss(self, real: Tensor, views: Views) -> tuple[Tensor, dict[str, Tensor]]:
+        """L_gan of the generator's side (Eq. 4), through the discriminator as it stands now, and its terms by name."""
         s = self.settings
         self.discriminator.requires_grad_(False)
         image = image_reconstruction(real, views.reconstructed, views.cycled)
@@ -149,8 +150,42 @@ class ViewGan:
             image, feature, s.adversarial_weight * adversarial,
             image_weight=s.image_weight, feature_weight=s.feature_weight,
         )  # fmt: skip
-        values: Values = {"image": image.item(), "feature": feature.item(), "adversarial": adversarial.item()}
-        return total, values
+        return total, {"image": image, "feature": feature, "adversarial": adversarial}
+
+
+def discriminator_step(
+    gan: ViewGan,
+    parts: Sequence[GenerationPart],
+    mixups: Sequence[Mixup | None],
+    *,
+    freeze_statistics: bool,
+    team: Team,
+) -> tuple[Values, Views | None]:
+    """Step the discriminator on this process's parts of a batch; returns its mean loss, and the views of a single part.
+
+    These keep their graph for the step of the generator's side. Of several parts, each is generated again then, so that
+    the memory of only one is needed.
+    """
+    judging = Descent(gan.state.optimizers, "discriminator", parts=len(parts), team=team)
+    if len(parts) == 1:
+        kept = views_of(gan, parts[0], mixups[0], freeze_statistics=freeze_statistics)
+        _judge(judging, gan, parts[0].target, kept)
+        return judging.step(), kept
+    for part, mixup in zip(parts, mixups, strict=True):
+        with torch.no_grad(), frozen_statistics(gan.identity_encoder, True):  # they are generated once more
+            rehearsed = views_of(gan, part, mixup, freeze_statistics=freeze_statistics)
+        _judge(judging, gan, part.target, rehearsed)
+    return judging.step(), None
+
+
+def _judge(judging: Descent, gan: ViewGan, real: Tensor, views: Views) -> None:
+    loss = gan.discriminator_loss(real, views)
+    judging.add(loss, {"discriminator": loss})
+
+
+def views_of(gan: ViewGan, part: GenerationPart, mixup: Mixup | None, *, freeze_statistics: bool) -> Views:
+    """The views of a part of a batch."""
+    return gan.views(part.seen, part.own, part.new, freeze_statistics=freeze_statistics, mixup=mixup)
 
 
 def by_kind(maps: list[Tensor], kinds: int) -> list[list[Tensor]]:

@@ -7,10 +7,9 @@ from torch import Tensor, nn
 
 from gcl_cli.config import GanWarmupSettings
 from gcl_cli.records import Event, StructurePictures, TrainingSet
-from gcl_cli.training.alternating import alternate
 from gcl_cli.training.augmentation import normalise
-from gcl_cli.training.gan import ViewGan, gan_optimizers
-from gcl_cli.training.parts import Part, cut, descend_in_parts
+from gcl_cli.training.gan import ViewGan, discriminator_step, gan_optimizers, views_of
+from gcl_cli.training.parts import Descent, GenerationPart, cut
 from gcl_cli.training.samplers import epoch_batches
 from gcl_cli.training.state import TrainingState, Values, run_epochs
 from gcl_cli.training.structures import OWN, angle_indices, draw_angles, own_and_new, to_signal
@@ -40,6 +39,7 @@ class GanWarmup:
         self.state, self.data, self.structures, self.settings, self.team = state, data, structures, settings, team
         self.gan = ViewGan(state, settings)
         self.turns = angle_indices(structures, settings.angles)
+        self.parts = settings.batchnorm_groups // team.size
         self.total = settings.reconstruction_epochs + settings.epochs
 
     def epochs(self) -> Iterator[Event]:
@@ -59,24 +59,33 @@ class GanWarmup:
         return batches, {"objective": "reconstruction" if first else "full"}
 
     def _step(self, batch: Tensor) -> Values:
-        s, team = self.settings, self.team
-        rows, parts = team.own(batch.cpu()), s.batchnorm_groups // team.size
+        rows = self.team.own(batch.cpu())
         with self.state.stopwatch.timing("data"):
             real = normalise(self.data.pictures[rows].to(self.gan.device))
-        if self.state.epoch < s.reconstruction_epochs:
-            with self.state.stopwatch.timing("data"):
-                own = to_signal(self.structures(rows, torch.full_like(rows, OWN)), self.gan.device)
-            losses = (self._reconstruct(part) for part in cut(Part(rows, real, real, own), parts))
-            return descend_in_parts(losses, self.state.optimizers, ("generator",), parts=parts, team=team)
-        turn = team.own(draw_angles(self.turns, len(batch), self.state.rng))
-        with self.state.stopwatch.timing("data"):
-            whole = Part(rows, real, real, *own_and_new(self.structures, rows, turn, self.gan.device))
-        return alternate(
-            self.gan, cut(whole, parts), lambda part, views: self.gan.generator_loss(part.target, views),
-            ("generator",), freeze_statistics=True, team=team,
-        )  # fmt: skip
+        if self.state.epoch < self.settings.reconstruction_epochs:
+            return self._reconstruction_step(rows, real)
+        return self._full_step(rows, real, self.team.own(draw_angles(self.turns, len(batch), self.state.rng)))
 
-    def _reconstruct(self, part: Part) -> tuple[Tensor, Values]:
-        assert part.own is not None
-        image = (self.gan.reconstruct(part.seen, part.own) - part.target).abs().mean()
-        return self.settings.image_weight * image, {"image": image.item()}
+    def _reconstruction_step(self, rows: Tensor, real: Tensor) -> Values:
+        """The generator's side learns to paint the pictures `real` [b, 3, H, W] in their own structure."""
+        with self.state.stopwatch.timing("data"):
+            own = to_signal(self.structures(rows, torch.full_like(rows, OWN)), self.gan.device)
+        learning = Descent(self.state.optimizers, "generator", parts=self.parts, team=self.team)
+        for seen, structure in zip(real.tensor_split(self.parts), own.tensor_split(self.parts), strict=True):
+            image = (self.gan.reconstruct(seen, structure) - seen).abs().mean()
+            learning.add(self.settings.image_weight * image, {"image": image})
+        return learning.step()
+
+    def _full_step(self, rows: Tensor, real: Tensor, turn: Tensor) -> Values:
+        """The discriminator, then the generator's side through it as it is now (Eq. 4)."""
+        with self.state.stopwatch.timing("data"):
+            own, new = own_and_new(self.structures, rows, turn, self.gan.device)
+        parts = cut(GenerationPart(real, real, own, new), self.parts)
+        values, kept = discriminator_step(
+            self.gan, parts, [None] * len(parts), freeze_statistics=True, team=self.team
+        )  # fmt: skip
+        learning = Descent(self.state.optimizers, "generator", parts=len(parts), team=self.team)
+        for part in parts:
+            views = kept or views_of(self.gan, part, None, freeze_statistics=True)
+            learning.add(*self.gan.generator_loss(part.target, views))
+        return values | learning.step()

@@ -7,28 +7,22 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import SGD
 
-from gcl_cli.clustering.corrections import corrected
 from gcl_cli.config import AugmentSettings, JointSettings
-from gcl_cli.losses.contrast import negative_logsumexp, view_contrast_terms
+from gcl_cli.losses.contrast import joint_objective, negative_logsumexp, view_contrast
 from gcl_cli.machine.devices import arithmetic
 from gcl_cli.networks.identity_encoder import IdentityCode
 from gcl_cli.networks.normalisation import at_least_float32
-from gcl_cli.records import Event, PseudoLabels, StructurePictures, TrainingSet
-from gcl_cli.training.alternating import alternate
+from gcl_cli.records import Event, StructurePictures, TrainingSet
 from gcl_cli.training.augmentation import classic_augmentation, normalise
 from gcl_cli.training.bank import MemoryBank, draw_positives, negative_mask
-from gcl_cli.training.divergence import refuse_collapse
-from gcl_cli.training.features import embed
-from gcl_cli.training.gan import ViewGan, Views, frozen_statistics, gan_optimizers
-from gcl_cli.training.mixup import draw_mixup
+from gcl_cli.training.gan import ViewGan, Views, discriminator_step, frozen_statistics, gan_optimizers, views_of
+from gcl_cli.training.joint_epochs import EpochPlanner
+from gcl_cli.training.mixup import Mixup, draw_mixup
 from gcl_cli.training.novel_views import novel_views
-from gcl_cli.training.parts import Part, cut, descend_in_parts
-from gcl_cli.training.prototypes import prototype_loss, prototypes
-from gcl_cli.training.pseudo_people import agreement_with, cluster_together, cluster_values
-from gcl_cli.training.samplers import epoch_batches
+from gcl_cli.training.parts import ContrastPart, Descent, GenerationPart, cut
+from gcl_cli.training.prototypes import prototype_loss
 from gcl_cli.training.schedules import is_joint_step, learning_rate, set_learning_rate
-from gcl_cli.training.selection import keep_best, stability
-from gcl_cli.training.state import TrainingState, Values, run_epochs
+from gcl_cli.training.state import TrainingState, Values
 from gcl_cli.training.structures import angle_indices, draw_angles, own_and_new
 from gcl_cli.training.team import ALONE, Team
 
@@ -66,162 +60,156 @@ class Joint:
     ) -> None:
         team.check(settings.batchnorm_groups)
         self.state, self.data, self.structures, self.settings, self.team = state, data, structures, settings, team
-        self.gan, self.validate = ViewGan(state, settings), validate
+        self.gan = ViewGan(state, settings)
         self.turns = angle_indices(structures, settings.angles)
         self.novel = novel_views(data, settings)
-        self.device = self.gan.device
+        self.device, self.parts = self.gan.device, settings.batchnorm_groups // team.size
+        self.freeze_statistics = settings.batchnorm_update == "real"
         # These are all that a step without generation has, beside painted views: without any there are no such steps.
         contrasts = {"vi", "prototype"} & set(settings.losses)
         self.contrast_steps = settings.contrast_steps if self.novel or contrasts else 0
+        self.planner = EpochPlanner(state, data, settings, self.contrast_steps, team=team, validate=validate)
 
     def epochs(self) -> Iterator[Event]:
         """Train to the last epoch, from wherever the state stands."""
-        epochs = self.settings.epochs
-        return run_epochs(self.state, epochs=epochs, begin=self._begin_epoch, step=self._step, end=self._end_epoch)
+        state = self.state
+        while state.epoch < self.settings.epochs:
+            state.begin_epoch(self.planner.begin)
+            for batch in state.batches_left():
+                with state.stopwatch.timing("training"):
+                    values = self._step(batch.cpu())
+                yield state.stepped(values)
+            yield state.end_epoch(self.planner.end)
 
-    def _begin_epoch(self) -> tuple[Tensor, Values]:
-        """Renew the pseudo labels from the memory bank and plan the batches of clustered pictures."""
-        s, tensors = self.settings, self.state.tensors
-        found, self.state.next_clusters = self._clusters(), {}
-        refuse_collapse(self.state.history, found.fallback)
-        values = cluster_values(found, self.data.cameras) | agreement_with(found, tensors.get("labels"))
-        tensors["labels"] = torch.from_numpy(found.labels)
-        if "prototype" in s.losses:
-            tensors["prototypes"] = prototypes(tensors["memory"], tensors["labels"])
-        for side, rate in (("generator", s.generator_rate), ("discriminator", s.discriminator_rate)):
-            now = learning_rate(rate, step=self.state.epoch, steps=s.epochs, decay_at=s.gan_decay_at, decay=s.decay)
-            set_learning_rate(self.state.optimizers[side], now)
-        return self._batches((tensors["labels"] >= 0).nonzero().flatten()), values
-
-    def _clusters(self) -> PseudoLabels:
-        """The clusters of the renewed memory bank: found once between two epochs, at the end of the first."""
-        state, cameras = self.state, self.data.cameras
-        if known := state.next_clusters:
-            return PseudoLabels(known["labels"].numpy(), known["radius"], known["fallback"])
-        if "memory" in state.tensors:
-            self._refresh(state.tensors["labels"].cpu())
-        else:
-            state.tensors["memory"] = self._embed(self.data.pictures)
-        with state.stopwatch.timing("clustering"):
-            found = cluster_together(state.tensors["memory"], cameras, settings=self.settings, team=self.team)
-            aware = self.settings.camera_aware
-            found = corrected(found, state.tensors["memory"], cameras, self.data.corrections, camera_aware=aware)
-        labels = torch.from_numpy(found.labels)
-        state.next_clusters = {"labels": labels, "radius": found.radius, "fallback": found.fallback}
-        return found
-
-    def _end_epoch(self) -> Values:
-        """What the encoder is worth that the epoch ends with; it is kept where it is worth most."""
-        score = stability(self.state.tensors["labels"], self._clusters())
-        values: Values = {"stability": score}
-        if self.validate is not None:
-            with self.state.stopwatch.timing("validation"):
-                values["validation_mAP"] = score = self.validate()
-        keep_best(self.state, score)
-        return values
-
-    def _batches(self, rows: Tensor) -> Tensor:
-        """One epoch over `rows` [M]; its joint steps see only those whose mesh is good enough to generate from."""
-        s, rng = self.settings, self.state.rng
-        steps = None if s.iterations is None else s.iterations * (1 + self.contrast_steps)
-        batches = epoch_batches(rows, batch_size=s.batch_size, steps=steps, generator=rng)
-        generating = self.data.generating(rows)
-        if "gan" in s.losses and len(generating) < len(rows):
-            joint = [i for i in range(len(batches)) if is_joint_step(i, contrast_steps=self.contrast_steps)]
-            batches[joint] = epoch_batches(generating, batch_size=s.batch_size, steps=len(joint), generator=rng)
-        return batches
-
-    def _refresh(self, labels: Tensor) -> None:
-        """Renew rows of the memory bank with clean features, as the setting `refresh` says."""
-        # Paper: does not say; the published code leaves unclustered rows as they were at the start.
-        # Here: renewed every epoch (refresh = noise), or all rows (all): augmented features cluster worse.
-        bank = MemoryBank(self.state.tensors["memory"])
-        if self.settings.memory_update == "epoch":
-            bank.update_all(self._embed(self.data.pictures), momentum=self.settings.memory_momentum)
-        idle = labels < 0  # never in a batch; nor may be those that nothing is generated from
-        idle = idle if self.data.well_meshed is None else idle | ~self.data.well_meshed
-        chosen = {"none": labels < -1, "noise": idle, "all": labels >= -1}[self.settings.refresh]
-        rows = chosen.nonzero().flatten()
-        bank.refresh(rows, self._embed(self.data.pictures[rows]))
-
-    def _embed(self, pictures: Tensor) -> Tensor:
-        with self.state.stopwatch.timing("embedding"):
-            return embed(self.gan.identity_encoder, pictures, precision=self.settings.precision, team=self.team)
-
-    def _step(self, batch: Tensor) -> Values:
-        s, rows = self.settings, batch.cpu()
+    def _step(self, rows: Tensor) -> Values:
+        """One step on the pictures `rows` [B]: joint, or of the contrast alone."""
+        s, encoder = self.settings, self.gan.identity_encoder
         rate = learning_rate(s.identity_rate, step=self.state.epoch, steps=s.epochs, decay_at=s.decay_at, decay=s.decay)
         set_learning_rate(self.state.optimizers["identity"], rate)
-        self.gan.identity_encoder.train()
-        before = self.team.statistics(self.gan.identity_encoder)
+        encoder.train()
+        before = self.team.statistics(encoder)
         generating = "gan" in s.losses and is_joint_step(self.state.step, contrast_steps=self.contrast_steps)
         values = self._joint_step(rows) if generating else self._contrast_step(rows)
         self.team.share_statistics(before)
         return values
 
     def _joint_step(self, rows: Tensor) -> Values:
-        """Everything: discriminator, then generator side and encoder through the updated discriminator."""
-        parts, features = self._parts(rows, generated=True), list[Tensor]()
-        values = alternate(
-            self.gan, parts, lambda part, views: self._generating(part, views, features), ("generator", "identity"),
-            freeze_statistics=self.settings.batchnorm_update == "real", team=self.team,
+        """The discriminator, then generator side and encoder through it as it is now (Eq. 9), then the memory bank."""
+        generated, contrasted, mixups = self._joint_parts(rows)
+        values, kept = discriminator_step(
+            self.gan, generated, mixups, freeze_statistics=self.freeze_statistics, team=self.team
         )  # fmt: skip
+        features: list[Tensor] = []
+        learning = Descent(self.state.optimizers, "generator", "identity", parts=self.parts, team=self.team)
+        for part, contrast, mixup in zip(generated, contrasted, mixups, strict=True):
+            views = kept or views_of(self.gan, part, mixup, freeze_statistics=self.freeze_statistics)
+            features.append(self._learn(learning, part, contrast, mixup, views))
+            del views  # the graph of only one part exists at a time
+        values |= learning.step()
         self._remember(rows, features)
         return values
 
-    def _generating(self, part: Part, views: Views, features: list[Tensor]) -> tuple[Tensor, Values]:
-        """L_gan and the contrast of a part; the features of its real pictures are added to `features`."""
-        loss, values = self.gan.generator_loss(part.target, views)
-        real, novel = _unit(views.code), _unit(views.code_novel)
-        contrast, terms = self._contrast(part, real, novel, views.code_mixed)
-        features.append(real.detach())
-        return loss + contrast, values | terms
+    def _learn(
+        self, learning: Descent, part: GenerationPart, contrast: ContrastPart, mixup: Mixup | None, views: Views
+    ) -> Tensor:
+        """Add a part's gradients of Eq. 9; returns the features [b, D] of its real pictures."""
+        real, novel = unit(views.code), unit(views.code_novel)
+        gan, values = self.gan.generator_loss(part.target, views)
+        terms = self._contrast_terms(contrast, real, novel, mixed=views.code_mixed, mixup=mixup)
+        loss = joint_objective({"gan": gan} | terms, prototype_weight=self.settings.prototype_weight)
+        learning.add(loss, values | terms)
+        return real.detach()
 
     def _contrast_step(self, rows: Tensor) -> Values:
         """The contrast alone: without painted views L_vi, whose negatives push the real view (ablation rows 2, 3)."""
-        parts, features = self._parts(rows, generated=False), list[Tensor]()
-        losses = (self._contrasting(part, features) for part in parts)
-        values = descend_in_parts(losses, self.state.optimizers, ("identity",), parts=len(parts), team=self.team)
+        seen, novel, contrasted = self._contrast_parts(rows)
+        features: list[Tensor] = []
+        learning = Descent(self.state.optimizers, "identity", parts=self.parts, team=self.team)
+        for pictures, views, contrast in zip(seen, novel, contrasted, strict=True):
+            real, turned = self._features(pictures, views)
+            terms = self._contrast_terms(contrast, real, turned)
+            learning.add(joint_objective(terms, prototype_weight=self.settings.prototype_weight), terms)
+            features.append(real.detach())
+            del real, turned, terms
+        values = learning.step()
         self._remember(rows, features)
         return values
 
-    def _contrasting(self, part: Part, features: list[Tensor]) -> tuple[Tensor, Values]:
-        freeze = self.settings.batchnorm_update == "real"
-        encoder, novel = self.gan.identity_encoder, None
+    def _features(self, pictures: Tensor, novel: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Unit features [b, D] of pictures and of their painted views, where there are any."""
+        encoder = self.gan.identity_encoder
         with arithmetic(self.settings.precision, self.device):
-            real = _unit(self.gan.through(encoder, part.seen))
-            if part.novel is not None:
-                with frozen_statistics(encoder, freeze):
-                    novel = _unit(self.gan.through(encoder, part.novel))
-        features.append(real.detach())
-        return self._contrast(part, real, novel)
+            real = unit(self.gan.through(encoder, pictures))
+            if novel is None:
+                return real, None
+            with frozen_statistics(encoder, self.freeze_statistics):
+                return real, unit(self.gan.through(encoder, novel))
 
-    def _parts(self, rows: Tensor, *, generated: bool) -> list[Part]:
-        """The parts of the batch `rows` [B] that this process computes; every process draws all random numbers."""
-        s, tensors, rng, team = self.settings, self.state.tensors, self.state.rng, self.team
-        turn = draw_angles(self.turns, len(rows), rng) if generated else None
+    def _contrast_terms(
+        self, part: ContrastPart, real: Tensor, novel: Tensor | None,
+        *, mixed: IdentityCode | None = None, mixup: Mixup | None = None,
+    ) -> dict[str, Tensor]:  # fmt: skip
+        """The chosen terms of Eq. 6-8, without novel views L_vi alone, and the prototype contrast of GCL+."""
+        s, bank = self.settings, self.state.bank
+        prototype = {"prototype": self._prototype(part.rows, real, mixed, mixup)} if "prototype" in s.losses else {}
+        chosen = set(s.losses) & ({"vi"} if novel is None else {"vi", "vi_syn", "vi_mem"})
+        terms: dict[str, Tensor] = {}
+        if not chosen:
+            return prototype
+        view = real if novel is None else novel
+        pushed = real if s.negatives_from == "real" else view
+        negatives = negative_logsumexp(pushed, bank, part.negatives.to(self.device), temperature=s.temperature)
+        # Paper: the positive of L'_vi is f of the same step; the published code takes its memory row.
+        # Here: the paper's (self_positive = batch).
+        own = real if s.self_positive == "batch" else bank[part.rows]
+        pairs = {"vi": (real, bank[part.first]), "vi_syn": (view, own), "vi_mem": (view, bank[part.second])}
+        for name, (anchor, positive) in pairs.items():
+            if name in chosen:
+                terms[name] = view_contrast(anchor, positive, negatives, temperature=s.temperature)
+        return terms | prototype
+
+    def _prototype(self, rows: Tensor, real: Tensor, mixed: IdentityCode | None, mixup: Mixup | None) -> Tensor:
+        """L_id of GCL+."""
+        return prototype_loss(
+            real, None if mixed is None else mixed.embedding, mixup, rows, labels=self.state.labels,
+            centroids=self.state.tables["prototypes"], temperature=self.settings.prototype_temperature,
+        )  # fmt: skip
+
+    def _joint_parts(self, rows: Tensor) -> tuple[list[GenerationPart], list[ContrastPart], list[Mixup | None]]:
+        """What this process generates and contrasts, in parts; every process draws all random numbers."""
+        s, rng, team, parts = self.settings, self.state.rng, self.team, self.parts
+        turn = team.own(draw_angles(self.turns, len(rows), rng))
         with self.state.stopwatch.timing("data"):
-            seen, target, flipped = self._pictures(self.data.pictures[rows])
-            novel = None if generated or self.novel is None else self._pictures(self.novel.draw(rows, rng))[0]
-        labels = tensors["labels"].cpu()
+            seen, target, flipped = map(team.own, self._pictures(self.data.pictures[rows]))
+        contrast = self._draw_contrast(rows)
+        with self.state.stopwatch.timing("data"):
+            signals = own_and_new(self.structures, contrast.rows, turn, self.device)
+        own, new = (torch.where(flipped[:, None, None, None], signal.flip(3), signal) for signal in signals)
+        mixups: list[Mixup | None] = [None] * parts
+        if "mixup" in s.losses:
+            mixup = draw_mixup(len(rows), concentration=s.mixup_concentration, groups=s.batchnorm_groups, generator=rng)
+            mixups = [*cut(Mixup(*map(team.own, mixup)), parts)]
+        return cut(GenerationPart(seen, target, own, new), parts), cut(contrast, parts), mixups
+
+    def _contrast_parts(self, rows: Tensor) -> tuple[list[Tensor], list[Tensor | None], list[ContrastPart]]:
+        """What this process sees and contrasts, with painted views or None for each part."""
+        team, parts, novel = self.team, self.parts, None
+        with self.state.stopwatch.timing("data"):
+            seen = team.own(self._pictures(self.data.pictures[rows])[0])
+            if self.novel is not None:
+                novel = team.own(self._pictures(self.novel.draw(rows, self.state.rng))[0])
+        contrast = self._draw_contrast(rows)
+        views: list[Tensor | None] = [None] * parts if novel is None else [*novel.tensor_split(parts)]
+        return [*seen.tensor_split(parts)], views, cut(contrast, parts)
+
+    def _draw_contrast(self, rows: Tensor) -> ContrastPart:
+        """Positives and negatives of this process's share of the pictures `rows` [B]."""
+        s, rng, labels = self.settings, self.state.rng, self.state.labels.cpu()
         # Paper: a positive is another picture of the same label; the published code may draw the anchor itself.
         # Here: another picture wherever the cluster has one (exclude_self).
         first, second = (draw_positives(labels, rows, exclude_self=s.exclude_self, generator=rng) for _ in range(2))
         mask = negative_mask(labels, rows, count=s.negatives, generator=rng)
-        own_rows, own_seen, own_target, first, second, mask = map(team.own, (rows, seen, target, first, second, mask))
-        whole = Part(own_rows, own_seen, own_target, first=first, second=second, negatives=mask)
-        if novel is not None:
-            whole = whole._replace(novel=team.own(novel))
-        if turn is not None:
-            with self.state.stopwatch.timing("data"):
-                own, new = own_and_new(self.structures, whole.rows, team.own(turn), self.device)
-            mirrored = team.own(flipped)[:, None, None, None]
-            own, new = (torch.where(mirrored, picture.flip(3), picture) for picture in (own, new))
-            whole = whole._replace(own=own, new=new)
-        if turn is not None and "mixup" in s.losses:
-            mixup = draw_mixup(len(rows), concentration=s.mixup_concentration, groups=s.batchnorm_groups, generator=rng)
-            whole = whole._replace(share=team.own(mixup.share), partners=team.own(mixup.partners))
-        return cut(whole, s.batchnorm_groups // team.size)
+        return ContrastPart(*map(self.team.own, (rows, first, second, mask)))
 
     def _pictures(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Of uint8 pictures: what the encoder sees, what the generator must paint [B, 3, H, W], who was flipped [B]."""
@@ -233,43 +221,12 @@ class Joint:
         real = normalise(pictures)
         return real, real, torch.zeros(len(pictures), dtype=torch.bool, device=self.device)
 
-    def _contrast(
-        self, part: Part, real: Tensor, novel: Tensor | None, mixed: IdentityCode | None = None
-    ) -> tuple[Tensor, Values]:
-        """The chosen terms of Eq. 6-8 against the memory bank, and the prototype contrast."""
-        s, memory = self.settings, self.state.tensors["memory"]
-        total, values = self._prototype(part, real, mixed) if "prototype" in s.losses else (real.new_zeros(()), {})
-        chosen = [n for n in ("vi", "vi_syn", "vi_mem") if n in s.losses and (novel is not None or n == "vi")]
-        if not chosen:
-            return total, values
-        assert part.first is not None and part.second is not None and part.negatives is not None
-        pushed = real if novel is None or s.negatives_from == "real" else novel
-        against = negative_logsumexp(pushed, memory, part.negatives.to(self.device), temperature=s.temperature)
-        # Paper: the positive of L'_vi is f of the same step; the published code takes its memory row.
-        # Here: the paper's (self_positive = batch).
-        own = real if s.self_positive == "batch" else memory[part.rows]
-        terms = view_contrast_terms(
-            real, real if novel is None else novel, memory[part.first], own, memory[part.second], against,
-            temperature=s.temperature,
-        )  # fmt: skip
-        total = sum((getattr(terms, name) for name in chosen), start=total)
-        return total, {name: getattr(terms, name).item() for name in chosen} | values
-
-    def _prototype(self, part: Part, real: Tensor, mixed: IdentityCode | None) -> tuple[Tensor, Values]:
-        """L_id of GCL+, weighted."""
-        s, tensors = self.settings, self.state.tensors
-        loss = prototype_loss(
-            real, None if mixed is None else mixed.embedding, part.mixup(), part.rows,
-            labels=tensors["labels"], centroids=tensors["prototypes"], temperature=s.prototype_temperature,
-        )  # fmt: skip
-        return s.prototype_weight * loss, {"prototype": loss.item()}
-
     def _remember(self, rows: Tensor, features: list[Tensor]) -> None:
         if self.settings.memory_update == "step":
-            bank = MemoryBank(self.state.tensors["memory"])  # changed in place
+            bank = MemoryBank(self.state.bank)  # changed in place
             bank.update(rows, self.team.gather(torch.cat(features)), momentum=self.settings.memory_momentum)
 
 
-def _unit(code: IdentityCode) -> Tensor:
+def unit(code: IdentityCode) -> Tensor:
     """Embeddings [B, D] at unit length."""
     return F.normalize(at_least_float32(code.embedding), dim=1)

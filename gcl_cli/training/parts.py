@@ -1,65 +1,66 @@
 """A batch in parts: computed one after another, and shared among processes."""
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple, TypeVar
 
-from torch import Tensor
+from torch import Tensor, stack
 from torch.optim import Optimizer
 
-from gcl_cli.training.mixup import Mixup
 from gcl_cli.training.state import Values
 from gcl_cli.training.team import Team
 
 
-class Part(NamedTuple):
-    """What a step knows of some pictures before any network sees them."""
+class GenerationPart(NamedTuple):
+    """Pictures that views are generated from."""
 
-    rows: Tensor  # [b] in the data set
     seen: Tensor  # [b, 3, H, W] what the encoder sees
     target: Tensor  # [b, 3, H, W] what the generator must paint
-    own: Tensor | None = None  # [b, 1, H, W] structure signals as photographed; None: nothing is generated
-    new: Tensor | None = None  # [b, 1, H, W] turned
-    novel: Tensor | None = None  # [b, 3, H, W] the same people from another side, where no generator draws them
-    first: Tensor | None = None  # [b] rows of the positives of L_vi; None: nothing is contrasted
-    second: Tensor | None = None  # [b] rows of the positives of L''_vi
-    negatives: Tensor | None = None  # [b, N] bool, rows of the memory that are negatives
-    share: Tensor | None = None  # [b] of a picture's own identity code in its mix; None: identities are not mixed
-    partners: Tensor | None = None  # [b] pictures of this part that give the rest
-
-    def mixup(self) -> Mixup | None:
-        """How the identity codes of this part are mixed, if they are."""
-        return None if self.share is None or self.partners is None else Mixup(self.share, self.partners)
+    own: Tensor  # [b, 1, H, W] structure signals as photographed
+    new: Tensor  # [b, 1, H, W] turned
 
 
-def cut(whole: Part, parts: int) -> list[Part]:
-    """`whole` in `parts` parts of equal size."""
-    pieces = [[None] * parts if values is None else values.tensor_split(parts) for values in whole]  # field by field
-    return [Part(*values) for values in zip(*pieces, strict=True)]
+class ContrastPart(NamedTuple):
+    """What pictures are contrasted with, as rows of the memory bank."""
+
+    rows: Tensor  # [b] the pictures themselves
+    first: Tensor  # [b] positives of L_vi
+    second: Tensor  # [b] positives of L''_vi
+    negatives: Tensor  # [b, N] bool
 
 
-def descend_in_parts(
-    losses: Iterable[tuple[Tensor, Values]],
-    optimizers: dict[str, Optimizer],
-    sides: tuple[str, ...],
-    *,
-    parts: int,
-    team: Team,
-) -> Values:
+Tensors = TypeVar("Tensors", bound=tuple[Tensor, ...])  # a NamedTuple of tensors [B, ...]
+
+
+def cut(whole: Tensors, parts: int) -> list[Tensors]:
+    """`whole` in `parts` parts of equal size, field by field."""
+    pieces = zip(*(values.tensor_split(parts) for values in whole), strict=True)
+    return [type(whole)(*piece) for piece in pieces]
+
+
+class Descent:
     """One step of the optimizers `sides` down the mean gradient of all parts in all processes.
 
-    losses: the loss and the values of each of this process's `parts` parts, computed when it is asked for, so that the
-    graph of only one exists at a time. Gradients of the other optimizers are cleared, too. Returns the mean values.
+    `add` each of this process's `parts` parts, then `step`. Gradients of the other optimizers are cleared, too.
     """
-    for optimizer in optimizers.values():
-        optimizer.zero_grad(set_to_none=True)
-    sums: dict[str, float] = {}
-    for loss, values in losses:
-        (loss / parts).backward()
-        for name, value in values.items():
-            sums[name] = sums.get(name, 0.0) + float(value or 0.0) / parts
-        del loss
-    for side in sides:
-        optimizer = optimizers[side]
-        team.average_gradients(parameter for group in optimizer.param_groups for parameter in group["params"])
-        optimizer.step()
-    return {**team.mean(sums)}
+
+    def __init__(self, optimizers: dict[str, Optimizer], *sides: str, parts: int, team: Team) -> None:
+        self._stepping, self._parts, self._team = [optimizers[side] for side in sides], parts, team
+        self._said: list[Mapping[str, Tensor]] = []
+        for optimizer in optimizers.values():
+            optimizer.zero_grad(set_to_none=True)
+
+    def add(self, loss: Tensor, values: Mapping[str, Tensor]) -> None:
+        """Gradients of the loss of a part, whose graph is freed; `values`: scalars to report, read when it steps."""
+        (loss / self._parts).backward()
+        self._said.append({name: value.detach() for name, value in values.items()})
+
+    def step(self) -> Values:
+        """Step; returns the mean values."""
+        for optimizer in self._stepping:
+            parameters = (parameter for group in optimizer.param_groups for parameter in group["params"])
+            self._team.average_gradients(parameters)
+            optimizer.step()
+        names = list(self._said[0])
+        read = stack([values[name] for values in self._said for name in names]).tolist()  # one wait for all
+        sums = {name: sum(value / self._parts for value in read[i :: len(names)]) for i, name in enumerate(names)}
+        return {**self._team.mean(sums)}

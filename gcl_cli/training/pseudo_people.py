@@ -27,9 +27,9 @@ def cluster_values(found: PseudoLabels, cameras: Tensor | None) -> Values:
     }
 
 
-def agreement_with(found: PseudoLabels, previous: Tensor | None) -> Values:
+def agreement_with(found: PseudoLabels, previous: Tensor) -> Values:
     """`agreement`: the adjusted Rand index of an epoch's labels and the `previous` ones [N]; None where it is first."""
-    return {"agreement": None if previous is None else adjusted_rand_index(previous.cpu().numpy(), found.labels)}
+    return {"agreement": adjusted_rand_index(previous.cpu().numpy(), found.labels) if len(previous) else None}
 
 
 def cluster_together(

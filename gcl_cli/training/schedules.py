@@ -31,7 +31,7 @@ class Schedule(Protocol):
 
 def rate_now(state: TrainingState, schedule: Schedule) -> float:
     """The learning rate of the step that `state` is about to do; epochs of any lengths count alike."""
-    done = state.epoch + state.step / len(state.tensors["batches"])
+    done = state.epoch + state.step / len(state.batches)
     return learning_rate(
         schedule.learning_rate, step=done, steps=schedule.epochs, decay_at=schedule.decay_at, decay=schedule.decay
     )

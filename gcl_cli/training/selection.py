@@ -14,8 +14,6 @@ from gcl_cli.clustering.agreement import adjusted_rand_index
 from gcl_cli.records import PseudoLabels
 from gcl_cli.training.state import TrainingState
 
-SCORES, KEPT = "selection", "selected."  # names in the state's history; before those of its tensors
-
 
 def stability(before: Tensor, after: PseudoLabels) -> float:
     """How far the labels `before` [N] were confirmed by `after`, in about [0, 1]; noise agrees with nothing."""
@@ -24,16 +22,14 @@ def stability(before: Tensor, after: PseudoLabels) -> float:
 
 def keep_best(state: TrainingState, score: float) -> None:
     """Note the score of the epoch that ends now, and keep the encoder as it is now if no earlier one was better."""
-    scores = state.history.setdefault(SCORES, [])
-    if score >= max(scores, default=score):
+    if score >= max(state.scores, default=score):
         encoder = state.networks["identity_encoder"].state_dict()
-        state.tensors |= {KEPT + name: tensor.detach().clone() for name, tensor in encoder.items()}
-    scores.append(score)
+        state.best = {name: tensor.detach().clone() for name, tensor in encoder.items()}
+    state.scores.append(score)
 
 
 def selected(state: TrainingState) -> tuple[int, float, dict[str, Tensor]]:
     """The best epoch so far (from 1 on, the latest of equals), its score, and the encoder's state dict at its end."""
-    scores = state.history[SCORES]
+    scores = state.scores
     best = max(range(len(scores)), key=lambda epoch: (scores[epoch], epoch))
-    weights = {name.removeprefix(KEPT): t for name, t in state.tensors.items() if name.startswith(KEPT)}
-    return best + 1, scores[best], {name: torch.clone(tensor) for name, tensor in weights.items()}
+    return best + 1, scores[best], {name: torch.clone(tensor) for name, tensor in state.best.items()}

@@ -1,58 +1,102 @@
 """All that a training run is: networks, optimizers, tables, rng and position."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from copy import deepcopy
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from gcl_cli.records import Event
-from gcl_cli.training.divergence import History, refuse_divergence
+from gcl_cli.records import Event, PseudoLabels
+from gcl_cli.training.divergence import refuse_divergence
 from gcl_cli.training.stopwatch import Stopwatch
 
 Values = dict[str, float | int | str | None]
+
+
+TENSORS = ("labels", "bank", "batches")
+PLAIN = ("epoch", "step", "steps_done", "epoch_values", "sums", "recent", "collapsed", "scores")
+
+
+def _no_rows() -> Tensor:
+    return torch.empty(0, dtype=torch.int64)
 
 
 @dataclass
 class TrainingState:
     """Everything that must survive an interruption; nothing else may influence the next step.
 
-    tensors: named tables such as the memory bank and this epoch's `batches` [steps, B];
-    epoch_values: what the beginning of the epoch found (clusters and so on); sums: for each value of this epoch's
-    steps, its running sum and the number of steps that had it; next_clusters: those that an epoch found at its end for
-    the next one; history: what steps and epochs before this one were like. The stopwatch alone is not kept.
+    Tables are empty before there are any. The stopwatch alone is not kept.
     """
 
     networks: dict[str, nn.Module]
     optimizers: dict[str, Optimizer]
     rng: torch.Generator
-    tensors: dict[str, Tensor] = field(default_factory=dict)
+    labels: Tensor = field(default_factory=_no_rows)  # [N] pseudo labels of this epoch, -1 = noise
+    bank: Tensor = field(default_factory=lambda: torch.empty(0, 0))  # [N, D] a unit feature for each picture
+    tables: dict[str, Tensor] = field(default_factory=dict)  # what only one kind of training has, by name
+    batches: Tensor = field(default_factory=_no_rows)  # [steps, B] of this epoch
     epoch: int = 0
     step: int = 0
     steps_done: int = 0
-    epoch_values: Values = field(default_factory=dict)
-    sums: dict[str, list[float]] = field(default_factory=dict)
-    next_clusters: dict[str, Any] = field(default_factory=dict)
-    history: History = field(default_factory=dict)
+    epoch_values: Values = field(default_factory=dict)  # what the beginning of the epoch found (clusters and so on)
+    sums: dict[str, list[float]] = field(default_factory=dict)  # of each value of this epoch's steps: sum and number
+    next_clusters: PseudoLabels | None = None  # those that an epoch found at its end for the next one
+    recent: dict[str, list[float]] = field(default_factory=dict)  # the last losses, by name
+    collapsed: list[float] = field(default_factory=list)  # for each epoch, 1 where its clusters were of no use
+    scores: list[float] = field(default_factory=list)  # what each epoch's encoder was worth
+    best: dict[str, Tensor] = field(default_factory=dict)  # state dict of the encoder that was worth most
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
+
+    def begin_epoch(self, plan: Callable[[], tuple[Tensor, Values]]) -> None:
+        """Before an epoch's first step, `plan` it: batches [steps, B] of row numbers, and what it found."""
+        if self.step == 0:
+            with self.stopwatch.timing("planning"):
+                self.batches, self.epoch_values = plan()
+            self.sums = {}
+
+    def batches_left(self) -> Iterator[Tensor]:
+        """The batches [B] of this epoch that no step has seen."""
+        while self.step < len(self.batches):
+            yield self.batches[self.step]
+
+    def stepped(self, values: Values) -> Event:
+        """Count a step that had these `values`; DivergenceError, and not counted, where training on would spoil all."""
+        refuse_divergence(self.recent, values)
+        for name, value in values.items():
+            if isinstance(value, int | float):
+                total, count = self.sums.get(name, [0.0, 0])
+                self.sums[name] = [total + value, count + 1]
+        self.step += 1
+        self.steps_done += 1
+        return Event("step", self.epoch, self.step, len(self.batches), values)
+
+    def end_epoch(self, look_back: Callable[[], Values] = dict) -> Event:
+        """Close the epoch: what its beginning found, the means of its steps, and what `look_back` finds."""
+        means: Values = {name: total / count for name, (total, count) in self.sums.items()}
+        with self.stopwatch.timing("planning"):
+            looked_back = look_back()
+        done = Event("epoch", self.epoch, self.step, len(self.batches), self.epoch_values | means | looked_back)
+        self.epoch, self.step = self.epoch + 1, 0
+        return done
 
     def snapshot(self) -> dict[str, Any]:
         """Nested dicts of tensors and plain values; `restore` takes them back bit for bit.
 
         The tensors are the living ones: write them down before the next step.
         """
+        found = self.next_clusters
         return {
             "networks": {name: network.state_dict() for name, network in self.networks.items()},
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
-            "chance": self.rng.get_state(),
-            "tensors": self.tensors,
-            "position": {"epoch": self.epoch, "step": self.step, "steps_done": self.steps_done},
-            "epoch_values": self.epoch_values,
-            "sums": self.sums,
-            "next_clusters": self.next_clusters,
-            "history": self.history,
+            "rng": self.rng.get_state(),
+            "tensors": {name: getattr(self, name) for name in TENSORS},
+            "tables": self.tables,
+            "best": self.best,
+            "plain": {name: getattr(self, name) for name in PLAIN},
+            "next_clusters": {} if found is None else asdict(found) | {"labels": torch.from_numpy(found.labels)},
         }
 
     def restore(self, snapshot: dict[str, Any]) -> None:
@@ -62,15 +106,21 @@ class TrainingState:
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(snapshot["optimizers"][name])
             _own_moments(optimizer)
-        self.rng.set_state(snapshot["chance"])
+        self.rng.set_state(snapshot["rng"])
+        for name, value in (self._copies(snapshot["tensors"]) | deepcopy(snapshot["plain"])).items():
+            setattr(self, name, value)
+        self.tables, self.best = self._copies(snapshot["tables"]), self._copies(snapshot["best"])
+        found = snapshot["next_clusters"]
+        self.next_clusters = PseudoLabels(**found | {"labels": found["labels"].numpy()}) if found else None
+
+    def _copies(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """On the device of the networks.
+
+        Copies: steps change tables in place, and a table inside a file's buffer may lie askew in memory, where matrix
+        products can round differently.
+        """
         device = next(next(iter(self.networks.values())).parameters()).device
-        # Copies: steps change tables in place, and a table inside a file's buffer may lie askew in memory, where matrix
-        # products can round differently.
-        self.tensors = {name: tensor.to(device, copy=True) for name, tensor in snapshot["tensors"].items()}
-        self.epoch, self.step, self.steps_done = (snapshot["position"][k] for k in ("epoch", "step", "steps_done"))
-        self.epoch_values, self.sums = snapshot["epoch_values"], dict(snapshot["sums"])
-        self.next_clusters = dict(snapshot.get("next_clusters", {}))
-        self.history = {name: list(values) for name, values in snapshot.get("history", {}).items()}
+        return {name: tensor.to(device, copy=True) for name, tensor in tensors.items()}
 
 
 def _own_moments(optimizer: Optimizer) -> None:
@@ -96,27 +146,10 @@ def run_epochs(
     end: looks back on an epoch. Between two events the state is whole: a snapshot taken there resumes exactly.
     Raises DivergenceError, and does not count the step, where training on would spoil the networks.
     """
-    timing = state.stopwatch.timing
     while state.epoch < epochs:
-        if state.step == 0:
-            with timing("planning"):
-                state.tensors["batches"], state.epoch_values = begin()
-            state.sums = {}
-        batches = state.tensors["batches"]
-        while state.step < len(batches):
-            with timing("training"):
-                values = step(batches[state.step])
-            refuse_divergence(state.history, values)
-            for name, value in values.items():
-                if isinstance(value, int | float):
-                    total, count = state.sums.get(name, [0.0, 0])
-                    state.sums[name] = [total + value, count + 1]
-            state.step += 1
-            state.steps_done += 1
-            yield Event("step", state.epoch, state.step, len(batches), values)
-        means: Values = {name: total / count for name, (total, count) in state.sums.items()}
-        with timing("planning"):
-            looked_back = end()
-        done = Event("epoch", state.epoch, state.step, len(batches), state.epoch_values | means | looked_back)
-        state.epoch, state.step = state.epoch + 1, 0
-        yield done
+        state.begin_epoch(begin)
+        for batch in state.batches_left():
+            with state.stopwatch.timing("training"):
+                values = step(batch)
+            yield state.stepped(values)
+        yield state.end_epoch(end)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from gcl_cli.artifacts.checkpoints import newest_checkpoint, save_checkpoint
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.run import CHECKPOINTS, METRICS, Run
 from gcl_cli.errors import GclError
@@ -237,3 +238,14 @@ def test_memory_is_told_in_parts_that_people_can_read(capsys):
         "Memory: about 2.6 GB beside the libraries (activations of a step 550 MB, networks and optimizers 2.0 GB, "
         "pictures and memory bank 600 kB)."
     )
+
+
+def test_checkpoints_of_an_earlier_version_are_refused_and_left_alone(tmp_path):
+    work, state = WorkFolder(tmp_path), fresh_state()
+    with Run(work, "warmup", "main", {}, {}).begin(restart=False) as run:
+        older = state.snapshot()
+        del older["tables"]
+        save_checkpoint(run.folder / CHECKPOINTS, 7, {"state": older, "lines": []})
+        with pytest.raises(GclError, match="checkpoints of an earlier version") as caught:
+            resume(run, state)
+        assert caught.value.fix.endswith("--restart") and newest_checkpoint(run.folder / CHECKPOINTS) == 7

@@ -27,8 +27,8 @@ def main(stage: str, batch: int, **settings) -> None:
         joint = JointSettings(batch_size=batch, **settings)
         training = Joint(joint_state(networks, joint), data, Bars(), joint)
         features = torch.randn(batch, training.gan.identity_encoder.embedding_size)
-        training.state.tensors |= {"memory": F.normalize(features, dim=1), "labels": torch.arange(batch) // 2}
-    training.state.tensors["batches"] = torch.arange(batch)[None].repeat(3, 1)
+        training.state.bank, training.state.labels = F.normalize(features, dim=1), torch.arange(batch) // 2
+    training.state.batches = torch.arange(batch)[None].repeat(3, 1)
     training.state.step = 1
     estimate = gan_memory(training.gan, data.pictures)
     before = peak()

@@ -89,7 +89,7 @@ def test_b_learns_from_the_clustered_pictures_that_a_is_surest_of(given_clusters
     state, loop = new_loop(chosen(keep_first=0.5, **PLAIN))
     a, b = (copy.deepcopy(network) for network in state.networks.values())
     value = next(loop).values["co_loss"]
-    rows, labels = state.tensors["batches"][0][0], torch.from_numpy(LABELS)
+    rows, labels = state.batches[0][0], torch.from_numpy(LABELS)
     assert (labels[rows] >= 0).all()
     surest = rows[losses(a, rows, labels).argsort(stable=True)[:4]]
     assert value == pytest.approx(losses(b, surest, labels).mean().item(), rel=1e-4)
@@ -100,9 +100,9 @@ def test_a_learns_from_clustered_pictures_and_the_outliers_that_b_is_surest_of(g
     next(loop)
     a, b = (copy.deepcopy(network) for network in state.networks.values())
     value = next(loop).values["loss"]
-    (rows, outliers), tables = state.tensors["batches"][1], state.tensors
+    rows, outliers = state.batches[1]
     assert set(outliers.tolist()) <= {30, 31}
-    labels = torch.where(tables["labels"] >= 0, tables["labels"], tables["outlier_labels"])
+    labels = torch.where(state.labels >= 0, state.labels, state.tables["outlier_labels"])
     surest = outliers[losses(b, outliers, labels).argsort(stable=True)[:4]]
     assert value == pytest.approx(losses(a, torch.cat([rows, surest]), labels).mean().item(), rel=1e-4)
 
@@ -110,14 +110,14 @@ def test_a_learns_from_clustered_pictures_and_the_outliers_that_b_is_surest_of(g
 def test_outliers_have_the_label_of_a_clustered_picture_and_others_none(given_clusters):
     state, loop = new_loop(chosen())
     next(loop)
-    outliers = state.tensors["outlier_labels"]
+    outliers = state.tables["outlier_labels"]
     assert (outliers[:30] == -1).all() and (outliers[30:] >= 0).all()
 
 
 def test_without_outliers_a_learns_from_clustered_pictures_alone(monkeypatch):
     monkeypatch.setattr(act, "cluster_distance", lambda *_, **__: PseudoLabels(np.arange(32) // 4, 0.3))
     state, loop = new_loop(chosen(epochs=1))
-    assert len(list(loop)) == 4 and state.tensors["batches"].shape == (3, 1, 8)
+    assert len(list(loop)) == 4 and state.batches.shape == (3, 1, 8)
 
 
 def test_rounds_cluster_anew_at_the_first_radius_and_keep_more(monkeypatch):
@@ -130,8 +130,8 @@ def test_rounds_cluster_anew_at_the_first_radius_and_keep_more(monkeypatch):
     monkeypatch.setattr(act, "cluster_distance", spy)
     state, loop = new_loop(chosen(epochs=6, iterations=1, keep_first=0.5, keep_growth=0.3))
     epochs = [event.values for event in loop if event.kind == "epoch"]
-    assert radii[0] is None and radii[1:] == [float(state.tensors["radius"])] * 2
-    assert epochs[0]["radius"] == float(state.tensors["radius"])
+    assert radii[0] is None and radii[1:] == [float(state.tables["radius"])] * 2
+    assert epochs[0]["radius"] == float(state.tables["radius"])
     assert [values["share_kept"] for values in epochs] == pytest.approx([0.5, 0.5, 0.8, 0.8, 1, 1])
 
 

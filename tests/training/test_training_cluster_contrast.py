@@ -73,7 +73,7 @@ def test_global_chance_is_not_touched():
 @pytest.mark.parametrize("groups", [1, 2, 4])
 def test_batchnorm_groups_are_the_chunks_one_after_another(groups):
     state, _, before = one_step(chosen(batchnorm_groups=groups, **PLAIN))
-    pictures = normalise(training_set().pictures[state.tensors["batches"][0]])
+    pictures = normalise(training_set().pictures[state.batches[0]])
     before.train()
     for chunk in pictures.chunk(groups):
         before(chunk)
@@ -86,7 +86,7 @@ def test_batchnorm_groups_are_the_chunks_one_after_another(groups):
 def test_loss_is_the_contrast_with_old_centroids_which_then_move_towards_the_features(hard):
     settings = chosen(hard=hard, **PLAIN)
     state, event, before = one_step(settings)
-    rows, labels = state.tensors["batches"][0], state.tensors["labels"]
+    rows, labels = state.batches[0], state.labels
     memory = ClusterMemory.from_features(embed(before, training_set().pictures, precision="fp32"), labels)
     before.train()
     chunks = normalise(training_set().pictures[rows]).chunk(settings.batchnorm_groups)
@@ -94,7 +94,7 @@ def test_loss_is_the_contrast_with_old_centroids_which_then_move_towards_the_fea
     loss = F.cross_entropy(features @ memory.centroids.T / 0.05, labels[rows])
     assert event.values["loss"] == pytest.approx(loss.item(), rel=1e-5)
     memory.update(features.detach(), labels[rows], momentum=0.1, hard=hard)
-    assert torch.allclose(state.tensors["centroids"], memory.centroids, atol=1e-6)
+    assert torch.allclose(state.tables["centroids"], memory.centroids, atol=1e-6)
 
 
 def test_colours_are_clustered_in_the_first_epochs_only(monkeypatch):
@@ -111,7 +111,7 @@ def test_colours_are_clustered_in_the_first_epochs_only(monkeypatch):
     state, loop = new_loop(settings)
     list(loop)
     assert widths == [colours, colours, embedding, embedding]
-    assert state.tensors["centroids"].shape[1] == embedding
+    assert state.tables["centroids"].shape[1] == embedding
     widths.clear()
     list(new_loop(settings, colour_start=False)[1])
     assert widths == [embedding] * 4
@@ -121,8 +121,8 @@ def test_centroids_of_the_colour_clusters_are_means_of_features():
     settings = chosen(epochs=1, iterations=1, memory_momentum=0.99999, **PLAIN)
     state, _, before = one_step(settings)
     features = embed(before, training_set().pictures, precision="fp32")
-    labels = state.tensors["labels"]
-    for label, centroid in enumerate(state.tensors["centroids"]):
+    labels = state.labels
+    for label, centroid in enumerate(state.tables["centroids"]):
         assert torch.allclose(centroid, F.normalize(features[labels == label].mean(0), dim=0), atol=1e-4)
 
 
@@ -159,4 +159,4 @@ def test_batches_hold_clustered_pictures_alone(monkeypatch):
     monkeypatch.setattr(pseudo_people, "cluster_features", lambda *_, **__: PseudoLabels(labels, 0.5))
     state, loop = new_loop(chosen(epochs=1))
     next(loop)
-    assert set(state.tensors["batches"].flatten().tolist()) <= set(range(8))
+    assert set(state.batches.flatten().tolist()) <= set(range(8))

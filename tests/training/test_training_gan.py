@@ -5,7 +5,7 @@ from training_world import CPU, HEIGHT, WIDTH, Bars, new_networks, rng, running_
 
 from gcl_cli.config import GanSettings
 from gcl_cli.training.gan import ViewGan, by_kind, frozen_statistics, gan_optimizers
-from gcl_cli.training.parts import descend_in_parts
+from gcl_cli.training.parts import Descent
 from gcl_cli.training.state import TrainingState
 from gcl_cli.training.structures import own_and_new
 from gcl_cli.training.team import ALONE
@@ -41,8 +41,10 @@ def scores(gan: ViewGan, pictures):
 
 def stepped(gan, real, views):
     """One step of the discriminator; returns its values."""
-    losses = iter([gan.discriminator_loss(real, views)])
-    return descend_in_parts(losses, gan.state.optimizers, ("discriminator",), parts=1, team=ALONE)
+    judging = Descent(gan.state.optimizers, "discriminator", parts=1, team=ALONE)
+    loss = gan.discriminator_loss(real, views)
+    judging.add(loss, {"discriminator": loss})
+    return judging.step()
 
 
 def test_views_are_the_forward_pass_of_the_paper():
@@ -155,7 +157,7 @@ def test_generator_loss_is_equation_four():
         for on_fake in scores(gan, fake)
     )
     expected = {"image": image.item(), "feature": feature.item(), "adversarial": adversarial}
-    assert values == pytest.approx(expected, rel=1e-5)
+    assert {name: value.item() for name, value in values.items()} == pytest.approx(expected, rel=1e-5)
     assert total.item() == pytest.approx(5 * image.item() + 4 * feature.item() + 3 * adversarial, rel=1e-5)
 
 

@@ -18,8 +18,9 @@ from training_world import (
 )
 
 from gcl_cli.config import GanSettings, JointSettings
+from gcl_cli.losses import joint_objective
 from gcl_cli.records import PseudoLabels
-from gcl_cli.training import pseudo_people
+from gcl_cli.training import joint, pseudo_people
 from gcl_cli.training.gan import ViewGan, gan_optimizers
 from gcl_cli.training.joint import Joint, joint_state
 from gcl_cli.training.mixup import Mixup
@@ -86,8 +87,8 @@ def test_discriminator_and_generator_judge_four_kinds_and_real_pictures_as_often
             for on_fake, on_real in zip(gan.discriminator(fake), gan.discriminator(real), strict=True):
                 judged += float(on_fake.square().mean() + (on_real - 1).square().mean())
                 adversarial += 2 * float((on_fake - 1).square().mean())
-    assert gan.discriminator_loss(real, views)[1]["discriminator"] == pytest.approx(judged, rel=1e-5)
-    assert gan.generator_loss(real, views)[1]["adversarial"] == pytest.approx(adversarial, rel=1e-5)
+    assert gan.discriminator_loss(real, views).item() == pytest.approx(judged, rel=1e-5)
+    assert gan.generator_loss(real, views)[1]["adversarial"].item() == pytest.approx(adversarial, rel=1e-5)
 
 
 def test_penalty_of_real_pictures_counts_once_more():
@@ -101,7 +102,7 @@ def test_penalty_of_real_pictures_counts_once_more():
                 if isinstance(layer, nn.Conv2d):
                     layer.weight.data.mul_(10)
             views = gan.views(real, own, new, freeze_statistics=True, mixup=mixup)
-            losses.append(gan.discriminator_loss(real, views)[0].item())
+            losses.append(gan.discriminator_loss(real, views).item())
         extra.append(losses[1] - losses[0])
     assert extra[1] / extra[0] == pytest.approx(4 / 3, rel=1e-4)
 
@@ -133,23 +134,23 @@ def test_prototypes_are_those_of_the_memory_at_the_start_of_the_epoch(known_clus
     training = new_joint(iterations=2)
     loop = training.epochs()
     next(loop)
-    at_start = training.state.tensors["prototypes"].clone()
+    at_start = training.state.tables["prototypes"].clone()
     next(loop)
-    assert torch.equal(training.state.tensors["prototypes"], at_start)
-    assert not torch.allclose(at_start, prototypes(training.state.tensors["memory"], LABELS), atol=1e-4)
+    assert torch.equal(training.state.tables["prototypes"], at_start)
+    assert not torch.allclose(at_start, prototypes(training.state.bank, LABELS), atol=1e-4)
 
 
 def test_prototype_contrast_reaches_the_generator_through_the_mixed_pictures_alone(known_clusters):
     training = new_joint()
     next(training.epochs())
-    (part,) = training._parts(training.state.tensors["batches"][0], generated=True)
+    (part,), (contrast,), (drawn,) = training._joint_parts(training.state.batches[0])
     generator = training.gan.generator
     for losses, reached in ((("gan", "prototype"), False), (("gan", "mixup", "prototype"), True)):
-        mixup = part.mixup() if "mixup" in losses else None
+        mixup = drawn if "mixup" in losses else None
         views = training.gan.views(part.seen, part.own, part.new, freeze_statistics=True, mixup=mixup)
         real = F.normalize(views.code.embedding, dim=1)
         generator.zero_grad(set_to_none=True)
-        training._prototype(part, real, views.code_mixed)[0].backward()
+        training._prototype(contrast.rows, real, views.code_mixed, mixup).backward()
         assert any(p.grad is not None and bool(p.grad.any()) for p in generator.parameters()) == reached
 
 
@@ -165,7 +166,7 @@ def test_each_is_a_loss_of_its_own(known_clusters):
     ):
         training = new_joint(losses=losses)
         assert next(training.epochs()).values.keys() == values
-        assert ("prototypes" in training.state.tensors) == ("prototype" in losses)
+        assert ("prototypes" in training.state.tables) == ("prototype" in losses)
 
 
 def test_mixed_people_without_the_loss_that_uses_them_are_refused():
@@ -173,13 +174,13 @@ def test_mixed_people_without_the_loss_that_uses_them_are_refused():
         JointSettings(losses=("gan", "vi", "mixup"))
 
 
-def test_prototype_weight_scales_what_descends(known_clusters):
-    training = new_joint(prototype_weight=0.25)
-    next(training.epochs())
-    (part,) = training._parts(training.state.tensors["batches"][0], generated=False)
-    real = F.normalize(torch.randn(4, training.gan.identity_encoder.embedding_size, generator=rng()), dim=1)
-    loss, values = training._prototype(part, real, None)
-    assert loss.item() == pytest.approx(0.25 * values["prototype"])
+def test_prototype_weight_scales_what_descends(known_clusters, monkeypatch):
+    terms = {"gan": torch.tensor(3.0), "vi": torch.tensor(0.5), "prototype": torch.tensor(2.0)}
+    assert joint_objective(terms, prototype_weight=0.25) == 3 + 0.5 + 0.25 * 2
+    spied = []
+    monkeypatch.setattr(joint, "joint_objective", lambda terms, **named: spied.append(named) or joint_objective(terms))
+    next(new_joint(prototype_weight=0.25).epochs())
+    assert spied == [{"prototype_weight": 0.25}]
 
 
 def test_steps_without_generation_contrast_with_prototypes_too(known_clusters):
@@ -190,14 +191,15 @@ def test_steps_without_generation_contrast_with_prototypes_too(known_clusters):
 def test_two_processes_mix_the_parts_that_one_would(known_clusters):
     training = new_joint(batchnorm_groups=2, batch_size=8)
     next(training.epochs())
-    rows, before = training.state.tensors["batches"][0], training.state.rng.get_state()
-    alone = training._parts(rows, generated=True)
-    assert len(alone) == 2 and sorted(alone[1].partners.tolist()) == [0, 1, 2, 3]
+    rows, before = training.state.batches[0], training.state.rng.get_state()
+    alone = [*zip(*training._joint_parts(rows), strict=True)]
+    assert len(alone) == 2 and sorted(alone[1][2].partners.tolist()) == [0, 1, 2, 3]
     for rank in range(2):
-        training.team = Team(rank, 2)
+        training.team, training.parts = Team(rank, 2), 1
         training.state.rng.set_state(before)
-        (part,) = training._parts(rows, generated=True)
-        assert same(list(part), list(alone[rank]))
+        (part,) = zip(*training._joint_parts(rows), strict=True)
+        for own, expected in zip(part, alone[rank], strict=True):
+            assert same(list(own), list(expected))
 
 
 def test_resumed_equals_unbroken_bit_for_bit(tmp_path):

@@ -10,6 +10,7 @@ from training_world import (
     new_networks,
     running_statistics,
     same,
+    tables,
     tensors_of,
     training_set,
     unbroken_and_resumed,
@@ -18,10 +19,11 @@ from training_world import (
 from gcl_cli.config import JointSettings
 from gcl_cli.errors import GclError
 from gcl_cli.records import PseudoLabels
-from gcl_cli.training import alternating, joint, pseudo_people
+from gcl_cli.training import gan, joint, pseudo_people
 from gcl_cli.training.augmentation import normalise
 from gcl_cli.training.features import embed
 from gcl_cli.training.joint import Joint, joint_state
+from gcl_cli.training.parts import Descent
 from gcl_cli.training.structures import to_signal
 
 LABELS = torch.arange(32) // 4  # the true people ...
@@ -67,7 +69,7 @@ def all_tensors(training: Joint):
 def finished(settings: JointSettings):
     training = new_joint(settings)
     events = list(training.epochs())
-    return events, all_tensors(training), training.state.tensors, training.state.rng.get_state()
+    return events, all_tensors(training), tables(training.state), training.state.rng.get_state()
 
 
 def moved(training: Joint, before):
@@ -149,12 +151,12 @@ def test_memory_rows_of_the_batch_move_to_the_features_and_no_others(known_clust
     training = new_joint(chosen(losses=losses))
     encoder = copy.deepcopy(training.gan.identity_encoder).train()
     next(training.epochs())
-    rows = training.state.tensors["batches"][0]
+    rows = training.state.batches[0]
     with torch.no_grad():
         features = F.normalize(encoder(normalise(training_set().pictures[rows])).embedding, dim=1)
     expected = known_clusters[0].clone()
     expected[rows] = F.normalize(0.2 * expected[rows] + 0.8 * features, dim=1)
-    memory = training.state.tensors["memory"]
+    memory = training.state.bank
     assert torch.allclose(memory, expected, atol=1e-5)
     others = [row for row in range(32) if row not in rows.tolist()]
     assert torch.equal(memory[others], known_clusters[0][others])
@@ -164,7 +166,7 @@ def test_noise_rows_are_renewed_at_each_epoch_and_only_they(known_clusters):
     training = new_joint(chosen(epochs=2))
     loop = training.epochs()
     next(loop)
-    left = training.state.tensors["memory"].clone()
+    left = training.state.bank.clone()
     fresh = embed(training.gan.identity_encoder, training_set().pictures, precision="fp32")
     next(loop)  # the epoch ends, and looks at what the next one will learn from
     clustered = (LABELS >= 0).nonzero().flatten()
@@ -200,15 +202,15 @@ def test_noise_is_negative_to_everyone_and_own_cluster_to_nobody(known_clusters,
     training = new_joint(chosen())
     next(training.epochs())
     ((_, memory, mask),) = calls
-    own = LABELS[training.state.tensors["batches"][0]]
-    assert memory.data_ptr() == training.state.tensors["memory"].data_ptr()
+    own = LABELS[training.state.batches[0]]
+    assert memory.data_ptr() == training.state.bank.data_ptr()
     assert torch.equal(mask, LABELS[None, :] != own[:, None])
 
 
 def test_only_clustered_pictures_are_visited_and_each_once_a_pass(known_clusters):
     training = new_joint(chosen(losses=("vi",), iterations=None, batch_size=7))
     list(training.epochs())
-    batches = training.state.tensors["batches"]
+    batches = training.state.batches
     assert batches.shape == (29 // 7, 7)
     assert len(set(batches.flatten().tolist())) == 28
     assert not set(batches.flatten().tolist()) & set(NOISE)
@@ -227,20 +229,26 @@ def test_turns_that_were_not_rendered_are_refused():
     [("gan",), ("gan", "vi"), ("gan", "vi", "vi_syn"), ("gan", "vi_mem"), ("gan", "vi", "vi_syn", "vi_mem")],
 )
 def test_what_descends_is_the_sum_of_the_chosen_losses(known_clusters, monkeypatch, losses):
-    training, calls, original = new_joint(chosen(losses=losses)), [], alternating.descend_in_parts
+    training, calls = new_joint(chosen(losses=losses)), []
 
-    def spy(losses, optimizers, sides, **named):
-        found = list(losses)  # a single part: its loss
-        calls.append((found[0][0], sides))
-        return original(found, optimizers, sides, **named)
+    class Spied(Descent):
+        def __init__(self, optimizers, *sides, **named):
+            super().__init__(optimizers, *sides, **named)
+            self.sides = sides
 
-    monkeypatch.setattr(alternating, "descend_in_parts", spy)
+        def add(self, loss, values):
+            calls.append((loss.detach(), self.sides))
+            super().add(loss, values)
+
+    for place in (joint, gan):
+        monkeypatch.setattr(place, "Descent", Spied)
     values = next(training.epochs()).values
     terms = [name for name in losses if name != "gan"]
     assert values.keys() == GAN_VALUES | set(terms)
-    (_, (loss, sides)) = calls
-    gan = 5 * values["image"] + 5 * values["feature"] + values["adversarial"]
-    assert loss.item() == pytest.approx(gan + sum(values[name] for name in terms), rel=1e-5)
+    ((_, judging), (loss, sides)) = calls
+    assert judging == ("discriminator",)
+    gan_part = 5 * values["image"] + 5 * values["feature"] + values["adversarial"]
+    assert loss.item() == pytest.approx(gan_part + sum(values[name] for name in terms), rel=1e-5)
     assert sides == ("generator", "identity")
 
 
@@ -263,11 +271,12 @@ def test_contrast_alone_draws_no_views_and_leaves_the_generator_side(known_clust
 
 def test_terms_are_equations_six_to_eight_written_out(known_clusters, monkeypatch):
     training = new_joint(chosen(temperature=0.1))
-    terms = spied(monkeypatch, joint, "view_contrast_terms")
+    terms = spied(monkeypatch, joint, "view_contrast")
     sums = spied(monkeypatch, joint, "negative_logsumexp")
     values = next(training.epochs()).values
-    rows = training.state.tensors["batches"][0]
-    ((real, novel, first, own, second, _),), ((pushed, _, mask),) = terms, sums
+    rows = training.state.batches[0]
+    ((real, first, _), (novel, own, _), (again, second, _)), ((pushed, _, mask),) = terms, sums
+    assert again is novel
     memory, expected = known_clusters[0], dict.fromkeys(("vi", "vi_syn", "vi_mem"), 0.0)
     assert torch.equal(pushed, novel) and torch.equal(own, real)
     for b, row in enumerate(rows.tolist()):
@@ -282,15 +291,15 @@ def test_terms_are_equations_six_to_eight_written_out(known_clusters, monkeypatc
 
 
 def test_negatives_may_push_the_real_view(known_clusters, monkeypatch):
-    terms = spied(monkeypatch, joint, "view_contrast_terms")
+    terms = spied(monkeypatch, joint, "view_contrast")
     sums = spied(monkeypatch, joint, "negative_logsumexp")
     next(new_joint(chosen(negatives_from="real")).epochs())
     assert torch.equal(sums[0][0], terms[0][0])
-    assert not torch.equal(sums[0][0], terms[0][1])
+    assert not torch.equal(sums[0][0], terms[1][0])
 
 
 def test_without_a_view_negatives_push_the_real_picture(known_clusters, monkeypatch):
-    terms = spied(monkeypatch, joint, "view_contrast_terms")
+    terms = spied(monkeypatch, joint, "view_contrast")
     sums = spied(monkeypatch, joint, "negative_logsumexp")
     next(new_joint(chosen(losses=("vi",), negatives_from="synth")).epochs())
     assert torch.equal(sums[0][0], terms[0][0])
@@ -300,17 +309,17 @@ def test_without_a_view_negatives_push_the_real_picture(known_clusters, monkeypa
 def test_positive_of_the_novel_view_is_the_batch_with_or_the_memory_without_gradient(known_clusters, self_positive):
     training = new_joint(chosen(losses=("gan", "vi_syn"), self_positive=self_positive))
     next(training.epochs())
-    (part,) = training._parts(training.state.tensors["batches"][0], generated=True)
+    _, (part,), _ = training._joint_parts(training.state.batches[0])
     real, novel = (
         F.normalize(torch.randn(4, training.gan.identity_encoder.embedding_size), dim=1).requires_grad_(True)
         for _ in range(2)
     )
-    loss, values = training._contrast(part, real, novel)
-    assert values.keys() == {"vi_syn"}
-    loss.backward()
+    terms = training._contrast_terms(part, real, novel)
+    assert terms.keys() == {"vi_syn"}
+    terms["vi_syn"].backward()
     assert bool(real.grad is not None and real.grad.any()) == (self_positive == "batch")
     assert novel.grad.any()
-    memory = training.state.tensors["memory"]
+    memory = training.state.bank
     assert not memory.requires_grad
 
 
@@ -365,7 +374,7 @@ def test_running_statistics_move_by_real_pictures_alone_or_by_all_four_passes(kn
     training = new_joint(chosen(batchnorm_update=update))
     encoder = copy.deepcopy(training.gan.identity_encoder).train()
     next(training.epochs())
-    encoder(normalise(training_set().pictures[training.state.tensors["batches"][0]]))
+    encoder(normalise(training_set().pictures[training.state.batches[0]]))
     expected, found = running_statistics(encoder), running_statistics(training.gan.identity_encoder)
     close = all(torch.allclose(found[name], value, atol=1e-6) for name, value in expected.items())
     assert close == (update == "real")
@@ -400,7 +409,7 @@ def test_classic_augmentation_flips_structures_with_the_pictures(known_clusters,
     views = spied(monkeypatch, training.gan, "views")
     next(training.epochs())
     ((seen, own, new),) = views
-    rows = training.state.tensors["batches"][0]
+    rows = training.state.batches[0]
     plain = normalise(training_set().pictures[rows])
     (_, own_angles), (_, new_angles) = bars.asked
     flips = 0
@@ -429,5 +438,5 @@ def test_without_augmentation_encoder_and_generator_get_the_pictures_as_they_are
     training = new_joint(chosen())
     views, losses = spied(monkeypatch, training.gan, "views"), spied(monkeypatch, training.gan, "generator_loss")
     next(training.epochs())
-    plain = normalise(training_set().pictures[training.state.tensors["batches"][0]])
+    plain = normalise(training_set().pictures[training.state.batches[0]])
     assert torch.equal(views[0][0], plain) and torch.equal(losses[0][0], plain)

@@ -84,15 +84,15 @@ def test_step_is_the_sum_of_the_losses_and_the_memory_moves_to_the_means_of_vers
     before = copy.deepcopy(state.networks["identity_encoder"])
     start = embed(before, training_set().pictures, precision="fp32")
     event = next(loop)
-    rows, labels = state.tensors["batches"][0], state.tensors["labels"]
+    rows, labels = state.batches[0], state.labels
     z = before.train()(normalise(training_set().pictures[rows])).embedding[:, None, :]
     members = labels[rows][:, None] == labels
     assert event.values["local"] == pytest.approx(local_consistency(z, temperature=0.1).item(), rel=1e-4)
     expected = global_consistency(z, start, members, temperature=0.05).item()
     assert event.values["global"] == pytest.approx(expected, rel=1e-4)
-    assert torch.allclose(state.tensors["memory"][rows], version_means(z), atol=1e-5)  # epoch 0: replaced
+    assert torch.allclose(state.bank[rows], version_means(z), atol=1e-5)  # epoch 0: replaced
     others = [row for row in range(len(start)) if row not in rows.tolist()]
-    assert torch.equal(state.tensors["memory"][others], start[others])
+    assert torch.equal(state.bank[others], start[others])
 
 
 def test_weight_of_the_memory_grows_to_its_limit(monkeypatch):
@@ -107,7 +107,7 @@ def test_weight_of_the_memory_grows_to_its_limit(monkeypatch):
     state, loop = new_loop(chosen(epochs=5, iterations=1, memory_growth=0.3, memory_limit=0.8, cluster_from=99))
     list(loop)
     assert weights == pytest.approx([0, 0.3, 0.6, 0.8, 0.8])
-    assert torch.allclose(state.tensors["memory"].norm(dim=1), torch.ones(32), atol=1e-5)
+    assert torch.allclose(state.bank.norm(dim=1), torch.ones(32), atol=1e-5)
 
 
 def test_global_loss_begins_with_the_first_clusters():
@@ -157,7 +157,7 @@ def test_a_single_cluster_teaches_nothing_and_it_is_said(monkeypatch):
 def test_no_cluster_spans_two_slots():
     state, loop = new_loop(chosen(), data=timed(slots=True))
     assert [e.values.get("distance") for e in loop if e.kind == "epoch"][-1] == "visual-temporal"
-    labels = state.tensors["labels"]
+    labels = state.labels
     assert not set(labels[:16].tolist()) & set(labels[16:].tolist())
 
 
@@ -190,7 +190,7 @@ def test_source_is_learned_in_a_pass_of_its_own_by_a_classifier_of_its_own():
     assert classifier.weight.shape == (5, new_encoder().embedding_size)
     encoder, head = copy.deepcopy(state.networks["identity_encoder"]).train(), copy.deepcopy(classifier)
     event = next(loop)
-    rows, target = state.tensors["source_batches"][0], state.tensors["batches"][0]
+    rows, target = state.tables["source_batches"][0], state.batches[0]
     assert len(rows) == len(target) * settings.versions
     encoder(normalise(training_set().pictures[target.repeat_interleave(2)]))  # moves no weights, only statistics
     scores = head(F.relu(encoder(normalise(known.pictures[rows])).embedding))
@@ -201,7 +201,7 @@ def test_source_is_learned_in_a_pass_of_its_own_by_a_classifier_of_its_own():
 def test_an_epoch_with_a_source_is_one_pass_of_it():
     state, loop = new_loop(chosen(iterations=None, epochs=1), known=source())
     assert next(loop).steps == 32 // 8
-    assert sorted(state.tensors["source_batches"].flatten().tolist()) == list(range(32))
+    assert sorted(state.tables["source_batches"].flatten().tolist()) == list(range(32))
 
 
 def test_labels_of_the_source_do_not_reach_the_target():
@@ -228,7 +228,7 @@ def test_versions_are_those_of_different_cameras():
     data = replace(training_set(), cameras=torch.arange(32) % 4 + 1, versions=styles)
     state, loop = new_loop(chosen(versions=3, epochs=3, iterations=4), data=data)
     next(loop)
-    assert styles.asked[0][0] == state.tensors["batches"][0].repeat_interleave(3).tolist()
+    assert styles.asked[0][0] == state.batches[0].repeat_interleave(3).tolist()
     list(loop)
     drawn = [cameras[i : i + 3] for _, cameras in styles.asked for i in range(0, len(cameras), 3)]
     assert all(len(set(three)) == 3 for three in drawn)

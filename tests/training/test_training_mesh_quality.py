@@ -67,7 +67,7 @@ def test_joint_steps_draw_only_from_good_meshes_and_the_rest_stays_in_the_memory
     training = new_joint(poorly_meshed(), structures)
     list(training.epochs())
     assert asked_for(structures) == set(range(32)) - set(POOR)
-    assert training.state.tensors["memory"].shape[0] == 32
+    assert training.state.bank.shape[0] == 32
 
 
 def test_contrast_steps_need_no_mesh(monkeypatch):
@@ -90,10 +90,10 @@ def test_where_all_meshes_are_good_nothing_changes(monkeypatch):
 
 def test_memory_of_pictures_that_are_never_anchors_is_renewed(monkeypatch):
     training = new_joint(poorly_meshed(), Bars(), epochs=2, iterations=1)
-    list(training._begin_epoch())
-    training.state.tensors["memory"].zero_()
-    training._refresh(LABELS)
-    memory = training.state.tensors["memory"]
+    training.planner.begin()
+    training.state.bank.zero_()
+    training.planner._refresh(LABELS)
+    memory = training.state.bank
     fresh = embed(training.gan.identity_encoder, training.data.pictures[POOR], precision="fp32")
     assert memory.device == CPU and memory.abs().sum(dim=1).nonzero().flatten().tolist() == POOR
     torch.testing.assert_close(memory[POOR], fresh)

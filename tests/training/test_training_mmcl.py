@@ -71,13 +71,13 @@ def test_the_memory_begins_at_zero_and_takes_the_first_features_whole():
     state, loop = new_loop(chosen(iterations=2, **PLAIN))
     encoder = copy.deepcopy(state.networks["identity_encoder"])
     values = next(loop).values
-    rows = state.tensors["batches"][0]
+    rows = state.batches[0]
     features = F.normalize(encoder.train()(normalise(training_set().pictures[rows])).embedding)
     assert values["loss"] == pytest.approx(5 + 1)  # every similarity to an empty memory is 0
-    assert torch.allclose(state.tensors["memory"][rows], features, atol=1e-5)
+    assert torch.allclose(state.bank[rows], features, atol=1e-5)
     others = torch.ones(32, dtype=torch.bool)
     others[rows] = False
-    assert not state.tensors["memory"][others].any()
+    assert not state.bank[others].any()
 
 
 def test_a_later_step_uses_the_predicted_labels_and_the_grown_momentum():
@@ -86,16 +86,16 @@ def test_a_later_step_uses_the_predicted_labels_and_the_grown_momentum():
     for event in loop:
         if event.kind == "epoch" and event.epoch == 1:
             break
-    encoder, memory = copy.deepcopy(state.networks["identity_encoder"]), state.tensors["memory"].clone()
+    encoder, memory = copy.deepcopy(state.networks["identity_encoder"]), state.bank.clone()
     values = next(loop).values
-    rows = state.tensors["batches"][0]
+    rows = state.batches[0]
     features = F.normalize(encoder.train()(normalise(training_set().pictures[rows])).embedding)
     labels = predict_labels(memory, rows, threshold=0.3, candidates=10)
     loss = multi_label(features @ memory.T, labels, positive_weight=5.0, hard_share=0.01)
     assert values["loss"] == pytest.approx(loss.item(), rel=1e-4)
     assert values["labels_each"] == labels.sum(1).float().mean().item() > 1
     moved = F.normalize(0.4 * memory[rows] + 0.6 * features, dim=1)  # 0.8 * epoch 2 of 4
-    assert torch.allclose(state.tensors["memory"][rows], moved, atol=1e-5)
+    assert torch.allclose(state.bank[rows], moved, atol=1e-5)
 
 
 def test_single_labels_come_first_and_the_momentum_grows_from_zero():
@@ -119,7 +119,7 @@ def test_every_access_draws_a_camera_for_each_picture():
     data = TrainingSet(seen.pictures, seen.cameras + 1, versions=styles)
     state, loop = new_loop(chosen(epochs=1, iterations=12, **PLAIN), data)
     list(loop)
-    assert [rows for rows, _ in styles.asked] == state.tensors["batches"].tolist()
+    assert [rows for rows, _ in styles.asked] == state.batches.tolist()
     drawn = [camera for _, cameras in styles.asked for camera in cameras]
     assert set(drawn) == {1, 2} and 0.3 < drawn.count(1) / len(drawn) < 0.7
     asked = [(row, camera) for rows, cameras in styles.asked for row, camera in zip(rows, cameras, strict=True)]
@@ -128,7 +128,7 @@ def test_every_access_draws_a_camera_for_each_picture():
 
 def test_an_epoch_is_one_pass_unless_steps_are_asked_for():
     state, loop = new_loop(chosen(iterations=None))
-    assert next(loop).steps == 4 and state.tensors["batches"].unique().numel() == 32
+    assert next(loop).steps == 4 and state.batches.unique().numel() == 32
 
 
 def test_the_loss_falls():

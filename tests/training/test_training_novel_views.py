@@ -134,7 +134,7 @@ def test_a_step_has_all_three_terms_of_real_and_painted_features(monkeypatch):
     positives = noted_draws(monkeypatch)
     values = next(training.epochs()).values
     (real_pictures, real), (painted_pictures, novel) = seen
-    rows = training.state.tensors["batches"][0]
+    rows = training.state.batches[0]
     assert torch.equal(real_pictures, normalise(training.data.pictures[rows]))
     assert not torch.equal(real_pictures, painted_pictures)
     bank, (first, second) = training.before, positives
@@ -163,7 +163,7 @@ def noted_draws(monkeypatch) -> list[torch.Tensor]:
     remember = Joint._remember
 
     def noted(self, rows, features):
-        self.before = self.state.tensors["memory"].clone()
+        self.before = self.state.bank.clone()
         remember(self, rows, features)
 
     monkeypatch.setattr(Joint, "_remember", noted)
@@ -195,10 +195,11 @@ def test_activations_that_are_recomputed_are_not_kept_and_lead_to_the_same_bit_f
     for recompute in (False, True):
         settings = chosen(checkpoint_activations=recompute, batchnorm_update=moved_by)
         training = Joint(joint_state(new_networks(), settings), data(), Bars(), settings)
-        training.state.tensors |= {"memory": memory.clone(), "labels": LABELS}
-        (part,) = training._parts(torch.arange(4), generated=False)
-        (loss, _), kept = kept_for_gradients(partial(training._contrasting, part, []), training.state.networks.values())
-        loss.backward()
+        training.state.bank, training.state.labels = memory.clone(), LABELS
+        (seen,), (novel,), (part,) = training._contrast_parts(torch.arange(4))
+        networks = training.state.networks.values()
+        features, kept = kept_for_gradients(partial(training._features, seen, novel), networks)
+        sum(training._contrast_terms(part, *features).values()).backward()
         encoder = training.gan.identity_encoder
         ends.append(({n: p.grad for n, p in encoder.named_parameters() if p.grad is not None}, tensors_of(encoder)))
         sizes.append(kept)

@@ -24,15 +24,15 @@ def toy_loop(state: TrainingState, epochs: int = 2):
     network, optimizer = state.networks["net"], state.optimizers["net"]
 
     def begin():
-        state.tensors["table"] = torch.rand(6, generator=state.rng)
-        return torch.randint(6, (STEPS, 2), generator=state.rng), {"drawn": float(state.tensors["table"][0])}
+        state.tables["table"] = torch.rand(6, generator=state.rng)
+        return torch.randint(6, (STEPS, 2), generator=state.rng), {"drawn": float(state.tables["table"][0])}
 
     def step(batch):
         loss = network(torch.randn(4, 4, 6, 6, generator=state.rng)).square().mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        state.tensors["table"][batch] *= 0.5
+        state.tables["table"][batch] *= 0.5
         return {"loss": loss.item()}
 
     return run_epochs(state, epochs=epochs, begin=begin, step=step)

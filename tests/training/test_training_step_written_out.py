@@ -44,7 +44,7 @@ def batch_of(training) -> plain.Batch:
 
 def ready_to_step(training):
     """The loop of `training`, standing in the middle of an epoch before a step on ROWS."""
-    training.state.tensors["batches"] = torch.stack([ROWS] * 3)
+    training.state.batches = torch.stack([ROWS] * 3)
     training.state.step = 1
     return training.epochs()
 
@@ -106,7 +106,7 @@ def test_a_joint_step_has_the_gradients_of_the_step_written_out(double, checkpoi
     training = Joint(joint_state(double, settings), training_set(), Bars(), settings)
     memory = F.normalize(torch.randn(32, training.gan.identity_encoder.embedding_size, generator=rng()), dim=1)
     memory = memory.double()
-    training.state.tensors |= {"memory": memory.clone(), "labels": LABELS}
+    training.state.bank, training.state.labels = memory.clone(), LABELS
     networks = plain.written_out(double)
     optimizers = plain.plain_optimizers(networks, settings)
     found, expected = steps(training, networks, optimizers)
@@ -116,7 +116,7 @@ def test_a_joint_step_has_the_gradients_of_the_step_written_out(double, checkpoi
     assert_same_losses(next(ready_to_step(training)).values, settings, losses)
     assert {kind for kind, _ in found} == set(double)
     assert_close(found, expected)
-    assert (training.state.tensors["memory"] - memory).abs().max() <= CLOSE
+    assert (training.state.bank - memory).abs().max() <= CLOSE
     statistics = [running_statistics(each["identity_encoder"]) for each in (double, networks)]
     for name, value in statistics[0].items():
         if "running" in name:

@@ -61,7 +61,7 @@ def test_the_loss_is_the_classification_and_the_weighted_triplets():
     state, loop = new_loop(settings)
     encoder, classifier = (copy.deepcopy(state.networks[name]) for name in ("identity_encoder", "classifier"))
     values = next(loop).values
-    rows = state.tensors["batches"][0]
+    rows = state.batches[0]
     embeddings = encoder.train()(normalise(training_set().pictures[rows])).embedding
     classification = smoothed_cross_entropy(classifier(embeddings), rows // 4, smoothing=0.2)
     triplet = batch_hard_triplets(F.normalize(embeddings), rows // 4, margin=0.4).mean()
@@ -73,7 +73,7 @@ def test_the_loss_is_the_classification_and_the_weighted_triplets():
 def test_batches_hold_people_with_several_pictures_each():
     state, loop = new_loop(chosen())
     next(loop)
-    for batch in state.tensors["batches"]:
+    for batch in state.batches:
         people = (batch // 4).view(4, 2)
         assert torch.equal(people[:, 0], people[:, 1]) and people[:, 0].unique().numel() == 4
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor, distributed
-from training_world import ARCHITECTURE, CLUSTERING, Bars, new_networks, training_set
+from training_world import ARCHITECTURE, CLUSTERING, Bars, new_networks, tables, training_set
 
 from gcl_cli.config import ClusterContrastSettings, GanWarmupSettings, JointSettings
 from gcl_cli.errors import GclError
@@ -75,7 +75,7 @@ def outcome(training) -> dict[str, Tensor]:
     found = {"values": torch.tensor(numbers, dtype=torch.float64), "words": torch.tensor([len(w) for w in words])}
     for name, network in training.state.networks.items():
         found |= {f"{name}.{key}": value.clone() for key, value in network.state_dict().items()}
-    return found | {f"table.{name}": value.clone() for name, value in training.state.tensors.items()}
+    return found | {f"table.{name}": value.clone() for name, value in tables(training.state).items()}
 
 
 def different(one: dict[str, Tensor], other: dict[str, Tensor]) -> dict[str, float]:

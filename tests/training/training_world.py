@@ -118,3 +118,8 @@ def unbroken_and_resumed(new_loop: Callable[[], Loop], stops: tuple[int, ...], f
         later = list(rest)
         pairs.append(((events[stop:], end), (later, through_disk(again, folder / f"end-{stop}"))))
     return pairs
+
+
+def tables(state) -> dict[str, torch.Tensor]:
+    """All tables of a training state, by name."""
+    return {"labels": state.labels, "bank": state.bank, "batches": state.batches, **state.tables, **state.best}

@@ -121,7 +121,7 @@ def _train(
     if not training.team.leads:
         return {}
     save_networks(job.folder, networks, architecture)
-    criterion = "stability" if training.validate is None else "validation_mAP"
+    criterion = "stability" if training.planner.validate is None else "validation_mAP"
     kept = save_selected(job.folder, state, architecture, criterion=criterion)
     draw_generated(job.folder / "views.png", networks, pictures, structures)
     sheet = str(job.final / "views.png")

@@ -69,7 +69,7 @@ class Act:
         s, state = self.settings, self.state
         begins = state.epoch % s.cluster_every == 0
         values = self._begin_round() if begins else {**state.epoch_values, "fallback": None}
-        clustered, outliers = state.tensors["labels"].cpu(), state.tensors["outlier_labels"].cpu()
+        clustered, outliers = state.labels.cpu(), state.tables["outlier_labels"].cpu()
         steps = s.iterations or max(1, int((clustered >= 0).sum()) // (s.people * s.pictures))
         kinds = [labels for labels in (clustered, outliers) if bool((labels >= 0).any())]
         planned = [
@@ -85,10 +85,10 @@ class Act:
         filled = labels_of_nearest(features, found.labels)
         labels = torch.from_numpy(found.labels)
         outliers = torch.from_numpy(filled).masked_fill_(labels >= 0, -1)
-        agreement = agreement_with(found, self.state.tensors.get("labels"))
-        self.state.tensors |= {"labels": labels.to(self.device), "outlier_labels": outliers.to(self.device)}
+        agreement = agreement_with(found, self.state.labels)
+        self.state.labels, self.state.tables["outlier_labels"] = labels.to(self.device), outliers.to(self.device)
         if not math.isnan(found.radius):
-            self.state.tensors.setdefault("radius", torch.tensor(found.radius, dtype=torch.float64))
+            self.state.tables.setdefault("radius", torch.tensor(found.radius, dtype=torch.float64))
         return {**cluster_values(found, self.data.cameras), **agreement, "share_kept": self._share_kept()}
 
     def _clusters(self) -> tuple[PseudoLabels, Tensor]:
@@ -102,8 +102,8 @@ class Act:
         distance = beside_source(
             jaccard_distance(features, k1=s.k1, k2=s.k2), from_source, weight=s.source_weight
         )  # fmt: skip
-        if "radius" in self.state.tensors:  # the first round's serves them all
-            s = s.model_copy(update={"radius": float(self.state.tensors["radius"])})
+        if "radius" in self.state.tables:  # the first round's serves them all
+            s = s.model_copy(update={"radius": float(self.state.tables["radius"])})
         return cluster_distance(distance, features, settings=s), features
 
     def _share_kept(self) -> float:
@@ -115,23 +115,23 @@ class Act:
         """Even steps: A chooses clustered pictures for B. Odd ones: B chooses outliers for A, beside clustered ones."""
         clustered, outliers = batch[0].cpu(), batch[1:].flatten().cpu()
         if self.state.steps_done % 2 == 0:
-            pictures, labels = self._seen(clustered, "labels")
+            pictures, labels = self._seen(clustered, self.state.labels)
             kept = self._surest(self.main, pictures, labels)
             return {"co_loss": self._learn("co_encoder", pictures[kept], labels[kept])}
-        pictures, labels = self._seen(clustered, "labels")
+        pictures, labels = self._seen(clustered, self.state.labels)
         if len(outliers):
-            more, their_labels = self._seen(outliers, "outlier_labels")
+            more, their_labels = self._seen(outliers, self.state.tables["outlier_labels"])
             kept = self._surest(self.other, more, their_labels)
             pictures, labels = torch.cat([pictures, more[kept]]), torch.cat([labels, their_labels[kept]])
         return {"loss": self._learn("identity_encoder", pictures, labels)}
 
-    def _seen(self, rows: Tensor, labels: str) -> tuple[Tensor, Tensor]:
-        """The pictures `rows` [B], augmented and normalised, and their labels in the table `labels`."""
+    def _seen(self, rows: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """The pictures `rows` [B], augmented and normalised, and their labels of all `labels` [N]."""
         chosen = self.settings.model_dump(include=AUGMENTATION)
         pictures = warm_up_augmentation(
             self.data.pictures[rows].to(self.device), **chosen, crop_padding=0, generator=self.state.rng
         )
-        return pictures, self.state.tensors[labels][rows.to(self.device)]
+        return pictures, labels[rows.to(self.device)]
 
     @torch.no_grad()
     def _surest(self, judge: IdentityEncoder, pictures: Tensor, labels: Tensor) -> Tensor:

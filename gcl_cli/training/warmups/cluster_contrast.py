@@ -17,7 +17,7 @@ from gcl_cli.training.augmentation import warm_up_augmentation
 from gcl_cli.training.bank import ClusterMemory
 from gcl_cli.training.colours import colour_features
 from gcl_cli.training.features import embed
-from gcl_cli.training.parts import descend_in_parts
+from gcl_cli.training.parts import Descent
 from gcl_cli.training.pseudo_people import agreement_with, cluster_together, cluster_values
 from gcl_cli.training.samplers import person_batches
 from gcl_cli.training.schedules import rate_now, set_learning_rate
@@ -76,9 +76,10 @@ class ClusterContrast:
         clustered = colour_features(self.data.pictures, self.data.cameras).to(self.device) if first else features
         with timing("clustering"):
             found = cluster_together(clustered, self.data.cameras, settings=s, team=self.team)
-        agreement = agreement_with(found, self.state.tensors.get("labels"))
+        agreement = agreement_with(found, self.state.labels)
         labels = torch.from_numpy(found.labels).to(self.device)
-        self.state.tensors |= {"labels": labels, "centroids": ClusterMemory.from_features(features, labels).centroids}
+        self.state.labels = labels
+        self.state.tables["centroids"] = ClusterMemory.from_features(features, labels).centroids
         steps = s.iterations or max(1, len(self.data) // (s.people * s.pictures))
         batches = person_batches(
             labels.cpu(), self.data.cameras, people=s.people, pictures=s.pictures, batches=steps,
@@ -92,15 +93,16 @@ class ClusterContrast:
             self.data.pictures[batch.cpu()].to(self.device), **s.model_dump(include=AUGMENTATION),
             generator=state.rng,
         )  # fmt: skip
-        labels, before = state.tensors["labels"][batch], self.team.statistics(self.encoder)
+        labels, before = state.labels[batch], self.team.statistics(self.encoder)
         features, loss = self._contrast(self.team.own(pictures), self.team.own(labels))
         set_learning_rate(state.optimizers["identity"], rate_now(state, s))
-        said: Values = {"loss": loss.item()}
-        values = descend_in_parts([(loss, said)], state.optimizers, ("identity",), parts=1, team=self.team)
+        learning = Descent(state.optimizers, "identity", parts=1, team=self.team)
+        learning.add(loss, {"loss": loss})
+        values = learning.step()
         self.team.share_statistics(before)
-        memory = ClusterMemory(state.tensors["centroids"])
+        memory = ClusterMemory(state.tables["centroids"])
         memory.update(self.team.gather(features.detach()), labels, momentum=s.memory_momentum, hard=s.hard)
-        state.tensors["centroids"] = memory.centroids
+        state.tables["centroids"] = memory.centroids
         return values
 
     def _contrast(self, pictures: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -112,4 +114,4 @@ class ClusterContrast:
             chunks = pictures.chunk(s.batchnorm_groups // self.team.size)
             embeddings = torch.cat([self.encoder(chunk).embedding for chunk in chunks])  # [b, D]
         features = F.normalize(at_least_float32(embeddings), dim=1)
-        return features, cluster_contrast(features, self.state.tensors["centroids"], labels, temperature=s.temperature)
+        return features, cluster_contrast(features, self.state.tables["centroids"], labels, temperature=s.temperature)

@@ -85,7 +85,7 @@ class Jvtc:
         s, state = self.settings, self.state
         if state.epoch == 0:
             # Paper: the memory starts as noise. Here: as the encoder's features, also where rows wait for their turn.
-            state.tensors["memory"] = embed(self.encoder, self.data.pictures, precision=s.precision)
+            state.bank = embed(self.encoder, self.data.pictures, precision=s.precision)
         values = {name: value for name, value in state.epoch_values.items() if name != "fallback"}
         if self._clusters_at(state.epoch):
             values = self._cluster()
@@ -93,7 +93,7 @@ class Jvtc:
         if self.source is not None:
             steps = steps or max(1, len(self.source) // (s.batch_size * s.versions))
             rows = torch.arange(len(self.source))
-            state.tensors["source_batches"] = epoch_batches(
+            state.tables["source_batches"] = epoch_batches(
                 rows, batch_size=s.batch_size * s.versions, steps=steps, generator=state.rng
             )
         rows = torch.arange(len(self.data))
@@ -106,7 +106,7 @@ class Jvtc:
     def _cluster(self) -> Values:
         """New pseudo labels of the memory: by looks, and from some epoch on by looks and times together."""
         s, epoch = self.settings, self.state.epoch
-        features = checked_features(self.state.tensors["memory"])
+        features = checked_features(self.state.bank)
         if epoch < self.colours_before:
             features = colour_features(self.data.pictures, self.data.cameras).to(self.device)
         if s.camera_aware and self.data.cameras is not None:
@@ -117,8 +117,8 @@ class Jvtc:
             found, distance = self._joint(features, self.seen, found), "visual-temporal"
         if found.clusters < 2:
             found = PseudoLabels(np.full(len(features), -1), found.radius, USELESS.format(found.radius, found.clusters))
-        agreement = agreement_with(found, self.state.tensors.get("labels"))
-        self.state.tensors["labels"] = torch.from_numpy(found.labels).to(self.device)
+        agreement = agreement_with(found, self.state.labels)
+        self.state.labels = torch.from_numpy(found.labels).to(self.device)
         values = cluster_values(found, self.data.cameras) | agreement | {"distance": distance}
         if temporal and self.seen is None and epoch < s.temporal_from + s.cluster_every:
             values["fallback"] = NO_TIMES  # said once
@@ -150,15 +150,15 @@ class Jvtc:
 
     def _step(self, batch: Tensor) -> Values:
         s, state = self.settings, self.state
-        memory = MemoryBank(state.tensors["memory"])
+        memory = MemoryBank(state.bank)
         pictures = self._augmented(self._versions(batch.cpu()))  # [B K, 3, H, W]
         self.encoder.train()
         embeddings = self._embeddings(pictures).unflatten(0, (len(batch), s.versions))  # [B, K, D]
         losses = {"local": local_consistency(embeddings, temperature=s.local_temperature)}
         loss = losses["local"]
-        if "labels" in state.tensors:
-            own = state.tensors["labels"][batch][:, None]
-            members = (own == state.tensors["labels"]) & (own >= 0)  # [B, N]
+        if len(state.labels):
+            own = state.labels[batch][:, None]
+            members = (own == state.labels) & (own >= 0)  # [B, N]
             losses["global"] = global_consistency(embeddings, memory.rows, members, temperature=s.global_temperature)
             loss = loss + s.global_weight * losses["global"]
         if self.source is not None:
@@ -173,7 +173,7 @@ class Jvtc:
 
     def _source_loss(self, source: LabelledSet) -> Tensor:
         """L_src: the people of a source batch, told apart by a linear layer of their own, in a pass of their own."""
-        rows = self.state.tensors["source_batches"][self.state.step].cpu()
+        rows = self.state.tables["source_batches"][self.state.step].cpu()
         embeddings = self._embeddings(self._augmented(source.pictures[rows].to(self.device)))
         scores = self.state.networks["source_classifier"](F.relu(embeddings))
         return F.cross_entropy(scores, source.people[rows].to(self.device))

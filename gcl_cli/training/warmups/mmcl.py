@@ -45,8 +45,8 @@ class Mmcl:
 
     def _begin_epoch(self) -> tuple[Tensor, Values]:
         s, rows = self.settings, torch.arange(len(self.data))
-        if "memory" not in self.state.tensors:
-            self.state.tensors["memory"] = torch.zeros(len(rows), self.encoder.embedding_size, device=self.device)
+        if not len(self.state.bank):
+            self.state.bank = torch.zeros(len(rows), self.encoder.embedding_size, device=self.device)
         batches = epoch_batches(rows, batch_size=s.batch_size, steps=s.iterations, generator=self.state.rng)
         return batches, {"memory_momentum": self._momentum()}
 
@@ -55,7 +55,7 @@ class Mmcl:
         return self.settings.memory_limit * self.state.epoch / self.settings.epochs
 
     def _step(self, batch: Tensor) -> Values:
-        s, memory = self.settings, self.state.tensors["memory"]
+        s, memory = self.settings, self.state.bank
         pictures = self._pictures(batch.cpu())
         batch = batch.to(self.device)
         self.encoder.train()
@@ -72,7 +72,7 @@ class Mmcl:
 
     def _labels(self, batch: Tensor) -> Tensor:
         """The classes of each picture [B, N]: its own at first, later all that the memory finds."""
-        s, memory = self.settings, self.state.tensors["memory"]
+        s, memory = self.settings, self.state.bank
         if self.state.epoch < s.multi_label_from:
             return F.one_hot(batch, len(memory)).bool()
         return predict_labels(memory, batch, threshold=s.label_threshold, candidates=s.label_candidates)
