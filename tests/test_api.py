@@ -97,7 +97,7 @@ def test_the_environment_counts_as_on_the_command_line(calls, monkeypatch):
 @pytest.mark.parametrize(
     ("named", "problem"),
     [
-        ({"epochs": 0}, "epochs: .* greater than or equal to 1"),
+        ({"epochs": 0}, "epochs: .* at least 1"),
         ({"epochs": None}, "epochs: .*found none"),
         ({"threads": 0}, "threads"),
         ({"set": {"nope": 1}}, "nope is no setting of gcl joint"),

@@ -127,7 +127,7 @@ def market(root: Path, splits=("bounding_box_train", "query", "bounding_box_test
         (["joint", "--set", "nope=1"], "nope is no setting of gcl joint", "temperature"),
         (
             ["joint", "--epochs", "0"],
-            "epochs: Input should be greater than or equal to 1 (found 0)",
+            "epochs: must be at least 1 (found 0)",
             "gcl joint --help",
         ),
         (["warmup", "crops", "--name", "a/b"], "--name 'a/b'", "without"),

@@ -20,6 +20,8 @@ from gcl_cli.config import (
     ViewsSettings,
     presets,
 )
+from gcl_cli.config.presets import settings_for
+from gcl_cli.config.setting import typed_text
 from gcl_cli.errors import GclError
 
 STAGES = {
@@ -37,7 +39,7 @@ def test_a_default_typed_as_help_shows_it_reads_as_itself(stage, name):
     model = STAGES[stage]
     default = model.model_fields[name].default
     assert default is not PydanticUndefined
-    shown = o._shown(default)
+    shown = typed_text(default)
     assert validated(stage, model, {name: shown}, []) == {name: default}
     assert validated(stage, model, {}, [f"{name}={shown}"]) == {name: default}
 
@@ -90,13 +92,13 @@ def test_a_setting_without_a_value_says_that_the_value_is_missing():
 @pytest.mark.parametrize(
     ("stage", "chosen", "more", "words"),
     [
-        ("joint", {"epochs": "0"}, [], ["epochs", "greater than or equal to 1", "found 0"]),
-        ("joint", {"epochs": "many"}, [], ["epochs", "integer", "found many"]),
+        ("joint", {"epochs": "0"}, [], ["epochs", "at least 1", "found 0"]),
+        ("joint", {"epochs": "many"}, [], ["epochs", "whole number", "found many"]),
         ("joint", {"batch_size": "1"}, [], ["batch-size", "found 1"]),
         ("joint", {}, ["temperature=-1"], ["temperature", "greater than 0", "found -1"]),
         ("joint", {"losses": "gan,vii"}, [], ["losses", "'vi_mem', 'mixup' or 'prototype'", "found gan,vii"]),
-        ("joint", {"losses": "vi,prototype,mixup"}, [], ["losses", "add gan"]),
-        ("joint", {"losses": ","}, [], ["losses", "at least one", "found ,"]),
+        ("joint", {"losses": "vi,prototype,mixup"}, [], ["losses mixup", "add gan"]),
+        ("joint", {"losses": ","}, [], ["losses", "at least one"]),
         ("render", {"angles": "45,90"}, [], ["angles", "must be 0", "found 45,90"]),
         ("render", {"angles": "0,90,90"}, [], ["angles", "none twice", "found 0,90,90"]),
         ("mesh", {"splits": ""}, [], ["splits", "at least one"]),
@@ -114,20 +116,20 @@ def test_a_setting_without_a_value_says_that_the_value_is_missing():
 )
 def test_a_bad_value_names_the_option_and_what_was_found(stage, chosen, more, words):
     with pytest.raises(GclError) as caught:
-        validated(stage, STAGES[stage], chosen, more)
+        settings_for(STAGES[stage], stage, "paper", validated(stage, STAGES[stage], chosen, more))
     assert all(word in caught.value.problem for word in words), caught.value.problem
     assert "\n" not in caught.value.problem
-    assert caught.value.fix == f"See gcl {stage} --help"
+    assert caught.value.fix == f"See gcl {stage} --help, or all settings: gcl config {stage}"
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_help_shows_the_default_and_what_presets_make_of_it(stage):
     for name, info in STAGES[stage].model_fields.items():
         text = o._default(stage, name, info)
-        assert f"default: {o._shown(info.default)}" in text
+        assert f"default: {typed_text(info.default)}" in text
         for preset, stages in presets.PRESETS.items():
             value = stages.get(stage, {}).get(name, info.default)
-            assert (f"{preset}: {o._shown(value)}" in text) == (value != info.default)
+            assert (f"{preset}: {typed_text(value)}" in text) == (value != info.default)
 
 
 @pytest.mark.parametrize(
@@ -140,3 +142,26 @@ def test_help_shows_the_default_and_what_presets_make_of_it(stage):
 )  # fmt: skip
 def test_help_shows_what_may_be_typed(stage, name, metavar):
     assert o._metavar(STAGES[stage].model_fields[name].annotation) == metavar
+
+
+@pytest.mark.parametrize(
+    ("groups", "problem"), [(8, "batchnorm_groups (8) does not divide the people of a batch (12)"), (3, None)]
+)
+def test_settings_are_checked_with_the_preset_they_meet(groups, problem, tmp_path):
+    chosen = validated("warmup", ClusterContrastSettings, {}, [f"batchnorm_groups={groups}"])
+    if problem is None:
+        assert settings_for(ClusterContrastSettings, "warmup", "tiny", chosen).batchnorm_groups == groups
+        return
+    with pytest.raises(GclError) as caught:
+        settings_for(ClusterContrastSettings, "warmup", "tiny", chosen)
+    assert caught.value.problem.startswith(problem) and "one of 1, 2, 3, 4, 6, 12" in caught.value.problem
+    assert settings_for(ClusterContrastSettings, "warmup", "paper", chosen).batchnorm_groups == groups
+
+
+@pytest.mark.parametrize(("stage", "name"), SETTINGS)
+def test_no_word_of_the_library_that_checks_settings_reaches_a_user(stage, name):
+    for value in ("x y", "-1e9", "1e99", "nan", "none", "", ",", "0,0,0,0,0,0,0,0,0,0", "1.5"):
+        try:
+            settings_for(STAGES[stage], stage, "tiny", validated(stage, STAGES[stage], {name: value}, []))
+        except GclError as error:
+            assert not any(word in error.problem.lower() for word in ("input", "valid", "value error", "pydantic", "{"))

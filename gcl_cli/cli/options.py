@@ -9,13 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import typer
-from pydantic import ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from gcl_cli import console
 from gcl_cli.artifacts.storage import storage_in_words
 from gcl_cli.config import Settings
 from gcl_cli.config.presets import PRESETS
+from gcl_cli.config.setting import refused, typed_text
 from gcl_cli.config.stages import STAGE_SETTINGS
 from gcl_cli.errors import GclError
 
@@ -173,17 +174,18 @@ def validated(stage: str, model: type[Settings], chosen: dict[str, Any], more: l
         if not equals:
             raise GclError(f"--set {pair}: the value is missing.", f"Write --set {name}=VALUE")
         chosen[name] = text
+    return {name: _typed(stage, model, name, value) for name, value in chosen.items()}
+
+
+def _typed(stage: str, model: type[Settings], name: str, value: Any) -> Any:
+    """One setting in its own type and within its limits; how settings go together is known where the preset is."""
+    info = model.model_fields[name]
+    kind: Any = Annotated[info.annotation, info]
+    reads: TypeAdapter[Any] = TypeAdapter(kind, config=ConfigDict(allow_inf_nan=False))
     try:
-        settings = model(**{name: _value(text, model.model_fields[name]) for name, text in chosen.items()})
+        return reads.validate_python(_value(value, info))
     except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0]) if first["loc"] else ""
-        option = f"{name.replace('_', '-')}: " if name else ""
-        found = f" (found {chosen[name]})" if name in chosen else ""
-        raise GclError(
-            f"{option}{first['msg'].removeprefix('Value error, ')}{found}.", f"See gcl {stage} --help"
-        ) from error
-    return {name: getattr(settings, name) for name in chosen}
+        raise refused(error, stage, {name: value}, name=name) from error
 
 
 def validated_by_stage(pairs: list[str], stages: tuple[str, ...]) -> dict[str, dict[str, Any]]:
@@ -219,19 +221,13 @@ def _annotation(stage: str, name: str, info: FieldInfo) -> Any:
 
 def _default(stage: str, name: str, info: FieldInfo) -> str:
     """`[default: 20; tiny: 6] (paper 4.1)`."""
-    shown = [f"default: {_shown(info.default)}"]
+    shown = [f"default: {typed_text(info.default)}"]
     for preset, stages in PRESETS.items():
         value = stages.get(stage, {}).get(name, info.default)
         if value != info.default:
-            shown.append(f"{preset}: {_shown(value)}")
+            shown.append(f"{preset}: {typed_text(value)}")
     place = _extra(info).get("paper")
     return f"[{'; '.join(shown)}]" + (f" (paper {place})" if place else "")
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, tuple):
-        return ",".join(map(str, value))
-    return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _metavar(annotation: Any) -> str:

@@ -2,7 +2,10 @@
 
 from typing import Any, TypeVar
 
+from pydantic import ValidationError
+
 from gcl_cli.config import Architecture, Settings
+from gcl_cli.config.setting import refused
 
 AnySettings = TypeVar("AnySettings", bound=Settings)
 
@@ -59,6 +62,12 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
 
 
 def settings_for(model: type[AnySettings], stage: str, preset: str, chosen: dict[str, Any]) -> AnySettings:
-    """The settings of a stage: the paper's defaults, changed by the preset, changed by what the user chose."""
+    """The settings of a stage: the paper's defaults, changed by the preset, changed by what the user chose.
+
+    GclError where they do not go together: here alone is everything known that a setting depends on.
+    """
     networks = PRESETS[preset]["architecture"] if issubclass(model, Architecture) else {}
-    return model(**(networks | PRESETS[preset].get(stage, {}) | chosen))
+    try:
+        return model(**(networks | PRESETS[preset].get(stage, {}) | chosen))
+    except ValidationError as error:
+        raise refused(error, stage, chosen) from error

@@ -41,7 +41,11 @@ class PeopleSettings(WarmupSettings):
     @model_validator(mode="after")
     def _groups_hold_whole_people(self) -> "PeopleSettings":
         if self.people % self.batchnorm_groups:
-            raise ValueError(f"people ({self.people}) is no multiple of batchnorm_groups ({self.batchnorm_groups})")
+            fitting = ", ".join(str(n) for n in range(1, self.people + 1) if self.people % n == 0)
+            raise ValueError(
+                f"batchnorm_groups ({self.batchnorm_groups}) does not divide the people of a batch ({self.people}): "
+                f"--set batchnorm_groups to one of {fitting}, or --set people to a multiple of {self.batchnorm_groups}"
+            )
         return self
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from gcl_cli.artifacts.folders import FoundFolder
 from gcl_cli.config.presets import PRESETS, settings_for
+from gcl_cli.config.setting import typed_text
 from gcl_cli.config.stages import DEFAULT_METHOD, STAGE_SETTINGS, warmup_key
 from gcl_cli.inventory.survey import Survey
 
@@ -55,7 +56,7 @@ def command_for(found: FoundFolder, everything: Survey) -> str:
         words += ["--preset", preset_of(found, everything)]
         words += ["--method", config["method"]] if config.get("method", DEFAULT_METHOD) != DEFAULT_METHOD else []
     words += _sources(found)
-    words += [word for name, value in chosen.items() for word in ("--set", f"{name}={_typed(value)}")]
+    words += [word for name, value in chosen.items() for word in ("--set", f"{name}={typed_text(value)}")]
     words += [] if found.name in ("main", _measured(config)) else ["--name", found.name]
     line = shlex.join(words)
     return " ".join([line, *(f"--{name} DATA" for name in unnamed_inputs(found) if not name.startswith("init"))])
@@ -87,9 +88,3 @@ def _sources(found: FoundFolder) -> list[str]:
 def _measured(config: Mapping[str, Any]) -> str:
     """The name that a measurement gets by itself."""
     return str(config.get("encoder") or config.get("generator") or "").replace("/", "-")
-
-
-def _typed(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        return ",".join(map(str, value))
-    return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

@@ -2,14 +2,18 @@
 
 import json
 import shutil
+import traceback
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
+import gcl_cli
 from gcl_cli import console
+from gcl_cli.cli import app
 from gcl_cli.commands import synth
 from gcl_cli.commands.cluster import command as cluster
 from gcl_cli.commands.evaluate import command as evaluate
@@ -425,3 +429,32 @@ def test_labelled_training_pictures_alone_can_judge(chain, others, tmp_path):
     shutil.copytree(others / "bounding_box_train", tmp_path / "fold" / "bounding_box_train")
     result = joint.run(chain.options(name="fold"), "main", {"epochs": 1}, validation=str(tmp_path / "fold"))
     assert 0 < result["validation_mAP"] < 100
+
+
+class ReachedError(Exception):
+    """Stops a command where its equation is computed."""
+
+
+WALKS = [  # command, what is computed, at most so many frames and files of this package from the one to the other
+    ("joint", "training.joint.view_contrast", 12, 6),  # Eq. 6
+    ("warmup", "training.warmups.cluster_contrast.cluster_contrast", 10, 6),
+    ("cluster", "clustering.pseudo_labels.distance_of_overlaps", 9, 5),
+    ("evaluate", "metrics.ranking.average_precisions", 10, 6),
+]
+
+
+@pytest.mark.parametrize(("command", "equation", "most_frames", "most_files"), WALKS)
+def test_from_command_to_equation_is_a_short_walk(chain, monkeypatch, command, equation, most_frames, most_files):
+    package, walked = Path(gcl_cli.__file__).parent, []
+
+    def reached(*_, **__):
+        walked.extend(frame.filename for frame in traceback.extract_stack() if package in Path(frame.filename).parents)
+        raise ReachedError
+
+    monkeypatch.setattr(f"gcl_cli.{equation}", reached)
+    words = {"warmup": ["--preset", "tiny"], "joint": []}.get(command, ["--encoder", "warmup/main"])
+    words += ["--work", str(chain.work), "--name", "walk", "--device", "cpu"]
+    ran = CliRunner().invoke(app, [command, *words])
+    assert isinstance(ran.exception, ReachedError), ran.output
+    files = list(dict.fromkeys(Path(name).relative_to(package).as_posix() for name in walked))
+    assert len(walked) <= most_frames and len(files) <= most_files, (len(walked), files, walked)

@@ -198,7 +198,7 @@ def test_other_settings_than_those_of_what_is_there_are_refused_before_anything_
         ("epochs=3", "--set epochs=3: the stage is missing"),
         ("cluster.k1=3", "the stage is missing"),
         ("joint.nope=3", "nope is no setting of gcl joint"),
-        ("joint.epochs=0", "greater than or equal to 1"),
+        ("joint.epochs=0", "at least 1"),
     ],
 )
 def test_a_wrong_setting_is_refused_at_once(gcl, pair, said):

@@ -16,6 +16,7 @@ from gcl_cli.commands import views
 from gcl_cli.commands.mesh import command as mesh
 from gcl_cli.commands.render import command as render
 from gcl_cli.config import ViewsSettings
+from gcl_cli.config.presets import settings_for
 from gcl_cli.datasets.decoding import read_pictures
 from gcl_cli.errors import GclError
 from gcl_cli.people.given_files import folder_names
@@ -131,7 +132,7 @@ def test_what_cannot_be_done_is_said_before_anything_is_made(work, people, tmp_p
 @pytest.mark.parametrize("angles", ["360", "-1", "90,90"])
 def test_an_angle_is_within_one_turn_and_named_once(angles):
     with pytest.raises(GclError):
-        validated("views", ViewsSettings, {"angles": angles}, [])
+        settings_for(ViewsSettings, "views", "paper", validated("views", ViewsSettings, {"angles": angles}, []))
 
 
 def test_derived_names_are_safe_and_never_the_same():

@@ -12,6 +12,7 @@ from gcl_cli.commands.run.requests import Wishes, chosen_preset, refuse_contradi
 from gcl_cli.commands.run.stages_in_turn import STAGES, Job
 from gcl_cli.config import ClusterContrastSettings, GenMetricsSettings
 from gcl_cli.config.presets import settings_for
+from gcl_cli.config.stages import STAGE_SETTINGS
 from gcl_cli.errors import GclError
 from gcl_cli.inventory.steps import Step, steps_of
 from gcl_cli.inventory.survey import Survey, survey
@@ -35,6 +36,7 @@ def run(options: RunOptions, data: str | None, wishes: Wishes) -> dict[str, Any]
     refuse_contradictions(steps, found, wishes, work)
     preset = chosen_preset(found, wishes)
     for step in steps:
+        settings_for(STAGE_SETTINGS[step.stage], step.stage, preset, wishes.of(step))  # refused before anything is done
         if wishes.anew(step):
             _make_room(step, found)
     _tell_of_missing_weights(steps, survey(work), wishes, preset)
