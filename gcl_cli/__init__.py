@@ -5,5 +5,5 @@
 
 from gcl_cli.errors import GclError
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 __all__ = ["GclError", "__version__"]

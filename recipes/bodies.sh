@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Bodies, views and synthetic people: how right and how fast they are. Prints every figure that the README quotes.
+# Bodies, views and synthetic people: how right and how fast they are. Prints every figure that docs/results.md quotes.
 #
 #   GCL_PKU=DIR   PKU-Reid in Market layout, the orientation 1-8 in place of the frame: how well real people are turned
 #

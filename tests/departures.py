@@ -1,6 +1,6 @@
 """Departures from the paper, gathered from the comments where they happen: `# Paper: ... Here: ...`.
 
-`python tests/departures.py` prints the table that README.md shows between its markers.
+`python tests/departures.py` prints the table that docs/departures.md shows between its markers.
 """
 
 import re

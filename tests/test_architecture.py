@@ -1,13 +1,10 @@
 import ast
-import re
 import statistics
 from pathlib import Path
 
 import departures
 import pytest
 from importlinter.cli import lint_imports
-
-from gcl_cli.cli import app
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = sorted((ROOT / "gcl_cli").rglob("*.py"))
@@ -153,21 +150,3 @@ def test_half_a_departure_is_refused(tmp_path, comment):
 
 def test_every_departure_in_the_package_has_the_form():
     assert len(departures.gathered()) >= 15
-
-
-def readme_section(name: str) -> str:
-    """What README.md has between its markers."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    match = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", text, re.DOTALL)
-    if match is None:
-        pytest.skip(f"README.md has no section {name} yet")
-    return match[1].strip()
-
-
-def test_the_readme_lists_the_departures():
-    assert readme_section("departures") == departures.table(departures.gathered()), "run: python tests/departures.py"
-
-
-def test_the_readme_lists_the_commands():
-    rows = re.findall(r"^\| `gcl ([a-z-]+)[^`]*` \|", readme_section("commands"), re.MULTILINE)
-    assert rows == [c.name or c.callback.__name__ for c in app.registered_commands]

@@ -1,6 +1,6 @@
 """Approximate nearest neighbours through faiss, for sets whose exact search would take hours.
 
-How far this goes, and the plan for millions, with figures, is in the README (How fast measuring is).
+How far this goes, and the plan for millions, with figures, is in docs/results.md (Scale).
 """
 
 from importlib import import_module

@@ -1,7 +1,7 @@
 """Every hyper-parameter: default, range, meaning, place in the paper.
 
-A default is written once, in this room. Command-line options, help texts, manifests and the README's tables derive from
-these models. The defaults are the paper's (preset `paper`); `presets.py` lists what the smaller presets change.
+A default is written once, in this room. Command-line options, help texts, manifests and `gcl config` derive from these
+models. The defaults are the paper's (preset `paper`); `presets.py` lists what the smaller presets change.
 """
 
 from gcl_cli.config.architecture import Architecture

@@ -33,7 +33,7 @@ def open_team(device: str) -> Iterator[tuple[Team, torch.device]]:
     except (RuntimeError, ValueError) as error:
         raise GclError(
             f"The {size} processes could not find each other: {str(error).splitlines()[0]}",
-            "Start them with torchrun (README, Several GPUs); every machine needs the same --rdzv-endpoint.",
+            "Start them with torchrun (docs/several_machines.md); every machine needs the same --rdzv-endpoint.",
         ) from error
     try:
         yield Team(int(os.environ["RANK"]), size), own

@@ -1,6 +1,7 @@
 """`gcl export`: the encoder for other programs."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -17,14 +18,7 @@ from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.records import RunOptions
 from gcl_cli.training.features import embed
 
-README = Path(__file__).resolve().parents[2] / "README.md"
-EXAMPLE = """\
-import numpy, onnxruntime, PIL.Image
-session = onnxruntime.InferenceSession("export/warmup-main.onnx")
-_, height, width, _ = session.get_inputs()[0].shape
-picture = PIL.Image.open("person.jpg").convert("RGB").resize((width, height), PIL.Image.Resampling.BICUBIC)
-embedding = session.run(None, {"pictures": numpy.asarray(picture)[None]})[0]  # [1, D], unit rows
-"""
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "using.md"
 
 
 def options(work: Path) -> RunOptions:
@@ -83,17 +77,19 @@ def test_the_file_is_one_whole_and_says_what_it_is_but_not_where_it_was_made(exp
     assert described["architecture"]["trunk_width"] == 16
 
 
-def test_the_loading_example_runs(exported, monkeypatch):
+def test_the_loading_example_of_the_docs_runs(exported, monkeypatch):
     from PIL import Image
 
     folder, _ = exported
     monkeypatch.chdir(folder.parent)
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (150, 70, 3), np.uint8)).save("person.jpg")
+    (example,) = re.findall(
+        r"```python\n(import numpy, onnxruntime.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL
+    )
+    assert "export/joint-main.onnx" in example
     names: dict = {}
-    exec(EXAMPLE, names)
+    exec(example.replace("joint-main", "warmup-main"), names)
     assert names["embedding"].shape == (1, 128)
-    if "onnxruntime.InferenceSession" in README.read_text(encoding="utf-8"):
-        assert EXAMPLE.partition("session =")[0] in README.read_text(encoding="utf-8")
 
 
 def test_a_network_that_differs_is_refused_and_nothing_is_written(work, tmp_path, monkeypatch):
