@@ -1,5 +1,6 @@
 """The front door and docs/: what they name exists, what they type parses, what is gathered from the code is current."""
 
+import importlib
 import re
 import shlex
 import tomllib
@@ -116,7 +117,7 @@ def test_every_command_that_a_document_types_is_understood(path: Path):
             assert words[-1] == "--help", line
         except UsageError as error:
             said = error.format_message()
-            assert said.startswith("Missing ") and not whole, f"{line}: {said}"
+            assert "'NAME'" in said or (said.startswith("Missing ") and not whole), f"{line}: {said}"
 
 
 def test_the_first_release_is_dated_and_what_follows_it_stands_above():
@@ -141,3 +142,47 @@ def test_the_citation_names_the_last_release_the_paper_and_the_licence():
     for line in (f"version: {version}", f"date-released: {date}", f"license: {project['license']}"):
         assert f"\n{line}\n" in text, line
     assert project["urls"]["Paper"] in text
+
+
+ARCHITECTURE = "docs/architecture.md"
+
+
+def test_the_tree_has_every_room_in_the_order_of_the_imports():
+    named = re.findall(r"^  (\w+(?:\.py|/)) ", section(ARCHITECTURE, "tree"), re.MULTILINE)
+    package = ROOT / "gcl_cli"
+    rooms = {f"{path.name}/" for path in package.iterdir() if (path / "__init__.py").exists()}
+    files = {path.name for path in package.glob("*.py") if not path.name.startswith("__")}
+    assert sorted(named) == sorted(rooms | files)
+    layers = tomllib.loads(text_of("pyproject.toml"))["tool"]["importlinter"]["contracts"][0]["layers"]
+    wanted = [set(layer.split(" | ")) for layer in layers]
+    names = [re.sub(r"\.py$|/$", "", name) for name in named]
+    assert [layer for name in names for layer, others in enumerate(wanted) if name in others] == sorted(
+        layer for layer, others in enumerate(wanted) for _ in others
+    )
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=IDS)
+def test_every_file_that_a_document_names_exists(path: Path):
+    named = re.findall(r"`((?:gcl_cli|tests|recipes|docs)/[\w./]*)`", path.read_text(encoding="utf-8"))
+    assert [name for name in named if path.name != "CHANGELOG.md" and not (ROOT / name).exists()] == []
+
+
+def test_every_name_of_the_architecture_exists():
+    rooms = "|".join(path.name for path in (ROOT / "gcl_cli").iterdir())
+    named = set(re.findall(rf"`((?:{rooms}|records)(?:\.[A-Za-z_]\w*)+)`", text_of(ARCHITECTURE))) - {"metrics.jsonl"}
+    assert len(named) > 20
+    assert [name for name in sorted(named) if not exists(name)] == []
+
+
+def exists(name: str) -> bool:
+    """Whether gcl_cli has a module, or something in a module, of this dotted name."""
+    parts = name.split(".")
+    for length in range(len(parts), 0, -1):
+        try:
+            found = importlib.import_module(".".join(("gcl_cli", *parts[:length])))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[length:]:
+            found = getattr(found, part, None)
+        return found is not None
+    return False
