@@ -4,6 +4,7 @@ import importlib
 import re
 import shlex
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 
 import departures
@@ -13,6 +14,7 @@ from typer.main import get_command
 
 import gcl_cli
 from gcl_cli.cli import app
+from gcl_cli.config.stages import STAGE_SETTINGS
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted(
@@ -103,6 +105,13 @@ def typed(text: str) -> list[tuple[str, bool]]:
     return [(re.sub(r"^torchrun .*-m gcl_cli ", "gcl ", line), True) for line in whole] + [(s, False) for s in inline]
 
 
+def settings_exist(command: str, words: list[str]) -> bool:
+    """Whether every `--set KEY=VALUE` names a setting of the command, or of one of its methods."""
+    keys = {word.partition("=")[0] for flag, word in pairwise(words) if flag == "--set" and command != "run"}
+    models = [model for stage, model in STAGE_SETTINGS.items() if stage == command or stage.startswith(f"{command}-")]
+    return keys <= {field for model in models for field in model.model_fields}
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=IDS)
 def test_every_command_that_a_document_types_is_understood(path: Path):
     """Commands and options exist and have values of their kind; upper-case words stand for what a user names."""
@@ -110,7 +119,7 @@ def test_every_command_that_a_document_types_is_understood(path: Path):
         _, name, *words = [word for word in shlex.split(line, comments=True) if word != "..."]
         if name.startswith("-") or name == "COMMAND":
             continue
-        assert name in COMMANDS, line
+        assert name in COMMANDS and settings_exist(name, words), line
         try:
             COMMANDS[name].make_context(f"gcl {name}", words)
         except typer.Exit:
