@@ -46,7 +46,8 @@ def main(folder: Path, target: Path) -> None:
         drawn = [views.picture(int(row), angle) for angle in ANGLES]
         new = [picture.permute(1, 2, 0).numpy() for picture in made]
         sheet.append([_larger(crop), _mesh_on(crop, work, row), *map(_larger, drawn), *map(_larger, new)])
-    captions = ("crop", "mesh", "90", "180", "270", "painted: 90", "180", "270", "generated: 90", "180", "270")
+    others = ("180°", "270°")
+    captions = ("picture", "body", "90°", *others, "painted: 90°", *others, "generated: 90°", *others)
     write_sheet(target, sheet, captions)
 
 
