@@ -1,6 +1,7 @@
 """Rotations as batches of 3x3 matrices that turn column vectors: x -> R x."""
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 X_AXIS, Y_AXIS, Z_AXIS = np.eye(3, dtype=np.float32)
 
@@ -12,31 +13,18 @@ def normalise(vectors: np.ndarray) -> np.ndarray:
 
 
 def from_rotation_vector(vectors: np.ndarray) -> np.ndarray:
-    """Rotations [..., 3, 3] about `vectors` [..., 3] by their length in radians (Rodrigues' formula)."""
-    angle = np.linalg.norm(vectors, axis=-1)[..., None, None]
-    cross = _cross_matrix(vectors)
-    first = np.sinc(angle / np.pi)  # sin(angle) / angle, 1 at 0
-    second = 0.5 * np.sinc(angle / (2 * np.pi)) ** 2  # (1 - cos(angle)) / angle^2, 1/2 at 0
-    rotations = np.eye(3, dtype=vectors.dtype) + first * cross + second * (cross @ cross)
-    return rotations.astype(vectors.dtype, copy=False)
+    """Rotations [..., 3, 3] about `vectors` [..., 3] by their length in radians."""
+    matrices = Rotation.from_rotvec(vectors.reshape(-1, 3)).as_matrix()
+    return matrices.reshape(*vectors.shape, 3).astype(vectors.dtype)
 
 
 def to_rotation_vector(rotations: np.ndarray) -> np.ndarray:
     """Rotation vectors [..., 3] in radians, of length at most pi, of `rotations` [..., 3, 3].
 
-    Goes through the quaternion q = (w, x, y, z): the rows of 4 q q^T are linear in the matrix, and the row with the
-    largest diagonal element is well conditioned at every angle, pi included (Shepperd 1978).
+    What rounding has bent is made orthonormal first.
     """
-    products = _quaternion_products(rotations)
-    largest = np.diagonal(products, axis1=-2, axis2=-1).argmax(-1)
-    quaternion = np.take_along_axis(products, largest[..., None, None], axis=-2)[..., 0, :]
-    quaternion = quaternion / np.linalg.norm(quaternion, axis=-1, keepdims=True)
-    quaternion = np.where(quaternion[..., :1] < 0, -quaternion, quaternion)
-    cosine, axis = quaternion[..., :1], quaternion[..., 1:]
-    sine = np.linalg.norm(axis, axis=-1, keepdims=True)
-    small = sine < 1e-6
-    factor = np.where(small, 2, 2 * np.arctan2(sine, cosine) / np.where(small, 1, sine))
-    return (factor * axis).astype(rotations.dtype, copy=False)
+    vectors = Rotation.from_matrix(rotations.reshape(-1, 3, 3)).as_rotvec()
+    return vectors.reshape(rotations.shape[:-1]).astype(rotations.dtype)
 
 
 def about(axis: np.ndarray, angles: np.ndarray | float) -> np.ndarray:
@@ -86,22 +74,3 @@ def perpendicular(vectors: np.ndarray) -> np.ndarray:
 def _remove(vectors: np.ndarray, directions: np.ndarray) -> np.ndarray:
     """`vectors` [..., 3] without their part along the unit vectors `directions` [..., 3]."""
     return vectors - (vectors * directions).sum(-1, keepdims=True) * directions
-
-
-def _cross_matrix(vectors: np.ndarray) -> np.ndarray:
-    """Matrices [..., 3, 3] with M x = v x x for `vectors` v [..., 3]."""
-    x, y, z = np.moveaxis(vectors, -1, 0)
-    zero = np.zeros_like(x)
-    return np.stack([zero, -z, y, z, zero, -x, -y, x, zero], axis=-1).reshape(*vectors.shape, 3)
-
-
-def _quaternion_products(rotations: np.ndarray) -> np.ndarray:
-    """4 q q^T [..., 4, 4] of the unit quaternions q = (w, x, y, z) of `rotations` [..., 3, 3]."""
-    (xx, xy, xz), (yx, yy, yz), (zx, zy, zz) = np.moveaxis(rotations, (-2, -1), (0, 1))
-    rows = [
-        [1 + xx + yy + zz, zy - yz, xz - zx, yx - xy],
-        [zy - yz, 1 + xx - yy - zz, xy + yx, xz + zx],
-        [xz - zx, xy + yx, 1 - xx + yy - zz, yz + zy],
-        [yx - xy, xz + zx, yz + zy, 1 - xx - yy + zz],
-    ]
-    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
