@@ -1,4 +1,4 @@
-"""How fast the generation measures are against pytorch-fid, SciPy and scikit-image, at equal values, in one run.
+"""How fast the generation measures are against pytorch-fid and SciPy, at equal values, in one run.
 
 python recipes/bench_generation.py            one thread, CPU time; about three minutes
 The networks have the architecture of FID's and random weights: speed does not depend on them, and no figure that
@@ -16,16 +16,13 @@ import pytorch_fid.inception as published
 import scipy.linalg
 import torch
 import torchvision
-from skimage.color import rgb2lab
-from skimage.metrics import structural_similarity
 from torch import Tensor, nn
 
 from gcl_cli import console
 from gcl_cli.commands.gen_metrics.inception import pool_features
 from gcl_cli.metrics.frechet import frechet_distance
-from gcl_cli.metrics.structural_similarity import dissimilarity, lab_of_srgb, ssim
 
-DIMENSIONS, PICTURES, PAIRS, REPEATS = 2048, 16, 16, 3
+DIMENSIONS, PICTURES, REPEATS = 2048, 16, 3
 
 
 def seconds(job: Callable[[], Any], repeats: int = REPEATS) -> tuple[float, Any]:
@@ -91,33 +88,11 @@ def frechet(rng: torch.Generator) -> dict[str, Any]:
     return row(f"Frechet distance, {DIMENSIONS}-d", seconds(by_square_root, 1), ours, 1)
 
 
-def similarity(rng: torch.Generator) -> list[dict[str, Any]]:
-    """SSIM of pictures in Lab, and DSSIM of pictures in sRGB."""
-    first, noise = torch.randint(0, 256, (2, PAIRS, 3, 256, 128), generator=rng, dtype=torch.uint8)
-    second = (0.7 * first + 0.3 * noise).byte()
-    one, other = lab_of_srgb(first), lab_of_srgb(second)
-    images = [np.ascontiguousarray(lab.permute(0, 2, 3, 1).double().numpy()) for lab in (one, other)]
-    plain = [picture.permute(0, 2, 3, 1).contiguous().numpy() for picture in (first, second)]
-
-    def peer(pairs: list[np.ndarray]) -> list[float]:
-        return [structural_similarity(a, b, channel_axis=2, data_range=100) for a, b in zip(*pairs, strict=True)]
-
-    def peer_dissimilarity() -> list[float]:
-        return [(1 - s) / 2 for s in peer([np.stack([rgb2lab(picture) for picture in side]) for side in plain])]
-
-    return [
-        row("SSIM, a pair", seconds(lambda: peer(images)), seconds(lambda: ssim(one, other, data_range=100.0)), PAIRS),
-        row(
-            "DSSIM from sRGB, a pair", seconds(peer_dissimilarity), seconds(lambda: dissimilarity(first, second)), PAIRS
-        ),
-    ]
-
-
 def main() -> None:
     """Print the table."""
     torch.set_num_threads(1)
     rng = torch.Generator().manual_seed(0)
-    table = [inception(rng), *similarity(rng), frechet(rng)]
+    table = [inception(rng), frechet(rng)]
     console.show({"generation": table}, as_json="--json" in sys.argv[1:])
 
 

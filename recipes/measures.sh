@@ -17,5 +17,5 @@ python recipes/bench_clustering.py $sizes --dimension "$width" --against search
 echo "== ranking against sorting every row, the whole evaluation against its matrix product; with numba, without"
 python recipes/bench_ranking.py --part market
 python recipes/bench_ranking.py --part market --without-numba
-echo "== Inception, SSIM and Frechet distance against pytorch-fid, scikit-image and SciPy (random weights)"
+echo "== Inception and Frechet distance against pytorch-fid and SciPy (random weights)"
 python recipes/bench_generation.py

@@ -26,7 +26,9 @@ COMMANDS = (
     "synth", "mesh", "render", "warmup", "gan-warmup", "joint", "cluster", "evaluate", "gen-metrics",
     "run", "status", "clean", "doctor", "config", "views", "search", "export", "report",
 )  # fmt: skip
-HEAVY = ("torch", "torchvision", "numpy", "scipy", "sklearn", "PIL", "trimesh", "safetensors", "ai_edge_litert")
+HEAVY = (
+    "torch", "torchvision", "numpy", "scipy", "sklearn", "skimage", "PIL", "trimesh", "safetensors", "ai_edge_litert",
+)  # fmt: skip
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from gcl_cli.config import GenMetricsSettings
-from gcl_cli.metrics.structural_similarity import dissimilarity, identity_pairs
+from gcl_cli.metrics.structural_similarity import identity_pairs, similarity
 
 PAIRS = 256  # compared at a time
 
@@ -19,8 +19,8 @@ def diversity(pictures: Tensor, people: Tensor, settings: GenMetricsSettings) ->
     pairs = torch.cat(drawn)  # [P, 2]
     if not len(pairs):
         return None
-    found = [dissimilarity(pictures[one[:, 0]], pictures[one[:, 1]]) for one in pairs.split(PAIRS)]
-    return float(torch.cat(found).mean())
+    found = [similarity(pictures[one[:, 0]], pictures[one[:, 1]]) for one in pairs.split(PAIRS)]
+    return (1 - float(torch.cat(found).mean())) / 2
 
 
 def diversity_figures(sets: dict[str, Tensor], people: Tensor, settings: GenMetricsSettings) -> dict[str, float | None]:

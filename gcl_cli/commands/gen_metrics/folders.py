@@ -19,7 +19,7 @@ from gcl_cli.datasets.decoding import picture_sizes, read_pictures
 from gcl_cli.datasets.market_layout import GRAMMARS
 from gcl_cli.errors import GclError
 from gcl_cli.metrics.identity import identity_kept
-from gcl_cli.metrics.structural_similarity import LAB_RANGE, lab_of_srgb, ssim
+from gcl_cli.metrics.structural_similarity import WINDOW, similarity
 
 CHUNK = 1024  # pictures in memory at a time
 TOGETHER = 64  # pairs compared at a time
@@ -113,7 +113,7 @@ def _similarities(real: Folder, generated: Folder, pairs: list[tuple[int, int]])
         for folder, rows in zip((real, generated), columns, strict=True)
     ]
     native = []
-    for size in dict.fromkeys(one for one, other in zip(*sizes, strict=True) if one == other):
+    for size in dict.fromkeys(one for one, other in zip(*sizes, strict=True) if one == other and min(one) >= WINDOW):
         native += _ssim_at(
             real, generated, [p for p, *s in zip(pairs, *sizes, strict=True) if s == [size, size]], *size
         )
@@ -129,10 +129,8 @@ def _ssim_at(real: Folder, generated: Folder, pairs: list[tuple[int, int]], heig
     found: list[float] = []
     for start in range(0, len(pairs), TOGETHER):
         sides = [list(rows) for rows in zip(*pairs[start : start + TOGETHER], strict=True)]
-        one, other = (
-            lab_of_srgb(side.read(rows, height, width)) for side, rows in zip((real, generated), sides, strict=True)
-        )
-        found += ssim(one, other, data_range=LAB_RANGE).tolist()
+        one, other = (side.read(rows, height, width) for side, rows in zip((real, generated), sides, strict=True))
+        found += similarity(one, other).tolist()
     return found
 
 

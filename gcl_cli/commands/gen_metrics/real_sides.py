@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from safetensors import safe_open
 from torch import Tensor
 from torch.nn import functional as F
@@ -13,13 +12,12 @@ from torch.nn import functional as F
 from gcl_cli.artifacts.formats import read_names
 from gcl_cli.commands.gen_metrics.poses import degrees_apart
 from gcl_cli.errors import GclError
-from gcl_cli.metrics.structural_similarity import LAB_RANGE, lab_of_srgb, ssim
+from gcl_cli.metrics.structural_similarity import similarity
 from gcl_cli.records import Sample
 
 STEP = 45  # degrees between two orientation numbers
 SAME_SIDE = 1.0  # degrees that nearest orientations may differ by
 TRUTH = "truth"  # what `gcl synth` leaves beside its pictures
-TOGETHER = 64  # pairs compared at a time
 FIGURES = (
     "side_cosine", "side_cosine_others", "side_ssim", "side_ssim_others", "side_closer", "side_rank_1", "side_judged",
 )  # fmt: skip
@@ -73,7 +71,9 @@ class Sides:
         if not found:
             return dict.fromkeys(FIGURES)
         rows, mine, others_drawn, near_mean, far_mean, first = zip(*found, strict=True)
-        alike, unalike = (_similarity(pictures[list(rows)], self.pictures[list(to)]) for to in (mine, others_drawn))
+        alike, unalike = (
+            float(similarity(pictures[list(rows)], self.pictures[list(to)]).mean()) for to in (mine, others_drawn)
+        )
         closer = cosines[list(rows), list(mine)] > cosines[list(rows), list(others_drawn)]
         values = (
             float(np.mean(near_mean)), float(np.mean(far_mean)), alike, unalike,
@@ -109,9 +109,3 @@ class Sides:
             same[row] = False
             chosen.append(int(np.where(same, apart, np.inf).argmin()) if same.any() else row)
         return np.array(chosen)
-
-
-def _similarity(first: Tensor, second: Tensor) -> float:
-    """Mean SSIM in Lab of pairs of pictures [P, 3, H, W] uint8."""
-    pairs = zip(first.split(TOGETHER), second.split(TOGETHER), strict=True)
-    return float(torch.cat([ssim(lab_of_srgb(a), lab_of_srgb(b), data_range=LAB_RANGE) for a, b in pairs]).mean())
