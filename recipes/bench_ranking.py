@@ -2,8 +2,7 @@
 
 Three measurements, CPU seconds of this process: ranking of given distances at the size of Market-1501 against a plain
 version that sorts every row; the whole evaluation (distances, ranking, camera pairs) there against its matrix product;
-and a gallery of a million against its matrix product, with the peak of memory. Where numba is installed it is loaded
-first, so that its loading (0.8 s, once a process) is in no figure; `--without-numba` measures as if it were not there.
+and a gallery of a million against its matrix product, with the peak of memory.
 """
 
 import argparse
@@ -13,8 +12,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +20,6 @@ import torch
 
 from gcl_cli.artifacts.embedding_files import new_embeddings
 from gcl_cli.config import EvaluateSettings
-from gcl_cli.metrics.kernels import compiled_loops
 from gcl_cli.metrics.ranking import queries_at_once, rank
 from gcl_cli.retrieval.distances import distances_by_looks
 from gcl_cli.retrieval.figures import ranked
@@ -40,24 +36,12 @@ def main() -> None:
     options.add_argument("--gallery", type=int, default=1_000_000)
     options.add_argument("--width", type=int, default=512)
     options.add_argument("--part", choices=("market", "large", "both"), default="both")
-    options.add_argument("--without-numba", action="store_true")
     asked = options.parse_args()
-    prepare(asked.without_numba)
     if asked.part != "large":
         at_the_size_of_market(asked.width)
     if asked.part != "market":
         with tempfile.TemporaryDirectory() as folder:
             a_large_gallery(Path(folder), asked.queries, asked.gallery, asked.width)
-
-
-def prepare(without_numba: bool) -> None:
-    """Load numba and compile the loop, where it is installed; or hide it."""
-    if without_numba:
-        sys.modules["numba"] = None  # type: ignore[assignment]
-    elif find_spec("numba"):
-        import_module("numba")
-        evaluated(unit_rows(1000, 8, 1), unit_rows(10_000, 8, 2), random_labels(1000, 10_000, 500, 6), pairs=True)
-    say("machine code: ", "no" if compiled_loops(10**9) is None else "numba")
 
 
 def at_the_size_of_market(width: int) -> None:

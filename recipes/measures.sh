@@ -14,8 +14,7 @@ echo "== clustering against the dense formulation and a plain search of the neig
 python recipes/bench_clustering.py 12936 --dimension "$width" --against dense  # more do not fit into memory
 python recipes/bench_clustering.py 12936 --dimension "$width" --against dense --without-numba
 python recipes/bench_clustering.py $sizes --dimension "$width" --against search
-echo "== ranking against sorting every row, the whole evaluation against its matrix product; with numba, without"
+echo "== ranking against sorting every row, the whole evaluation against its matrix product"
 python recipes/bench_ranking.py --part market
-python recipes/bench_ranking.py --part market --without-numba
 echo "== Inception and Frechet distance against pytorch-fid and SciPy (random weights)"
 python recipes/bench_generation.py

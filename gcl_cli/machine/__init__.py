@@ -1,1 +1,1 @@
-"""What depends on this machine: devices, processes, RAM, compiled code."""
+"""What depends on this machine: devices, processes, RAM."""

@@ -5,12 +5,10 @@ Of two pictures at one distance the one earlier in the gallery comes first.
 
 from dataclasses import dataclass
 from itertools import pairwise
-from types import ModuleType
 
 import numpy as np
 import torch
 
-COMPARED = 100  # entries of a row that machine code compares with all others sooner than the row is sorted, timed alone
 SORTED_AT_ONCE = 1 << 20  # distances
 
 
@@ -51,30 +49,15 @@ class Parts:
         order = columns[np.argsort(numbers[columns], kind="stable")]
         return cls(order, numbers[order].searchsorted(np.arange(len(values) + 1)), numbers)
 
-    def by_stretch(self, length: int) -> tuple[np.ndarray, np.ndarray]:
-        """The columns [K] by stretch of `length` columns, then by part, and where each part begins: [S, P + 1]."""
-        stretches, parts = -(-len(self.numbers) // length), len(self.bounds) - 1
-        cells = self.order // length * parts + self.numbers[self.order]
-        ends = np.bincount(cells, minlength=stretches * parts).cumsum().reshape(stretches, parts)
-        starts = np.hstack((np.concatenate(([[0]], ends[:-1, -1:])), ends))
-        return self.order[np.argsort(cells, kind="stable")].astype(np.uint32), starts
-
 
 def count_before(
-    distances: np.ndarray, parts: Parts, rows: np.ndarray, columns: np.ndarray, *, loops: ModuleType | None
+    distances: np.ndarray, parts: Parts, rows: np.ndarray, columns: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """How many pictures of all parts, and how many of its own part, come before each entry: [E] int64 each.
 
-    distances: [R, G] floating point, numbers; rows: [E] ascending; columns: [E] that are in `parts`; loops:
-    `metrics.compiled`, if it may be used.
+    distances: [R, G] floating point, numbers; rows: [E] ascending; columns: [E] that are in `parts`.
     """
     firsts = rows.searchsorted(np.arange(len(distances) + 1))
-    if loops is not None and len(columns) <= COMPARED * len(distances):
-        stretches = parts.by_stretch(loops.STRETCH)
-        found: tuple[np.ndarray, np.ndarray] = loops.count_before(
-            distances, *stretches, loops.STRETCH, firsts, columns, parts.numbers[columns]
-        )
-        return found
     before = np.zeros((2, len(columns)), dtype=np.int64)
     step = max(1, SORTED_AT_ONCE // max(1, len(parts.order)))
     for start in range(0, len(distances), step):
@@ -87,7 +70,7 @@ def count_before(
 def _count_by_sorting(
     distances: np.ndarray, parts: Parts, firsts: np.ndarray, columns: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The same by sorting each part of a row; the entries of row r are firsts[r] to firsts[r + 1] - 1."""
+    """The same of rows sorted at once, part by part; the entries of row r are firsts[r] to firsts[r + 1] - 1."""
     rows, own = np.repeat(np.arange(len(distances)), np.diff(firsts)), parts.numbers[columns]
     bounds, turn = distances[rows, columns], np.arange(len(rows)) - firsts[rows]
     asked = np.zeros((len(distances), turn.max(initial=-1) + 1), dtype=distances.dtype)

@@ -18,7 +18,6 @@ from gcl_cli.errors import GclError
 from gcl_cli.metrics.average_precision import CONVENTIONS, AveragePrecision, average_precisions
 from gcl_cli.metrics.camera_pairs import CameraPairs
 from gcl_cli.metrics.counting import Parts, People, count_before
-from gcl_cli.metrics.kernels import compiled_loops
 
 BLOCK_DISTANCES = 1 << 25  # distances of a block: 128 MiB,
 BLOCK_QUERIES = 256  # or of so many queries where that is more: products of fewer rows are slow
@@ -101,14 +100,13 @@ def rank_blocks(
     known = np.flatnonzero(gallery_persons != -1)
     people = People.of(gallery_persons[known])
     parts = Parts.of(known, np.zeros_like(gallery_cameras) if pairs is None else gallery_cameras)
-    loops = compiled_loops(len(query_persons) * len(gallery_persons))
     matches, ranks, done = [], [], 0
     for distances in blocks:
         _require_numbers(distances)
         asked = slice(done, done + len(distances))
         rows, places = people.entries(query_persons[asked])
         columns = known[places]
-        before, inside = count_before(distances, parts, rows, columns, loops=loops)
+        before, inside = count_before(distances, parts, rows, columns)
         cameras, searched = query_cameras[asked][rows], gallery_cameras[columns]
         if pairs is not None:
             pairs.note(rows + done, cameras, searched, inside)
