@@ -25,7 +25,8 @@ import step_written_out as plain
 from gcl_cli.config import Architecture, GanWarmupSettings, JointSettings
 from gcl_cli.config.presets import PRESETS, settings_for
 from gcl_cli.machine.devices import resolved
-from gcl_cli.networks import IdentityEncoder, initialise
+from gcl_cli.networks.identity_encoder import IdentityEncoder
+from gcl_cli.networks.initialisation import initialise
 from gcl_cli.records import TrainingSet
 from gcl_cli.training.gan_warmup import GanWarmup, gan_warmup_state
 from gcl_cli.training.joint import Joint, joint_state

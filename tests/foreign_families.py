@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from gcl_cli.config import Architecture
-from gcl_cli.networks import IdentityEncoder, initialise
+from gcl_cli.networks.identity_encoder import IdentityEncoder
+from gcl_cli.networks.initialisation import initialise
 
 CHILDREN = ("conv1", "bn1", "layer1", "layer2", "layer3", "layer4")
 Content = Callable[[IdentityEncoder], Any]

@@ -1,11 +1,13 @@
 """Work folders made by hand: real artifacts, published by a real run, without a stage that computes anything."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.manifest import Artifact, read_artifact
 from gcl_cli.artifacts.run import CHECKPOINTS, Run
+from gcl_cli.artifacts.view_store import ViewWriter
 from gcl_cli.config.presets import settings_for
 from gcl_cli.config.stages import STAGE_SETTINGS
 from gcl_cli.people.data import open_data
@@ -25,6 +27,14 @@ def market(root: Path, splits=("bounding_box_train", "query", "bounding_box_test
         for name in ("0002_c1s1_000451_03.jpg", "0002_c2s1_000001_01.jpg"):
             (root / split / name).write_bytes(name.encode())
     return root
+
+
+def write_views(folder: Path, split: str, pictures: Iterable[list[bytes]]) -> int:
+    """The compressed pictures of all angles, row by row, as `gcl render` stores them; returns their bytes."""
+    with ViewWriter(folder, split) as writer:
+        for row in pictures:
+            writer.add(row)
+    return writer.size
 
 
 def begun(work: Path, reference: str, chosen: dict[str, Any] | None = None, preset: str = "tiny", **named: Any) -> Run:

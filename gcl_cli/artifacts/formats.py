@@ -85,12 +85,6 @@ def write_truth(folder: Path, names: Sequence[str], columns: dict[str, np.ndarra
     write_names(folder, "truth", names)
 
 
-def write_embeddings(folder: Path, split: str, names: Sequence[str], embeddings: Tensor) -> None:
-    """`<split>.embeddings.safetensors` (unit rows [N, D]) and the names."""
-    save_file({"embeddings": embeddings.float().cpu().numpy()}, folder / f"{split}.embeddings.safetensors")
-    write_names(folder, split, names)
-
-
 def write_labels(path: Path, names: Sequence[str], labels: np.ndarray, doubt: np.ndarray | None = None) -> None:
     """`labels.csv`: name, label (-1 = noise), and the doubt about it where that is known (empty for noise)."""
     columns: list[Sequence[Any]] = [names, labels.tolist()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import mmap
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,14 +34,6 @@ def compress(picture: np.ndarray) -> bytes:
     how = {"compress_type": zlib.Z_RLE} if picture.ndim == 2 else {"compress_level": 1}
     Image.fromarray(picture).save(file, "PNG", **how)
     return file.getvalue()
-
-
-def write_views(folder: Path, split: str, pictures: Iterable[list[bytes]]) -> int:
-    """Write `<split>.pngs` and its index: for each row the compressed pictures of all angles. Returns the bytes."""
-    with ViewWriter(folder, split) as writer:
-        for row in pictures:
-            writer.add(row)
-    return writer.size
 
 
 class ViewWriter:

@@ -25,9 +25,8 @@ def rasterize(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The nearest triangle at every pixel centre.
 
-    points: [V, 3] pixel x, pixel y and a depth that is linear on the screen, smaller = nearer: the distance for an
-    orthographic camera, -1 / distance for a perspective one (then see `correct_for_perspective`); faces: [F, 3],
-    wound either way.
+    points: [V, 3] pixel x, pixel y and a depth that is linear on the screen, smaller = nearer, such as the
+    distance from an orthographic camera; faces: [F, 3], wound either way.
     Returns face_index [height, width] int32 (-1 = empty), barycentric [height, width, 3] on the screen (0 where
     empty) and depth [height, width] (inf where empty).
     """
@@ -64,18 +63,6 @@ def nearest(points: np.ndarray, corners: np.ndarray, height: int, width: int) ->
     second, third = second.take(wins), third.take(wins)
     barycentric = np.stack([1 - second - third, second, third])
     return Fragments(pixel.take(wins), triangle.take(wins), barycentric, depth.take(wins))
-
-
-def correct_for_perspective(
-    barycentric: np.ndarray, face_index: np.ndarray, faces: np.ndarray, distance: np.ndarray
-) -> np.ndarray:
-    """Barycentrics [H, W, 3] on the surface from those on the screen; `distance` [V] > 0 from the camera plane.
-
-    Attributes over distance are linear on the screen, hence b'_i ~ b_i / z_i.
-    """
-    weights = barycentric / distance[faces[face_index]]
-    total = weights.sum(axis=-1, keepdims=True)
-    return np.divide(weights, total, out=np.zeros_like(weights), where=total > 0).astype(np.float32, copy=False)
 
 
 def interpolate(

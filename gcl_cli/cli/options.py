@@ -64,7 +64,6 @@ _RUN: dict[str, Any] = {
     "device": (Annotated[str, typer.Option(metavar="auto|cpu|cuda|...", help="device of the networks")], "auto"),
     "threads": (Annotated[int | None, typer.Option(min=1, help="CPU threads or processes [default: all cores]")], None),
 }
-RUN_NAMES = tuple(_RUN)
 _FOR_TEAMS = ("warmup", "gan-warmup", "joint")  # commands that torchrun may start several times
 
 

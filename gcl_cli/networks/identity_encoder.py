@@ -23,10 +23,6 @@ class IdentityCode(NamedTuple):
     parts: Tensor  # [B, C, 4] average of each horizontal stripe, top first; non-negative, not normalised
     embedding: Tensor  # [B, D] before the L2 norm
 
-    def feature(self) -> Tensor:
-        """f of the paper: the embedding with rows of unit length, [B, D]."""
-        return F.normalize(self.embedding)
-
 
 class GeM(nn.Module):
     """Generalised mean over the map: (mean of x^p)^(1/p), p learnable from 3 (Radenovic et al., 2018)."""

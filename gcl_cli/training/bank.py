@@ -14,11 +14,6 @@ class MemoryBank:
         """Continue with the unit `rows` [N, D]: taken as they are, not copied, and changed in place."""
         self.rows = rows  # [N, D]
 
-    @classmethod
-    def from_features(cls, features: Tensor) -> "MemoryBank":
-        """A bank of the features [N, D] of the whole training set, in its order and on their device."""
-        return cls(F.normalize(at_least_float32(features.detach()), dim=1))
-
     def __len__(self) -> int:
         return len(self.rows)
 

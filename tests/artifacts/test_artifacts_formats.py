@@ -6,6 +6,7 @@ import struct
 import numpy as np
 import pytest
 import torch
+from made_work import write_views
 from PIL import Image
 from safetensors.numpy import load_file
 from safetensors.torch import save_file
@@ -17,7 +18,6 @@ from gcl_cli.artifacts.formats import (
     read_labels,
     read_meshes,
     read_names,
-    write_embeddings,
     write_labels,
     write_meshes,
     write_names,
@@ -25,7 +25,7 @@ from gcl_cli.artifacts.formats import (
 )
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.sheets import CAPTION, GAP, write_sheet
-from gcl_cli.artifacts.view_store import PAINTED, ViewStore, ViewWriter, compress, write_views
+from gcl_cli.artifacts.view_store import PAINTED, ViewStore, ViewWriter, compress
 from gcl_cli.artifacts.weights import read_architecture, read_weights, save_weights
 from gcl_cli.config import Architecture
 from gcl_cli.errors import GclError
@@ -84,12 +84,7 @@ def test_labels_of_another_number_than_names_are_a_bug_that_shows(tmp_path):
         write_labels(tmp_path / "labels.csv", NAMES, np.array([1]))
 
 
-def test_embeddings_and_truth_are_written_as_documented(tmp_path):
-    rows = torch.nn.functional.normalize(torch.randn(4, 8), dim=1)
-    write_embeddings(tmp_path, "query", NAMES, rows.double())
-    written = load_file(tmp_path / "query.embeddings.safetensors")["embeddings"]
-    assert written.dtype == np.float32 and np.array_equal(written, rows.numpy())
-    assert read_names(tmp_path, "query") == NAMES
+def test_truth_is_written_as_documented(tmp_path):
     write_truth(tmp_path, NAMES, {"yaw": np.arange(8.0)[::2]})
     assert load_file(tmp_path / "truth.safetensors")["yaw"].tolist() == [0, 2, 4, 6]
 

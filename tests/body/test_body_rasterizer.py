@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gcl_cli.body.model import load_body
-from gcl_cli.body.rasterizer import EDGE_TOLERANCE, correct_for_perspective, interpolate, rasterize, vertex_normals
+from gcl_cli.body.rasterizer import EDGE_TOLERANCE, interpolate, rasterize, vertex_normals
 
 
 def rasterize_with_loops(points, faces, height, width):
@@ -118,23 +118,6 @@ def test_a_linear_attribute_is_reproduced_exactly(seed):
     position = interpolate(points[:, :2], faces, index, barycentric)
     row, column = np.nonzero(index >= 0)
     np.testing.assert_allclose(position[row, column], np.stack([column, row], 1) + 0.5, atol=2e-3)
-
-
-def test_perspective_correction_finds_the_point_of_the_surface():
-    """A pinhole looks at a slanted triangle: the corrected attribute is the 3D point on the pixel's ray."""
-    world = np.array([[-1, -1, 2], [2, -1, 6], [-1, 2, 3]], np.float32)
-    screen = world[:, :2] / world[:, 2:] * 10 + 8
-    points = np.column_stack([screen, -1 / world[:, 2]]).astype(np.float32)
-    faces = np.array([[0, 1, 2]])
-    index, barycentric, depth = rasterize(points, faces, 16, 16)
-    corrected = correct_for_perspective(barycentric, index, faces, world[:, 2])
-    surface = interpolate(world, faces, index, corrected)
-    row, column = np.nonzero(index >= 0)
-    assert len(row) > 10
-    found = surface[row, column]
-    np.testing.assert_allclose(found[:, :2] / found[:, 2:] * 10 + 8, np.stack([column, row], 1) + 0.5, atol=1e-3)
-    np.testing.assert_allclose(found[:, 2], -1 / depth[row, column], rtol=1e-4)
-    assert (corrected[index < 0] == 0).all()
 
 
 def test_normals_of_a_box_point_away_from_its_middle():

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from gcl_cli.losses import global_consistency, local_consistency, version_means
+from gcl_cli.losses.consistency import global_consistency, local_consistency, version_means
 
 
 def embeddings(*shape: int, seed: int = 0) -> Tensor:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from gcl_cli.losses import cluster_contrast, joint_objective, negative_logsumexp, view_contrast
+from gcl_cli.losses.contrast import cluster_contrast, joint_objective, negative_logsumexp, view_contrast
 
 
 def unit_rows(*shape: int, seed: int) -> Tensor:

@@ -6,16 +6,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gcl_cli.losses import (
+from gcl_cli.losses.adversarial import (
     discriminator_adversarial,
     discriminator_logistic,
-    feature_reconstruction,
-    gan_objective,
     generator_adversarial,
     generator_logistic,
     gradient_penalty,
-    image_reconstruction,
 )
+from gcl_cli.losses.generation import feature_reconstruction, gan_objective, image_reconstruction
 
 
 def random(*shape: int, seed: int) -> Tensor:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from gcl_cli.losses import batch_hard_triplets, smoothed_cross_entropy
+from gcl_cli.losses.identity import batch_hard_triplets, smoothed_cross_entropy
 
 
 def drawn(*shape: int, seed: int) -> Tensor:

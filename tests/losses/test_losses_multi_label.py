@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from gcl_cli.losses import multi_label, predict_labels
+from gcl_cli.losses.multi_label import multi_label, predict_labels
 
 
 def unit_rows(*shape: int, seed: int) -> Tensor:

@@ -9,7 +9,11 @@ from torchvision.models import resnet18, resnet50
 
 from gcl_cli.config import Architecture
 from gcl_cli.errors import GclError
-from gcl_cli.networks import Discriminator, Generator, IdentityEncoder, StructureEncoder, initialise, load_imagenet
+from gcl_cli.networks.discriminator import Discriminator
+from gcl_cli.networks.generator import Generator
+from gcl_cli.networks.identity_encoder import IdentityEncoder, load_imagenet
+from gcl_cli.networks.initialisation import initialise
+from gcl_cli.networks.structure_encoder import StructureEncoder
 
 PAPER = Architecture(head="projection")
 TINY = Architecture(

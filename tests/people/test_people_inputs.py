@@ -4,13 +4,14 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 import torch
+from made_work import write_views
 from PIL import Image
 
 from gcl_cli.artifacts.files import read_json
 from gcl_cli.artifacts.formats import write_names
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.run import Run
-from gcl_cli.artifacts.view_store import compress, write_views
+from gcl_cli.artifacts.view_store import compress
 from gcl_cli.commands.gen_metrics import inception
 from gcl_cli.config import Architecture
 from gcl_cli.config.presets import PRESETS

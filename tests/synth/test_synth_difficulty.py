@@ -20,7 +20,8 @@ from gcl_cli.config import Architecture
 from gcl_cli.config.presets import PRESETS
 from gcl_cli.machine.devices import arithmetic
 from gcl_cli.metrics.ranking import rank_features
-from gcl_cli.networks import IdentityEncoder, initialise
+from gcl_cli.networks.identity_encoder import IdentityEncoder
+from gcl_cli.networks.initialisation import initialise
 from gcl_cli.synth.population import draw, plan
 from gcl_cli.training.augmentation import warm_up_augmentation
 from gcl_cli.training.colours import colour_features

@@ -7,7 +7,7 @@ import torch
 from training_world import new_encoder, same, tensors_of, training_set, unbroken_and_resumed
 
 from gcl_cli.config import ActSettings
-from gcl_cli.losses import batch_hard_triplets
+from gcl_cli.losses.identity import batch_hard_triplets
 from gcl_cli.records import LabelledSet, PseudoLabels, TrainingSet
 from gcl_cli.training.augmentation import normalise
 from gcl_cli.training.warmups import act

@@ -50,8 +50,8 @@ def test_update_equals_one_sample_after_the_other_also_for_repeated_rows(indices
     assert torch.allclose(bank.rows.norm(dim=1), torch.ones(6), atol=1e-6)
 
 
-def test_bank_from_features_and_refresh_have_unit_rows_and_no_graph():
-    bank = MemoryBank.from_features(3 * torch.randn(5, 4, generator=rng()).requires_grad_())
+def test_refreshed_rows_are_unit_rows_without_a_graph():
+    bank = MemoryBank(unit_rows(5, 4))
     before = bank.rows.clone()
     bank.refresh(torch.tensor([1, 4]), torch.tensor([[0.0, 5.0, 0.0, 0.0], [2.0, 0.0, 0.0, 0.0]]).requires_grad_())
     assert torch.equal(bank.rows[[1, 4]], torch.eye(4)[[1, 0]])

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from training_world import HEIGHT, WIDTH, new_encoder, same, tensors_of, training_set, unbroken_and_resumed
 
 from gcl_cli.config import JvtcSettings
-from gcl_cli.losses import global_consistency, local_consistency, version_means
+from gcl_cli.losses.consistency import global_consistency, local_consistency, version_means
 from gcl_cli.records import LabelledSet, PseudoLabels, TrainingSet
 from gcl_cli.training.augmentation import normalise
 from gcl_cli.training.features import embed

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from training_world import new_encoder, same, tensors_of, training_set, unbroken_and_resumed
 
 from gcl_cli.config import MmclSettings
-from gcl_cli.losses import multi_label, predict_labels
+from gcl_cli.losses.multi_label import multi_label, predict_labels
 from gcl_cli.records import TrainingSet
 from gcl_cli.training.augmentation import normalise
 from gcl_cli.training.warmups.mmcl import Mmcl, mmcl_state

@@ -9,7 +9,7 @@ from gcl_cli.clustering.jaccard import jaccard_distance
 from gcl_cli.clustering.radius import percentile_radius
 from gcl_cli.config import GanSettings, GanWarmupSettings, JointSettings
 from gcl_cli.config.parity import REFERENCE, parity_settings
-from gcl_cli.losses import discriminator_logistic, generator_logistic
+from gcl_cli.losses.adversarial import discriminator_logistic, generator_logistic
 from gcl_cli.records import PseudoLabels
 from gcl_cli.training import joint, pseudo_people
 from gcl_cli.training.bank import draw_positives

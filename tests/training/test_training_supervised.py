@@ -6,7 +6,7 @@ from torch.nn import functional as F
 from training_world import new_encoder, same, tensors_of, training_set, unbroken_and_resumed
 
 from gcl_cli.config import SupervisedSettings
-from gcl_cli.losses import batch_hard_triplets, smoothed_cross_entropy
+from gcl_cli.losses.identity import batch_hard_triplets, smoothed_cross_entropy
 from gcl_cli.records import LabelledSet
 from gcl_cli.training.augmentation import normalise
 from gcl_cli.training.warmups.supervised import Supervised, supervised_state

@@ -5,7 +5,7 @@ import torch
 
 from gcl_cli.config import Architecture
 from gcl_cli.config.presets import settings_for
-from gcl_cli.networks import IdentityEncoder
+from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.weights.networks import new_gan, place
 
 CPU = torch.device("cpu")

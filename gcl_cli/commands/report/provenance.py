@@ -7,8 +7,6 @@ from gcl_cli.errors import GclError
 from gcl_cli.inventory.own_settings import command_for
 from gcl_cli.inventory.survey import Entry, Survey
 
-SHORT = 12  # characters of a digest that are shown at once
-
 
 @dataclass(frozen=True)
 class Origin:
