@@ -1,15 +1,16 @@
 """Single meshes as files that other programs know: Wavefront .obj, binary .ply, numpy's .npz."""
 
 import errno
+import io
 import re
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
+import trimesh
 
 from gcl_cli.errors import GclError
 
@@ -18,8 +19,11 @@ _ARCHIVE = ("vertices.npy", "faces.npy", "camera.npy")
 LARGEST = 1 << 28  # bytes of one mesh; a body of 10,000 vertices has less than one hundredth of it
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 TIGHTEST = 100  # times smaller that packing makes real meshes at most
-_TEXTURE_AND_NORMAL = re.compile(r"/\S*|[ \t]+$", re.MULTILINE)  # of a corner: `7/1/7` is vertex 7
-_PLY_FACE = np.dtype([("count", "u1"), ("corners", "<i4", 3)])
+_PLY_END = b"end_header\n"
+_CAMERA_REMARK = re.compile(rf"^# {_CAMERA} (.*)$", re.MULTILINE)
+_VERTEX_OR_FACE = re.compile(r"^[vf] .*$", re.MULTILINE)
+_TEXTURE_AND_NORMAL = re.compile(r"/\S*")  # of a corner: `7/1/7` is vertex 7
+_NUMBER_ZERO = re.compile(r"^f.* 0(?!\S)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -33,44 +37,33 @@ class Mesh:
 
 def write_obj(path: Path, mesh: Mesh, remarks: Iterable[str] = ()) -> None:
     """Write a Wavefront file; the camera and the remarks become comments."""
-    lines = [f"# {remark}" for remark in chain(_camera_remark(mesh), remarks)]
-    vertices = "\n".join(["v %.5f %.5f %.5f"] * len(mesh.vertices)) % tuple(mesh.vertices.ravel().tolist())
-    faces = "\n".join(["f %d %d %d"] * len(mesh.faces)) % tuple((mesh.faces.ravel() + 1).tolist())
-    path.write_text("\n".join([*lines, vertices, faces, ""]), encoding="utf-8")
+    header = "\n# ".join([*_camera_remark(mesh), *remarks])
+    text = _as_trimesh(mesh).export(file_type="obj", include_normals=False, digits=5, header=header)
+    path.write_text(f"{text}\n", encoding="utf-8")
 
 
 def write_ply(path: Path, mesh: Mesh, remarks: Iterable[str] = ()) -> None:
     """Write a binary little-endian .ply; the camera and the remarks become comments."""
-    faces = np.empty(len(mesh.faces), _PLY_FACE)
-    faces["count"], faces["corners"] = 3, mesh.faces
-    header = [
-        "ply", "format binary_little_endian 1.0",
-        *(f"comment {remark}" for remark in chain(_camera_remark(mesh), remarks)),
-        f"element vertex {len(mesh.vertices)}", *(f"property float {axis}" for axis in "xyz"),
-        f"element face {len(faces)}", "property list uchar int vertex_indices", "end_header", "",
-    ]  # fmt: skip
-    path.write_bytes("\n".join(header).encode() + mesh.vertices.astype("<f4").tobytes() + faces.tobytes())
+    content = _as_trimesh(mesh).export(file_type="ply", vertex_normal=False)
+    comments = "".join(f"comment {remark}\n" for remark in [*_camera_remark(mesh), *remarks])
+    path.write_bytes(content.replace(_PLY_END, comments.encode() + _PLY_END, 1))
 
 
 def read_obj(path: Path) -> Mesh:
-    """The mesh of a Wavefront file; polygons are cut into triangles, texture and normals left out.
+    """The mesh of a Wavefront file; polygons are cut into triangles, all but vertices and faces is left out.
 
-    A comment `# camera SCALE TX TY`, as `write_obj` leaves it, is its camera. Raises GclError for anything else,
-    corners that count backwards (-1) among it.
+    A comment `# camera SCALE TX TY`, as `write_obj` leaves it, is its camera. Raises GclError for anything else.
     """
     with _readable(path):
         _refuse_large(path, path.stat().st_size)
-        lines = path.read_text(encoding="utf-8").splitlines()
-        vertices = np.loadtxt([line[2:] for line in lines if line.startswith("v ")], np.float32, usecols=(0, 1, 2))
-        polygons: dict[int, list[str]] = {}  # by their number of corners
-        for line in _TEXTURE_AND_NORMAL.sub(
-            "", "\n".join(line for line in lines if line.startswith("f "))
-        ).splitlines():
-            polygons.setdefault(line.count(" "), []).append(line[2:])
-        corners = [np.loadtxt(some, np.int32, ndmin=2) - 1 for _, some in sorted(polygons.items())]
-        faces = [some[:, [0, i, i + 1]] for some in corners for i in range(1, some.shape[1] - 1)]
-        cameras = [np.array(line.split()[2:], np.float32) for line in lines if line.startswith(f"# {_CAMERA} ")]
-        return _checked(path, vertices, np.concatenate(faces), cameras[0] if cameras else None)
+        text = path.read_text(encoding="utf-8")
+        plain = _TEXTURE_AND_NORMAL.sub("", "\n".join(_VERTEX_OR_FACE.findall(text)))
+        if _NUMBER_ZERO.search(plain):
+            raise _unreadable(path, "a face names vertex 0, and they are counted from 1")
+        found = trimesh.load_mesh(io.StringIO(plain), file_type="obj", process=False, maintain_order=True)
+        remark = _CAMERA_REMARK.search(text)
+        camera = np.array(remark[1].split(), np.float32) if remark else None
+        return _checked(path, found.vertices.astype(np.float32), found.faces.astype(np.int32), camera)
 
 
 def read_npz(path: Path) -> Mesh:
@@ -122,13 +115,17 @@ def _array(folder: Path, name: str) -> np.ndarray:
     return array
 
 
+def _as_trimesh(mesh: Mesh) -> trimesh.Trimesh:
+    return trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
+
+
 def _camera_remark(mesh: Mesh) -> list[str]:
     return [] if mesh.camera is None else [" ".join([_CAMERA, *(f"{number:.6g}" for number in mesh.camera)])]
 
 
 def _checked(path: Path, vertices: np.ndarray, faces: np.ndarray, camera: np.ndarray | None) -> Mesh:
-    for name, array in (("vertices", vertices), ("faces", faces)):
-        if array.ndim != 2 or array.shape[1] != 3 or not len(array):
+    for name, array, fewest in (("vertices", vertices, 3), ("faces", faces, 1)):
+        if array.ndim != 2 or array.shape[1] != 3 or len(array) < fewest:
             raise _unreadable(path, f"its {name} have the shape {array.shape}, not [number, 3]")
     if not np.isfinite(vertices).all() or (camera is not None and not np.isfinite(camera).all()):
         raise _unreadable(path, "it holds numbers that are not finite")

@@ -53,14 +53,15 @@ def test_meshes_come_back_with_their_camera(tmp_path):
 
 
 def test_wavefront_files_of_other_programs_are_read(tmp_path):
-    """Colours, texture and normal numbers, polygons, groups and spaces at the end of a line."""
+    """Colours, texture and normal numbers, polygons, groups, materials, corners counted backwards, spaces at ends."""
     (tmp_path / "other.obj").write_text(
         "# made elsewhere\nmtllib a.mtl\no person\nv 0 0 0 .5 .5 .5\nv 1 0 0 .5 .5 .5\nvn 0 0 1\nv 1 1 0 1 1 1\n"
-        "v 0 1 0 1 1 1 \nvt 0 0\ng body\nf 1/1/1 2/1/1 3/1/1 4/1/1 \nf 1//1 3//1 2//1\ns off\nf 4 3 1\n"
+        "v 0 1 0 1 1 1 \nvt 0 0\ng body\nf 1/1/1 2/1/1 3/1/1 4/1/1 \nusemtl a\nf 1//1 3//1 2//1\ns off\n"
+        "f 4 3 1\nusemtl b\nf -1 -2 -4\n"
     )
     found = read_obj(tmp_path / "other.obj")
     assert found.vertices.tolist() == [[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]] and found.camera is None
-    assert sorted(found.faces.tolist()) == [[0, 1, 2], [0, 2, 1], [0, 2, 3], [3, 2, 0]]
+    assert sorted(found.faces.tolist()) == [[0, 1, 2], [0, 2, 1], [2, 3, 0], [3, 2, 0], [3, 2, 0]]
 
 
 @pytest.mark.parametrize(
@@ -68,8 +69,9 @@ def test_wavefront_files_of_other_programs_are_read(tmp_path):
     [
         ("", "cannot be read"),
         ("v 0 0 0\nv 0 0 1\nv 0 1 0\n", "cannot be read"),
-        ("v 0 0 0\nv 0 0 1\nv 0 1 0\nf 1 2 4\n", "not among its 3"),
-        ("v 0 0 0\nv 0 0 1\nv 0 1 0\nf -1 -2 -3\n", "not among its 3"),
+        ("v 0 0 0\nv 0 0 1\nv 0 1 0\nf 1 2 4\n", "index 3 is out of bounds"),
+        ("v 0 0 0\nv 0 0 1\nv 0 1 0\nf -1 -2 -4\n", "index -4 is out of bounds"),
+        ("v 0 0 0\nv 0 0 1\nv 0 1 0\nf 1 0/1 2\n", "counted from 1"),
         ("v 0 0 0\nv 0 0 1\nv 0 nan 0\nf 1 2 3\n", "not finite"),
         ("v 0 0 0\nv 0 0 x\nv 0 1 0\nf 1 2 3\n", "cannot be read"),
         ("v 0 0 0\nv 0 0 1\nv 0 1 0\nf 1 2 3\n# camera 1 2\n", "2 numbers"),
