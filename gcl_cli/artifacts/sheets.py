@@ -1,6 +1,7 @@
-"""Contact sheets: small pictures in rows, on white."""
+"""Contact sheets: pictures of any sizes at one height, in rows on white, with words around them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -8,24 +9,84 @@ from PIL import Image, ImageDraw
 
 from gcl_cli.artifacts.files import whole
 
-GAP = 4
-CAPTION = 14
+GAP, FRAME, LINE = 6, 3, 14  # pixels between pictures, of a frame, of a line of text
+WIDEST = 2  # heights that a picture may be wide
+BLACK, GREEN, RED = (40, 40, 40), (0, 150, 60), (220, 30, 30)
 
 
-def write_sheet(path: Path, rows: Sequence[Sequence[np.ndarray]], captions: Sequence[str] = ()) -> None:
-    """Write a PNG of rows of pictures ([h, w] or [h, w, 3] uint8); captions head the columns."""
-    height = max(picture.shape[0] for row in rows for picture in row)
-    width = max(picture.shape[1] for row in rows for picture in row)
-    columns = max(len(row) for row in rows)
-    top = CAPTION if captions else 0
-    sheet = Image.new("RGB", (columns * (width + GAP) + GAP, len(rows) * (height + GAP) + GAP + top), "white")
+@dataclass(frozen=True)
+class Cell:
+    """One picture of a sheet."""
+
+    picture: np.ndarray  # [h, w] or [h, w, 3] uint8
+    caption: str = ""  # below it
+    frame: tuple[int, int, int] | None = None  # the colour of a frame around it
+
+
+def write_sheet(
+    path: Path,
+    rows: Sequence[Sequence[Cell]],
+    *,
+    headings: Sequence[str] = (),
+    titles: Sequence[str] = (),
+    height: int | None = None,
+) -> None:
+    """Write a PNG of rows of pictures, all scaled to one `height`: without one, that of the tallest.
+
+    headings: one above each column; titles: a line above each row.
+    """
+    tall = height or max(cell.picture.shape[0] for row in rows for cell in row)
+    pictures = [[Image.fromarray(scaled(cell.picture, tall)).convert("RGB") for cell in row] for row in rows]
+    lefts = _lefts(rows, pictures, headings, GAP)
+    above, below = LINE * bool(titles), LINE * any(cell.caption for row in rows for cell in row)
+    first, step = GAP + LINE * bool(headings), above + tall + below + GAP
+    width = max([lefts[-1], *(2 * GAP + _length(title) for title in titles)])
+    sheet = Image.new("RGB", (width, first + len(rows) * step), "white")
     draw = ImageDraw.Draw(sheet)
-    for column, caption in enumerate(captions):
-        draw.text((GAP + column * (width + GAP), 2), caption, fill="black")
-    for i, row in enumerate(rows):
-        for j, picture in enumerate(row):
-            sheet.paste(
-                Image.fromarray(picture).convert("RGB"), (GAP + j * (width + GAP), top + GAP + i * (height + GAP))
-            )
+    for left, heading in zip(lefts, headings, strict=False):
+        draw.text((left, GAP // 2), heading, fill="black")
+    for number, title in enumerate(titles):
+        draw.text((GAP, first + number * step), title, fill="black")
+    for number, (row, images) in enumerate(zip(rows, pictures, strict=True)):
+        for left, cell, picture in zip(lefts, row, images, strict=False):
+            _place(sheet, draw, cell, picture, (left, first + number * step + above), tall)
     with whole(path) as temporary:
         sheet.save(temporary, "PNG")
+
+
+def scaled(picture: np.ndarray, tall: int) -> np.ndarray:
+    """A picture [h, w] or [h, w, 3] uint8 at one height, or less high where it would be wider than twice that."""
+    height, width = picture.shape[:2]
+    factor = min(tall / height, WIDEST * tall / width)
+    size = max(1, round(factor * width)), max(1, round(factor * height))
+    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC))
+
+
+def _place(
+    sheet: Image.Image, draw: ImageDraw.ImageDraw, cell: Cell, picture: Image.Image, corner: tuple[int, int], tall: int
+) -> None:
+    left, top = corner
+    if cell.frame is not None:
+        draw.rectangle(
+            (left - FRAME, top - FRAME, left + picture.width + FRAME - 1, top + picture.height + FRAME - 1),
+            fill=cell.frame,
+        )
+    sheet.paste(picture, corner)
+    draw.text((left, top + tall + FRAME), cell.caption, fill=cell.frame or "black")
+
+
+def _lefts(
+    rows: Sequence[Sequence[Cell]], pictures: Sequence[Sequence[Image.Image]], headings: Sequence[str], start: int
+) -> list[int]:
+    """Where each column begins, and where the last ends: as wide as what is widest in it."""
+    lefts = [start]
+    for column in range(max(len(row) for row in rows)):
+        widths = [row[column].width for row in pictures if column < len(row)]
+        words = [*headings[column : column + 1], *(row[column].caption for row in rows if column < len(row))]
+        lefts.append(lefts[-1] + max([*widths, *map(_length, words)]) + GAP)
+    return lefts
+
+
+def _length(text: str) -> int:
+    """Pixels that a line of text is wide."""
+    return round(ImageDraw.Draw(Image.new("1", (1, 1))).textlength(text))

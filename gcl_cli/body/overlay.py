@@ -14,33 +14,28 @@ OPACITY = 0.65
 TINT = np.array([0.55, 0.8, 1.0], np.float32)  # the mesh is bluish, to stand out from clothes
 
 
-def overlay(
-    crop: np.ndarray, body: Body, vertices: np.ndarray, camera: np.ndarray | Sequence[float], zoom: int
-) -> np.ndarray:
-    """The mesh drawn half transparent on its crop, [h * zoom, w * zoom, 3] uint8.
+def overlay(crop: np.ndarray, body: Body, vertices: np.ndarray, camera: np.ndarray | Sequence[float]) -> np.ndarray:
+    """The mesh drawn half transparent on its crop, [h, w, 3] uint8.
 
     crop: [h, w, 3] uint8; vertices: [V, 3] metres, camera axes; camera: (scale, tx, ty) in crop pixels.
     """
-    large = crop.repeat(zoom, axis=0).repeat(zoom, axis=1)
-    mesh = _picture(body, vertices, camera, crop.shape[:2], zoom)
-    mixed = (1 - OPACITY) * large + OPACITY * mesh[..., None] * TINT
-    return np.where(mesh[..., None] == WHITE, large, np.rint(mixed).astype(np.uint8))
+    mesh = _picture(body, vertices, camera, crop.shape[:2])
+    mixed = (1 - OPACITY) * crop + OPACITY * mesh[..., None] * TINT
+    return np.where(mesh[..., None] == WHITE, crop, np.rint(mixed).astype(np.uint8))
 
 
-def side_view(
-    crop: np.ndarray, body: Body, vertices: np.ndarray, camera: np.ndarray | Sequence[float], zoom: int
-) -> np.ndarray:
-    """The same mesh at the same scale turned by 90 degrees about the vertical, on white [h * zoom, w * zoom, 3]."""
+def side_view(crop: np.ndarray, body: Body, vertices: np.ndarray, camera: np.ndarray | Sequence[float]) -> np.ndarray:
+    """The same mesh at the same scale turned by 90 degrees about the vertical, on white [h, w, 3]."""
     centre = vertices.mean(axis=0)
     turned = (vertices - centre) @ about(-Y_AXIS, np.pi / 2).T + centre
-    mesh = _picture(body, turned, camera, crop.shape[:2], zoom)
+    mesh = _picture(body, turned, camera, crop.shape[:2])
     return np.where(mesh[..., None] == WHITE, WHITE, np.rint(mesh[..., None] * TINT)).astype(np.uint8)
 
 
 def _picture(
-    body: Body, vertices: np.ndarray, camera: np.ndarray | Sequence[float], crop_size: tuple[int, ...], zoom: int
+    body: Body, vertices: np.ndarray, camera: np.ndarray | Sequence[float], size: tuple[int, ...]
 ) -> np.ndarray:
-    """The mesh [h * zoom, w * zoom] in grey on white."""
-    height, width = crop_size[0] * zoom, crop_size[1] * zoom
-    points = to_picture(vertices, camera, (crop_size[0], crop_size[1]), height, width)
+    """The mesh [h, w] in grey on white."""
+    height, width = size
+    points = to_picture(vertices, camera, (height, width), height, width)
     return draw_with_numpy(points, shade(vertex_normals(vertices, body.faces)), Surface.of(body.faces), height, width)

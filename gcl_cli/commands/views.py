@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gcl_cli.artifacts.files import whole
 from gcl_cli.artifacts.layout import WorkFolder
-from gcl_cli.artifacts.sheets import write_sheet
+from gcl_cli.artifacts.sheets import Cell, write_sheet
 from gcl_cli.config import ViewsSettings
 from gcl_cli.config.presets import settings_for
 from gcl_cli.machine.devices import choose_device, set_threads
@@ -19,7 +19,7 @@ from gcl_cli.people.turning import TurnedPeople, open_view_generator, turn_peopl
 from gcl_cli.records import RunOptions
 
 SHEET = "sheet.png"
-SHOWN_HEIGHT = 256  # pixels that a picture on the sheet has at least, so that small networks can be looked at
+SHOWN_HEIGHT = 256  # of a picture on the sheet, so that those of small networks can be looked at
 
 
 def run(
@@ -50,17 +50,12 @@ def run(
 
 def _draw_sheet(path: Path, people: TurnedPeople) -> None:
     """For each person the photograph and the generated pictures, and below each the body that it follows."""
-    zoom = -(-SHOWN_HEIGHT // people.photographs.shape[2])
     rows = []
     for photograph, generated, bodies in zip(people.photographs, people.generated, people.bodies, strict=True):
-        rows.append([_zoomed(_as_image(picture), zoom) for picture in (photograph, *generated)])
-        rows.append([_zoomed(body.numpy(), zoom) for body in bodies])
-    write_sheet(path, rows, captions=("photo", *(str(angle) for angle in people.angles)))
+        rows.append([Cell(_as_image(picture)) for picture in (photograph, *generated)])
+        rows.append([Cell(body.numpy()) for body in bodies])
+    write_sheet(path, rows, headings=("photo", *(str(angle) for angle in people.angles)), height=SHOWN_HEIGHT)
 
 
 def _as_image(picture: Tensor) -> np.ndarray:
     return picture.permute(1, 2, 0).numpy()
-
-
-def _zoomed(picture: np.ndarray, zoom: int) -> np.ndarray:
-    return picture.repeat(zoom, axis=0).repeat(zoom, axis=1)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from gcl_cli import console
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.manifest import Artifact, read_artifact
-from gcl_cli.artifacts.sheets import write_sheet
+from gcl_cli.artifacts.sheets import Cell, write_sheet
 from gcl_cli.artifacts.view_store import PAINTED, ViewStore, is_painted
 from gcl_cli.config import Architecture
 from gcl_cli.errors import GclError
@@ -94,11 +94,11 @@ def draw_generated(path: Path, networks: dict[str, nn.Module], pictures: Tensor,
         module.training = mode
     meshes = structures(rows, torch.full_like(rows, OWN))
     sheet = [
-        [_as_image(pictures[row]), _as_image(meshes[i]), *(_as_image(made[i * angles + a]) for a in range(angles))]
+        [Cell(_as_image(one)) for one in (pictures[row], meshes[i], *made[i * angles : (i + 1) * angles])]
         for i, row in enumerate(rows.tolist())
     ]
     turned = [str(angle) for a, angle in enumerate(structures.angles) if a != OWN]
-    write_sheet(path, sheet, captions=("photo", "mesh", "own view", *turned))
+    write_sheet(path, sheet, headings=("photo", "mesh", "own view", *turned))
 
 
 def sheets_of_epochs(

@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gcl_cli.artifacts.ranked_sheet import RankedList, write_ranked_sheet
-from gcl_cli.datasets.decoding import read_pictures
+from gcl_cli.artifacts.sheets import BLACK, GREEN, RED, Cell, write_sheet
+from gcl_cli.datasets.decoding import read_crop
 from gcl_cli.metrics.ranking import Ranking
 from gcl_cli.people.data import WorkData
 from gcl_cli.retrieval.distances import Distances
 
 SHOWN = 10  # ranks
-SIZE = (128, 64)  # of a picture on the sheet
+HEIGHT = 128  # of a picture on the sheet
 
 
 @dataclass(frozen=True)
@@ -50,14 +50,19 @@ def worst_and_median(average_precision: np.ndarray, count: int) -> tuple[np.ndar
 def draw_ranked_lists(
     path: Path, data: WorkData, labels: Labels, ranking: Ranking, distances: Distances, count: int
 ) -> None:
-    """ranked.png: the worst and the median queries with the first ten of their galleries, junk left out."""
-    worst, median = worst_and_median(ranking.average_precision, count)
-    lists = [
-        _list(data, labels, ranking, distances, int(query), f"{word} {place}")
-        for word, queries in (("worst", worst), ("median", median))
-        for place, query in enumerate(queries, start=1)
-    ]
-    write_ranked_sheet(path, lists)
+    """ranked.png: the worst and the median queries with the first ten of their galleries, junk left out.
+
+    The query is framed dark, right pictures green, wrong ones red.
+    """
+    rows, titles = [], []
+    for word, queries in zip(("worst", "median"), worst_and_median(ranking.average_precision, count), strict=True):
+        for place, query in enumerate(queries.tolist(), start=1):
+            rows.append(_row(data, labels, query, first_found(labels, distances, query, SHOWN)))
+            titles.append(
+                f"{word} {place}: AP {100 * ranking.average_precision[query]:.1f} %, first right at rank "
+                f"{ranking.first_rank[query]}, {data.split('query')[query].name}"
+            )
+    write_sheet(path, rows, titles=titles, height=HEIGHT)
 
 
 def first_found(labels: Labels, distances: Distances, query: int, count: int) -> np.ndarray:
@@ -67,16 +72,14 @@ def first_found(labels: Labels, distances: Distances, query: int, count: int) ->
     return kept[np.argsort(near[kept], kind="stable")[:count]]
 
 
-def _list(data: WorkData, labels: Labels, ranking: Ranking, distances: Distances, query: int, title: str) -> RankedList:
-    found = first_found(labels, distances, query, SHOWN)
-    asked, gallery = data.split("query")[query], data.split("gallery")
-    names = [asked.name, *(gallery[column].name for column in found)]
-    pictures = read_pictures(data.root, names, height=SIZE[0], width=SIZE[1], threads=1)
+def _row(data: WorkData, labels: Labels, query: int, found: np.ndarray) -> list[Cell]:
+    """The picture of a query, and those found for it, nearest first, with their cameras."""
+    gallery = data.split("gallery")
+    names = [data.split("query")[query].name, *(gallery[column].name for column in found)]
     cameras = [labels.query_cameras[query], *labels.gallery_cameras[found]]
-    return RankedList(
-        f"{title}: AP {100 * ranking.average_precision[query]:.1f} %, first right at rank {ranking.first_rank[query]}, "
-        f"{asked.name}",
-        list(pictures.permute(0, 2, 3, 1).numpy()),
-        ["camera ?" if camera == -1 else f"camera {camera}" for camera in cameras],
-        (labels.gallery_persons[found] == labels.query_persons[query]).tolist(),
-    )
+    right = labels.gallery_persons[found] == labels.query_persons[query]
+    frames = [BLACK, *(GREEN if one else RED for one in right)]
+    return [
+        Cell(read_crop(data.root, name), "camera ?" if camera == -1 else f"camera {camera}", frame)
+        for name, camera, frame in zip(names, cameras, frames, strict=True)
+    ]

@@ -24,7 +24,6 @@ from gcl_cli.artifacts.formats import (
     write_truth,
 )
 from gcl_cli.artifacts.layout import WorkFolder
-from gcl_cli.artifacts.sheets import CAPTION, GAP, write_sheet
 from gcl_cli.artifacts.view_store import PAINTED, ViewStore, ViewWriter, compress
 from gcl_cli.artifacts.weights import read_architecture, read_weights, save_weights
 from gcl_cli.config import Architecture
@@ -189,17 +188,6 @@ def test_a_writer_that_is_left_by_an_error_leaves_no_index(tmp_path):
 def test_a_split_without_views_is_refused(tmp_path):
     with pytest.raises(GclError, match="no views of the query pictures"):
         ViewStore(tmp_path, "query", (0,), (40, 20))
-
-
-def test_a_sheet_shows_grey_and_colour_pictures_in_rows(tmp_path):
-    red = np.zeros((10, 6, 3), np.uint8)
-    red[..., 0] = 255
-    write_sheet(tmp_path / "sheet.png", [[red, np.zeros((10, 6), np.uint8)], [red]], captions=("one", "two"))
-    sheet = np.asarray(Image.open(tmp_path / "sheet.png"))
-    assert sheet.shape == (2 * (10 + GAP) + GAP + CAPTION, 2 * (6 + GAP) + GAP, 3)
-    assert sheet[CAPTION + GAP, GAP].tolist() == [255, 0, 0]
-    assert sheet[CAPTION + GAP, 2 * GAP + 6].tolist() == [0, 0, 0]
-    assert sheet[-GAP - 1, -GAP - 1].tolist() == [255, 255, 255]
 
 
 @pytest.fixture

@@ -231,9 +231,9 @@ def test_any_closed_mesh_can_be_drawn(angle):
 
 
 def test_the_overlay_changes_only_the_body_and_the_side_view_is_on_white():
-    crop = np.full((128, 64, 3), 40, np.uint8)
-    on_crop = overlay(crop, BODY, walker(0), CAMERA, 3)
-    beside = side_view(crop, BODY, walker(0), CAMERA, 3)
+    crop, camera = np.full((384, 192, 3), 40, np.uint8), 3 * np.asarray(CAMERA)
+    on_crop = overlay(crop, BODY, walker(0), camera)
+    beside = side_view(crop, BODY, walker(0), camera)
     assert on_crop.shape == beside.shape == (384, 192, 3)
     mask = render_views(SURFACE, walker(0), CAMERA, CROP, [0], height=384, width=192, **PUBLISHED)[0][0] != 255
     assert (on_crop[~mask] == 40).all() and (on_crop[mask] != 40).any(axis=-1).mean() > 0.98

@@ -7,6 +7,7 @@ from PIL import Image
 
 from gcl_cli.artifacts.formats import write_labels
 from gcl_cli.artifacts.layout import WorkFolder
+from gcl_cli.artifacts.sheets import FRAME, GAP, LINE
 from gcl_cli.clustering.cohesion import Cohesion
 from gcl_cli.commands.cluster import fitting
 from gcl_cli.commands.cluster.previous import agreement, previous_labels
@@ -110,10 +111,13 @@ def test_the_sheet_has_a_row_a_cluster_and_frames_the_suspicious_in_red(tmp_path
     found = Cohesion(np.array([0.3, 0.1]), doubt, np.array([1, 1, 1, 0, 0, -1]))
     draw_clusters(tmp_path / "sheet.png", tmp_path, samples, np.array([0, 0, 0, 1, 1, -1]), found)
     sheet = np.asarray(Image.open(tmp_path / "sheet.png").convert("RGB"))
-    assert sheet.shape[:2] == (6 * (172 + 4) + 4, 4 * (80 + 4) + 4)  # two clusters, each largest, tightest, doubtful
+    assert sheet.shape[0] == GAP + 6 * (160 + 2 * LINE + GAP)  # two clusters, each largest, tightest, doubtful
     red = (sheet == (220, 30, 30)).all(axis=2)
-    assert red[4 : 4 + 160, 4 + 3 * 84 : 4 + 3 * 84 + 80].sum() > 1000  # the last of the first row
-    assert red[:, : 4 + 3 * 84].sum() == 0
+    third = GAP + 2 * (80 + GAP)  # where the last picture of the first row begins
+    assert red[: GAP + LINE + 160, third - FRAME :].sum() == 2 * FRAME * (160 + 80 + 2 * FRAME) - FRAME * (
+        80 + 2 * FRAME
+    )
+    assert red[:, : third - FRAME].sum() == 0
 
 
 def test_a_clustering_obeys_corrections_and_tells_what_it_changed(tmp_path, monkeypatch):

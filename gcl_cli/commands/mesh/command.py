@@ -11,7 +11,7 @@ from gcl_cli import console
 from gcl_cli.artifacts.formats import join_meshes, read_meshes, read_names, write_meshes
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.run import SHARDS, Run
-from gcl_cli.artifacts.sheets import write_sheet
+from gcl_cli.artifacts.sheets import Cell, scaled, write_sheet
 from gcl_cli.artifacts.vertex_tables import VertexMeshes, read_vertices, write_vertices
 from gcl_cli.body.model import load_body
 from gcl_cli.body.overlay import overlay, side_view
@@ -41,8 +41,7 @@ from gcl_cli.records import MeshEstimates, RunOptions
 
 GPU_PROCESSES = 4  # they cut and fit on a core each; the network of each takes half a gigabyte of the GPU
 NAMED = 10  # pictures or meshes without a counterpart that are named
-ZOOM = 2
-LARGEST_CELL = 512  # pixels of the longer side of a crop on the sheet, before it is zoomed
+SHEET_HEIGHT = 256  # of a crop on the sheet, in pixels
 PEOPLE_PER_ROW = 4
 
 
@@ -163,9 +162,12 @@ def _draw_sheet(job: Run, data: WorkData, split: str, count: int) -> None:
     cells = []
     for row, vertices, camera in zip(rows, bodies.vertices, bodies.camera, strict=True):
         crop = read_crop(data.root, names[row])
-        shrink = -(-max(crop.shape) // LARGEST_CELL)
-        crop, camera = crop[::shrink, ::shrink], camera / shrink
-        cells.append([crop.repeat(ZOOM, 0).repeat(ZOOM, 1), overlay(crop, body, vertices, camera, ZOOM),
-                      side_view(crop, body, vertices, camera, ZOOM)])  # fmt: skip
-    triples = [cells[i : i + PEOPLE_PER_ROW] for i in range(0, len(cells), PEOPLE_PER_ROW)]
-    write_sheet(job.folder / "overlay.png", [[cell for triple in row for cell in triple] for row in triples])
+        shown = scaled(crop, SHEET_HEIGHT)
+        camera = camera * len(shown) / len(crop)
+        pictures = shown, overlay(shown, body, vertices, camera), side_view(shown, body, vertices, camera)
+        cells += [Cell(picture) for picture in pictures]
+    across = 3 * PEOPLE_PER_ROW
+    headings = ("crop", "body", "from the side") * min(PEOPLE_PER_ROW, len(rows))
+    write_sheet(
+        job.folder / "overlay.png", [cells[i : i + across] for i in range(0, len(cells), across)], headings=headings
+    )

@@ -16,7 +16,7 @@ from gcl_cli.artifacts.formats import read_names, write_names
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.manifest import MANIFEST, Artifact, read_artifact
 from gcl_cli.artifacts.run import Run
-from gcl_cli.artifacts.sheets import write_sheet
+from gcl_cli.artifacts.sheets import Cell, write_sheet
 from gcl_cli.artifacts.view_folders import ViewFiles, find_views
 from gcl_cli.artifacts.view_store import PAINTED, ViewStore, ViewWriter, is_painted
 from gcl_cli.body.pyrender_backend import choose_backend
@@ -172,7 +172,8 @@ def _draw_sheet(job: Run, split: str, settings: RenderSettings) -> None:
     if is_painted(job.folder, split):
         painted = ViewStore(job.folder, split, settings.angles, (settings.height, settings.width), kind=PAINTED)
         pictures += [[_on_white(painted.picture(int(row), a)) for a in range(len(settings.angles))] for row in rows]
-    write_sheet(job.folder / "sheet.png", pictures, captions=[str(angle) for angle in settings.angles])
+    sheet = [[Cell(picture) for picture in row] for row in pictures]
+    write_sheet(job.folder / "sheet.png", sheet, headings=[str(angle) for angle in settings.angles])
 
 
 def _on_white(painted: np.ndarray) -> np.ndarray:
