@@ -19,6 +19,7 @@ from typer.main import get_command
 
 from gcl_cli import console
 from gcl_cli.cli import app
+from gcl_cli.config.setting import typed_text
 from gcl_cli.errors import GclError
 
 Function = Callable[..., dict[str, Any]]
@@ -118,9 +119,9 @@ def _typed(option: Any, value: Any, *, is_setting: bool) -> list[str]:
         words = [word] if value else option.secondary_opts[:1]
         return words if isinstance(value, bool) else _refuse(word, value)
     if option.multiple:
-        pairs = [f"{key}={_text(item)}" for key, item in value.items()] if isinstance(value, Mapping) else value
+        pairs = [f"{key}={typed_text(item)}" for key, item in value.items()] if isinstance(value, Mapping) else value
         return [] if pairs is None else [f"{word}={item}" for item in _texts(pairs)]
-    return [] if value is None and not is_setting else [f"{word}={_text(value)}"]
+    return [] if value is None and not is_setting else [f"{word}={typed_text(value)}"]
 
 
 def _refuse(word: str, value: Any) -> list[str]:
@@ -131,12 +132,3 @@ def _texts(value: Any) -> list[str]:
     """One text or several, as several."""
     several = isinstance(value, Sequence) and not isinstance(value, str)
     return [str(item) for item in value] if several else [str(value)]
-
-
-def _text(value: Any) -> str:
-    """A value as it is typed."""
-    if value is None or isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return ",".join(map(_text, value))
-    return str(value)

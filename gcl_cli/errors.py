@@ -1,4 +1,6 @@
-"""The only exception a user should see."""
+"""The only exception a user should see, and how its sentences name things."""
+
+from collections.abc import Sequence
 
 
 class GclError(Exception):
@@ -16,3 +18,8 @@ class GclError(Exception):
     def __reduce__(self) -> tuple[type["GclError"], tuple[str, str]]:
         """Keep both lines when the error crosses a process boundary."""
         return type(self), (self.problem, self.fix)
+
+
+def first_few(things: Sequence[object], number: int = 3) -> str:
+    """`a, b, c, ...`: the first `number` of them."""
+    return ", ".join(map(str, things[:number])) + (", ..." if len(things) > number else "")

@@ -12,13 +12,12 @@ from typing import Any
 from gcl_cli.artifacts.files import create_json, digest_of, read_json, write_text
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.seals import read_sealed, sealed
-from gcl_cli.errors import GclError
+from gcl_cli.errors import GclError, first_few
 
 Stamps = dict[str, list[list[Any]]]  # split -> name, size in bytes and digest of some contents of every picture
 
 FORM = 2  # of the digest: 1 knew names and sizes alone
 PROBED = 4096  # bytes read from the head and from the middle: header and first rows, and the person
-NAMED = 3  # changed pictures that are named
 _KINDS = {"root": str, "name": str, "layout": str, "allow_subset": bool, "form": int, "digest": str, "pictures": dict}
 
 
@@ -119,9 +118,5 @@ def _changes(work: WorkFolder, found: Stamps) -> str:
         "renamed": [f"{name} is {other} now" for name, other in renamed.items()],
         "replaced": [name for name in old if new.get(name, old[name]) != old[name]],
     }
-    told = [f"{len(names)} {kind} ({_first(names)})" for kind, names in kinds.items() if names]
+    told = [f"{len(names)} {kind} ({first_few(names)})" for kind, names in kinds.items() if names]
     return ": " + (", ".join(told) if told else "some are in another split")
-
-
-def _first(names: list[str]) -> str:
-    return ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")

@@ -1,6 +1,7 @@
 """What an artifact says of itself, and reading artifacts with that in mind."""
 
 import platform
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -140,7 +141,7 @@ def read_artifact(work: WorkFolder, reference: str) -> Artifact:
                 f"{reference} is damaged: {file} is not what the stage wrote.",
                 f"Delete {folder} and run: {_command(reference)}",
             )
-    _refuse_stale(work, reference, manifest, seen=())
+    _refuse_stale(work, reference, manifest)
     return Artifact(f"{manifest.stage}/{manifest.name}", folder, manifest)
 
 
@@ -154,18 +155,36 @@ def _digest(path: Path, _state: tuple[int, int, int]) -> str:
     return sha256(path)
 
 
-def _refuse_stale(work: WorkFolder, reference: str, manifest: Manifest, seen: tuple[str, ...]) -> None:
-    for source, recorded in manifest.inputs.items():
+def made_anew(
+    inputs: Mapping[str, str], known: Callable[[str], tuple[str, Mapping[str, str]] | None], seen: tuple[str, ...] = ()
+) -> tuple[str, ...]:
+    """The way to an input that was made anew since it was read, at any remove; empty where none was: all is fresh.
+
+    known: the digest and the inputs of what has that name now. An input that is gone leaves what was made of it usable.
+    """
+    for source, recorded in inputs.items():
+        now = None if source in seen else known(source)
+        if now is not None and now[0] != recorded:
+            return (source,)
+        if now is not None and (way := made_anew(now[1], known, (*seen, source))):
+            return (source, *way)
+    return ()
+
+
+def _refuse_stale(work: WorkFolder, reference: str, manifest: Manifest) -> None:
+    def known(source: str) -> tuple[str, Mapping[str, str]] | None:
         folder = work.artifact(source)
-        if source == "dataset" or source in seen or not (folder / MANIFEST).exists():
-            continue
+        if source == "dataset" or not (folder / MANIFEST).exists():
+            return None
         found = read_manifest(folder)
-        if found.digest != recorded:
-            raise GclError(
-                f"{reference} is stale: {source} was made anew after {reference} had read it.",
-                f"Make it again: {_command(reference)} --restart",
-            )
-        _refuse_stale(work, source, found, (*seen, source))
+        return found.digest, found.inputs
+
+    if way := made_anew(manifest.inputs, known):
+        *_, stale, source = (reference, *way)
+        raise GclError(
+            f"{stale} is stale: {source} was made anew after {stale} had read it.",
+            f"Make it again: {_command(stale)} --restart",
+        )
 
 
 def _command(reference: str) -> str:

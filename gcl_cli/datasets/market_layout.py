@@ -10,7 +10,7 @@ from pathlib import Path
 from gcl_cli.datasets import dukemtmc, market1501, msmt17
 from gcl_cli.datasets.dataset import Dataset
 from gcl_cli.datasets.listing import FoundPictures, find_pictures
-from gcl_cli.errors import GclError
+from gcl_cli.errors import GclError, first_few
 from gcl_cli.records import Sample
 
 FOLDERS = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
@@ -96,7 +96,7 @@ def _nothing_usable(folder: Path, names: tuple[str, ...], grammar: Grammar, *, j
 
 
 def _left_out(names: list[str], grammar: Grammar) -> str:
-    shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+    shown = first_few(names)
     return f"{len(names):,} pictures are not named like {grammar.example} and were left out: {shown}."
 
 

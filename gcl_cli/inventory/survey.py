@@ -8,6 +8,7 @@ from gcl_cli.artifacts.dataset_record import recall
 from gcl_cli.artifacts.folders import FoundFolder, found_folders, size_of, work_done
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.lock import is_locked
+from gcl_cli.artifacts.manifest import made_anew
 
 State = Literal["fresh", "stale", "damaged", "interrupted", "running"]
 
@@ -68,26 +69,22 @@ def _entry(found: FoundFolder, finished: Mapping[str, FoundFolder], dataset: dic
         return Entry(found, "running", "", size, done)
     if found.damage:
         return Entry(found, "damaged", found.damage, size, done)
-    if reason := _changed_under(found, finished, dataset, seen=()):
+    if reason := _changed_under(found, finished, dataset):
         return Entry(found, "stale", reason, size, done)
     return Entry(found, "interrupted" if found.partial else "fresh", "", size, done)
 
 
-def _changed_under(
-    found: FoundFolder, finished: Mapping[str, FoundFolder], dataset: dict[str, Any] | None, seen: tuple[str, ...]
-) -> str:
-    """What changed since `found` read it, at any remove; empty when nothing did.
+def _changed_under(found: FoundFolder, finished: Mapping[str, FoundFolder], dataset: dict[str, Any] | None) -> str:
+    """What changed since `found` read it; empty when nothing did."""
 
-    The same rule as `read_artifact`: an input that is gone leaves what was made of it usable.
-    """
-    if dataset and found.stage != "evaluate" and found.inputs.get("dataset", dataset["digest"]) != dataset["digest"]:
-        return "the data set is another one"  # evaluate may have been given another set on purpose
-    for source, recorded in found.inputs.items():
+    def known(source: str) -> tuple[str, Mapping[str, str]] | None:
+        if source == "dataset":
+            return (dataset["digest"], {}) if dataset else None
         other = finished.get(source)
-        if other is None or other.damage or source in seen:
-            continue
-        if other.digest != recorded:
-            return f"{source} was made anew since"
-        if _changed_under(other, finished, dataset, (*seen, source)):
-            return f"{source} is stale"
-    return ""
+        return None if other is None or other.damage else (other.digest, other.inputs)
+
+    own = found.stage == "evaluate"  # may have been given another data set on purpose
+    way = made_anew({source: read for source, read in found.inputs.items() if not (own and source == "dataset")}, known)
+    if way == ("dataset",):
+        return "the data set is another one"
+    return f"{way[0]} was made anew since" if len(way) == 1 else f"{way[0]} is stale" if way else ""

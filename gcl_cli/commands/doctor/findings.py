@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from gcl_cli.errors import first_few
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -31,5 +33,4 @@ def problem(about: str, found: str, fix: str) -> Finding:
 
 def shown(names: list[str], number: int = 3) -> str:
     """How many there are, and the first few."""
-    more = ", ..." if len(names) > number else ""
-    return f"{len(names):,} ({', '.join(names[:number])}{more})"
+    return f"{len(names):,} ({first_few(names, number)})"

@@ -29,7 +29,7 @@ from gcl_cli.config import MeshSettings
 from gcl_cli.config.presets import settings_for
 from gcl_cli.datasets.dataset import require_split
 from gcl_cli.datasets.decoding import read_crop
-from gcl_cli.errors import GclError
+from gcl_cli.errors import GclError, first_few
 from gcl_cli.following.loop import complete_already
 from gcl_cli.machine.devices import choose_device
 from gcl_cli.machine.processes import cores
@@ -132,17 +132,15 @@ def _unpaired(pairs: Pairs, wanted: list[str], settings: MeshSettings) -> dict[s
             f"Name meshes as the pictures are named, with or without the folders: {Path(wanted[0]).stem}.obj",
         )
     if bare and settings.on_missing == "error":
-        raise GclError(f"{len(bare)} pictures have no mesh: {_first(bare)}.", "Add them, or use --on-missing fallback.")
+        raise GclError(
+            f"{len(bare)} pictures have no mesh: {first_few(bare, NAMED)}.", "Add them, or use --on-missing fallback."
+        )
     if bare:
-        console.warn(f"{len(bare)} pictures have no mesh and get a standing-in one: {_first(bare)}")
+        console.warn(f"{len(bare)} pictures have no mesh and get a standing-in one: {first_few(bare, NAMED)}")
     if pairs.unused:
-        console.warn(f"{len(pairs.unused)} meshes belong to no picture: {_first(pairs.unused)}")
+        console.warn(f"{len(pairs.unused)} meshes belong to no picture: {first_few(pairs.unused, NAMED)}")
     kinds = {"pictures_without_mesh": bare, "meshes_without_picture": pairs.unused}
     return {kind: {"number": len(names), "first": names[:NAMED]} for kind, names in kinds.items()}
-
-
-def _first(names: list[str]) -> str:
-    return ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
 
 
 def _names(data: WorkData, split: str) -> list[str]:

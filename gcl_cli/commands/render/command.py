@@ -24,7 +24,7 @@ from gcl_cli.commands.render.drawing import PAINTED_SPLIT, MeshRows, Views, draw
 from gcl_cli.commands.render.published_views import GivenViews, export_views, read_given
 from gcl_cli.config import RenderSettings
 from gcl_cli.config.presets import settings_for
-from gcl_cli.errors import GclError
+from gcl_cli.errors import GclError, first_few
 from gcl_cli.following.loop import complete_already
 from gcl_cli.machine.processes import cores, map_shared
 from gcl_cli.people.data import WorkData, open_data
@@ -118,17 +118,15 @@ def _tell_unpaired(root: Path, found: ViewFiles, settings: RenderSettings) -> No
         )
     if found.missing and settings.on_missing == "error":
         raise GclError(
-            f"{len(found.missing)} pictures have no views in {root}: {_first(found.missing)}.",
+            f"{len(found.missing)} pictures have no views in {root}: {first_few(found.missing, NAMED)}.",
             "Add them, or use --set on_missing=fallback.",
         )
     if found.missing:
-        console.warn(f"{len(found.missing)} pictures have no views and get a standing body: {_first(found.missing)}")
+        console.warn(
+            f"{len(found.missing)} pictures have no views and get a standing body: {first_few(found.missing, NAMED)}"
+        )
     if found.unused:
-        console.warn(f"{len(found.unused)} files belong to no picture: {_first(found.unused)}")
-
-
-def _first(names: Sequence[str]) -> str:
-    return ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
+        console.warn(f"{len(found.unused)} files belong to no picture: {first_few(found.unused, NAMED)}")
 
 
 def _make(job: Run, source: Source, settings: RenderSettings, options: RunOptions) -> dict[str, Any]:

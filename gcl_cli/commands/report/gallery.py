@@ -11,6 +11,7 @@ from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.manifest import Artifact, read_artifact
 from gcl_cli.commands.report.album import Album, Picture
 from gcl_cli.config import ReportSettings
+from gcl_cli.errors import first_few
 from gcl_cli.people.data import WorkData
 from gcl_cli.records import Sample
 
@@ -113,7 +114,7 @@ def _member(name: str, doubt: str, nearest: Mapping[str, int], samples: Mapping[
 def _listed(cameras: Sequence[int]) -> str:
     if not cameras:
         return "cameras unknown"
-    some = ", ".join(map(str, cameras[:CAMERAS_SHOWN])) + (", ..." if len(cameras) > CAMERAS_SHOWN else "")
+    some = first_few(cameras, CAMERAS_SHOWN)
     return f"{'camera' if len(cameras) == 1 else 'cameras'} {some}"
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from gcl_cli.artifacts.files import digest_of
 from gcl_cli.datasets.decoding import read_pictures
 from gcl_cli.datasets.listing import expanded
-from gcl_cli.errors import GclError
+from gcl_cli.errors import GclError, first_few
 from gcl_cli.machine.processes import cores
 from gcl_cli.people.data import WorkData
 from gcl_cli.records import RunOptions, Sample, TrainingSet
@@ -61,7 +61,7 @@ def camera_styles(folder: str, data: WorkData, training: TrainingSet, options: R
     there = {entry.name for entry in path.iterdir()}
     missing = [name for name in wanted if name not in there]
     if missing:
-        shown = ", ".join(missing[:SHOWN]) + (", ..." if len(missing) > SHOWN else "")
+        shown = first_few(missing, SHOWN)
         raise GclError(
             f"{path} lacks {len(missing):,} of {len(wanted):,} camera-styled pictures: {shown}",
             "Unpack the camera-styled pictures of this data set there, or leave --camstyle out.",
