@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 import stat
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Literal
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 import simplejpeg
@@ -25,8 +25,7 @@ FORMATS = ("JPEG", "PNG", "BMP", "WEBP")
 MOST_PIXELS = 1 << 24  # 4096 x 4096, 50 MB in memory: no crop of a person is so large, and a small file can claim more
 MOST_BYTES = 1 << 27  # of a file: more than that many pixels need
 EXIF, ORIENTATION = b"Exif\0\0", 0x0112
-ORDERS: Mapping[bytes, Literal["little", "big"]] = {b"II*\0": "little", b"MM\0*": "big"}
-UPRIGHT = {  # EXIF orientation -> what makes the picture upright
+UPRIGHT = {  # EXIF orientation -> what makes the picture upright; ImageOps.exif_transpose would write the EXIF data too
     2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
     5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
@@ -86,7 +85,7 @@ def picture_sizes(root: Path, names: Sequence[str]) -> list[tuple[int, int]]:
 
 def _size(path: Path) -> tuple[int, int]:
     with _readable(path), path.open("rb") as file, _opened(file) as picture:
-        lying = _orientation(picture) in LYING
+        lying = picture.getexif().get(ORIENTATION) in LYING
         return (picture.width, picture.height) if lying else (picture.height, picture.width)
 
 
@@ -123,7 +122,7 @@ def _decoded(content: bytes) -> np.ndarray:
 
 def _decoded_by_pillow(content: bytes) -> np.ndarray:
     with _opened(io.BytesIO(content)) as picture:
-        turn = UPRIGHT.get(_orientation(picture))
+        turn = UPRIGHT.get(picture.getexif().get(ORIENTATION))
         # 16 bits of grey, which Pillow would cut off at 255
         pixels = _from_16_bits(picture) if picture.mode.startswith("I") else picture.convert("RGB")
         return np.array(pixels if turn is None else pixels.transpose(turn))
@@ -156,21 +155,6 @@ def _refuse_giants(height: int, width: int) -> None:
 
 def _from_16_bits(picture: Image.Image) -> Image.Image:
     return Image.fromarray((np.array(picture) >> 8).astype(np.uint8)).convert("RGB")
-
-
-def _orientation(picture: Image.Image) -> int:
-    """The EXIF orientation, 1 to 8; 1 (upright) where nothing says so."""
-    tiff = bytes(picture.info.get("exif", b"")).removeprefix(EXIF)
-    order = ORDERS.get(tiff[:4])
-    if order is None:
-        return 1
-
-    def number(at: int, size: int) -> int:
-        return int.from_bytes(tiff[at : at + size], order)
-
-    first = number(4, 4) + 2  # of the entries, 12 bytes each, after their number
-    entries = range(first, min(first + 12 * number(first - 2, 2), len(tiff)), 12)
-    return next((number(at + 8, 2) for at in entries if number(at, 2) == ORIENTATION), 1)
 
 
 def resized(crop: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -1,6 +1,7 @@
 """What every report says of the clusters of an epoch."""
 
 import math
+from typing import cast
 
 import numpy as np
 import torch
@@ -42,20 +43,8 @@ def cluster_together(
     nearest = None
     if team.size > 1 and settings.neighbours == "faiss":
         nearest = _search_together(features, cameras, settings=settings, team=team)
-    if team.leads:
-        found = cluster_features(features, cameras, settings=settings, nearest=nearest)
-        words = torch.frombuffer(bytearray((found.fallback or "").encode().ljust(1)), dtype=torch.uint8)
-        facts = torch.tensor([found.radius, float(len(words)), float(found.fallback is not None)], dtype=torch.float64)
-        labels = torch.from_numpy(found.labels)
-    else:
-        facts, labels = torch.empty(3, dtype=torch.float64), torch.empty(len(features), dtype=torch.int64)
-    if team.size == 1:
-        return found
-    device = features.device
-    labels, facts = (team.from_lead(values.to(device)).cpu() for values in (labels, facts))
-    words = team.from_lead((words if team.leads else torch.empty(int(facts[1]), dtype=torch.uint8)).to(device)).cpu()
-    fallback = bytes(words.tolist()).decode() if facts[2] else None
-    return PseudoLabels(labels.numpy(), float(facts[0]), fallback)
+    found = cluster_features(features, cameras, settings=settings, nearest=nearest) if team.leads else None
+    return cast(PseudoLabels, team.object_from_lead(found))
 
 
 def _search_together(features: Tensor, cameras: Tensor | None, *, settings: ClusterSettings, team: Team) -> np.ndarray:

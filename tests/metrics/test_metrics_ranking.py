@@ -77,6 +77,7 @@ def problems(draw):
     distances = rng.integers(0, levels, (queries, pictures)).astype(np.float32)
     query = np.stack([rng.integers(1, 4, queries), rng.integers(-1, 3, queries)], axis=1)
     gallery = np.stack([rng.integers(-1, 4, pictures), rng.integers(-1, 3, pictures)], axis=1)
+    query[0], gallery[0] = (1, 0), (1, 1)  # somebody is found
     return distances, query, gallery
 
 
@@ -84,11 +85,7 @@ def problems(draw):
 @given(problems(), st.booleans())
 def test_counting_equals_plain_loops_over_a_stable_sort(problem, market):
     distances, query, gallery = problem
-    try:
-        result = ranked(*problem, average_precision="market" if market else "open-reid")
-    except GclError:
-        assert not any(by_hand_has_match(pair, gallery) for pair in query)
-        return
+    result = ranked(*problem, average_precision="market" if market else "open-reid")
     precisions, cmc, penalty, firsts = by_sorting(distances, query, gallery, 5, market)
     np.testing.assert_allclose(result.average_precision, precisions, rtol=1e-12)
     np.testing.assert_allclose(result.cmc, cmc)
@@ -97,18 +94,10 @@ def test_counting_equals_plain_loops_over_a_stable_sort(problem, market):
     assert result.first_rank.tolist() == firsts
 
 
-def by_hand_has_match(pair, gallery):
-    person, camera = pair
-    return any(other == person and (camera == -1 or place != camera) for other, place in gallery)
-
-
 @settings(max_examples=100, deadline=None)
 @given(problems())
 def test_average_precision_of_market1501_is_never_larger(problem):
-    try:
-        first, second = ranked(*problem), ranked(*problem, average_precision="market")
-    except GclError:
-        return
+    first, second = ranked(*problem), ranked(*problem, average_precision="market")
     known = ~np.isnan(first.average_precision)
     assert (second.average_precision[known] <= first.average_precision[known] + 1e-12).all()
 
@@ -121,10 +110,7 @@ def test_distractors_never_raise_average_precision(problem, seed):
     more = rng.integers(0, 5, (len(query), 4)).astype(np.float32)
     with_more = np.concatenate([distances, more], axis=1)
     larger = np.concatenate([gallery, np.zeros((4, 2), dtype=int)])
-    try:
-        before, after = ranked(*problem), ranked(with_more, query, larger)
-    except GclError:
-        return
+    before, after = ranked(*problem), ranked(with_more, query, larger)
     known = ~np.isnan(before.average_precision)
     assert (after.average_precision[known] <= before.average_precision[known] + 1e-12).all()
 
@@ -193,11 +179,9 @@ def test_the_order_of_the_gallery_does_not_matter_without_ties(seed):
     distances = rng.permutation(5 * 30).reshape(5, 30).astype(np.float32)
     query = np.stack([rng.integers(1, 3, 5), rng.integers(0, 3, 5)], axis=1)
     gallery = np.stack([rng.integers(-1, 3, 30), rng.integers(0, 3, 30)], axis=1)
+    query[0], gallery[0] = (1, 0), (1, 1)  # somebody is found
     order = rng.permutation(30)
-    try:
-        before = ranked(distances, query, gallery)
-    except GclError:
-        return
+    before = ranked(distances, query, gallery)
     after = ranked(distances[:, order], query, gallery[order])
     np.testing.assert_array_equal(before.average_precision, after.average_precision)
     np.testing.assert_array_equal(before.first_rank, after.first_rank)
