@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from pydantic_core import PydanticUndefined
 
@@ -34,12 +36,19 @@ STAGES = {
 SETTINGS = [(stage, name) for stage, model in STAGES.items() for name in model.model_fields]
 
 
+def shown_in_help(stage: str, name: str) -> dict[str, str]:
+    """`[default: 20; tiny: 6] (paper 4.1)` as {"default": "20", "tiny": "6"}."""
+    text = o._default(stage, name, STAGES[stage].model_fields[name])
+    shown = re.fullmatch(r"\[(.*)\](?: \(paper .*\))?", text)[1]
+    return dict(one.split(": ", 1) for one in shown.split("; "))
+
+
 @pytest.mark.parametrize(("stage", "name"), SETTINGS)
 def test_a_default_typed_as_help_shows_it_reads_as_itself(stage, name):
     model = STAGES[stage]
     default = model.model_fields[name].default
     assert default is not PydanticUndefined
-    shown = typed_text(default)
+    shown = shown_in_help(stage, name)["default"]
     assert validated(stage, model, {name: shown}, []) == {name: default}
     assert validated(stage, model, {}, [f"{name}={shown}"]) == {name: default}
 
@@ -123,13 +132,26 @@ def test_a_bad_value_names_the_option_and_what_was_found(stage, chosen, more, wo
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_help_shows_the_default_and_what_presets_make_of_it(stage):
+def test_help_shows_what_presets_make_of_a_default_and_that_reads_as_itself(stage):
     for name, info in STAGES[stage].model_fields.items():
-        text = o._default(stage, name, info)
-        assert f"default: {typed_text(info.default)}" in text
-        for preset, stages in presets.PRESETS.items():
-            value = stages.get(stage, {}).get(name, info.default)
-            assert (f"{preset}: {typed_text(value)}" in text) == (value != info.default)
+        values = {preset: stages.get(stage, {}).get(name, info.default) for preset, stages in presets.PRESETS.items()}
+        others = {preset: value for preset, value in values.items() if value != info.default}
+        found = shown_in_help(stage, name)
+        found.pop("default")
+        assert found.keys() == others.keys()
+        for preset, text in found.items():
+            assert validated(stage, STAGES[stage], {name: text}, [])[name] == others[preset]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "none"), (True, "true"), (False, "false"), (3, "3"), (0.1, "0.1"), ("a b", "a b"),
+        ((0, 45, -90), "0,45,-90"), (["gan", "vi"], "gan,vi"), ((1, None, True), "1,none,true"), ((), ""),
+    ],
+)  # fmt: skip
+def test_a_value_as_it_is_typed(value, text):
+    assert typed_text(value) == text
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """Embeddings that are written some rows at a time, for sets that need not fit in memory."""
 
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,8 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from gcl_cli.artifacts.formats import write_names
-
-_ALIGNMENT = 8  # of the header's length: readers map the numbers as they lie
+from gcl_cli.artifacts.tensor_head import tensor_head
 
 
 def embeddings_file(folder: Path, split: str) -> Path:
@@ -34,10 +32,7 @@ def new_embeddings(folder: Path, split: str, names: Sequence[str], width: int) -
 
 def embeddings_head(rows: int, width: int) -> bytes:
     """What a safetensors file of `embeddings` [rows, width] float32 begins with, before its numbers."""
-    tensor = {"dtype": "F32", "shape": (rows, width), "data_offsets": (0, 4 * rows * width)}
-    header = json.dumps({"embeddings": tensor}).encode()
-    header += b" " * (-len(header) % _ALIGNMENT)
-    return len(header).to_bytes(8, "little") + header
+    return tensor_head({"embeddings": (np.float32, (rows, width))})[0]
 
 
 def drop_embeddings(folder: Path, split: str) -> None:

@@ -4,20 +4,18 @@
 `gallery.names.json`.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
 from gcl_cli.artifacts.embedding_files import embeddings_file, embeddings_head
 from gcl_cli.artifacts.formats import read_names, unusable, write_names
 
 TABLE = "gallery"
-HEADER = 4096  # bytes that the header of a table never reaches
 
 
 @dataclass(frozen=True)
@@ -49,10 +47,10 @@ def read_embedding_table(folder: Path) -> EmbeddingTable:
     path = embeddings_file(folder, TABLE)
     names = read_names(folder, TABLE)
     try:
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            shape = json.loads(file.read(min(length, HEADER)))["embeddings"]["shape"]
-        embeddings = np.memmap(path, np.dtype("<f4"), "r", offset=8 + length, shape=tuple(shape))
+        with safe_open(path, framework="numpy") as file:
+            shape = tuple(file.get_slice("embeddings").get_shape())
+        numbers = int(np.prod(shape))  # they end the file
+        embeddings = np.memmap(path, "<f4", "r", offset=path.stat().st_size - 4 * numbers, shape=shape)
         stamps = load_file(folder / f"{TABLE}.stamps.safetensors")["stamps"]
     except (OSError, ValueError, KeyError, TypeError, OverflowError, SafetensorError) as error:
         raise unusable(path, str(error)) from error

@@ -1,7 +1,6 @@
 """Meshes of any topology in an artifact: `<split>.vertices.safetensors`, written and read a few rows at a time."""
 
 import hashlib
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -11,8 +10,7 @@ import numpy as np
 from safetensors import safe_open
 
 from gcl_cli.artifacts.formats import write_names
-
-_CODES = {"float32": "F32", "int32": "I32", "float16": "F16", "uint8": "U8"}
+from gcl_cli.artifacts.tensor_head import tensor_head
 
 
 @dataclass(frozen=True)
@@ -43,13 +41,13 @@ def write_vertices(
     """Write `<split>.vertices.safetensors` and the names; `parts` are taken one by one. Returns the status [N]."""
     remaining = iter(parts)
     first = next(remaining)
-    shapes: dict[str, tuple[np.dtype, tuple[int, ...]]] = {
-        "camera": (np.dtype(np.float32), (len(names), 3)),
-        "faces": (np.dtype(np.int32), faces.shape),
-        "vertices": (np.dtype(np.float16), (len(names), *first.vertices.shape[1:])),
-        "status": (np.dtype(np.uint8), (len(names),)),
+    shapes: dict[str, tuple[type[np.generic], tuple[int, ...]]] = {
+        "camera": (np.float32, (len(names), 3)),
+        "faces": (np.int32, faces.shape),
+        "vertices": (np.float16, (len(names), *first.vertices.shape[1:])),
+        "status": (np.uint8, (len(names),)),
     }
-    header, places = _header(shapes, {"topology": topology(faces)})
+    header, places = tensor_head(shapes, {"topology": topology(faces)})
     camera, status, done = np.empty((len(names), 3), np.float32), np.empty(len(names), np.uint8), 0
     with vertex_file(folder, split).open("wb") as file:
         file.write(header)
@@ -77,18 +75,3 @@ def read_faces(folder: Path, split: str) -> np.ndarray:
     with safe_open(vertex_file(folder, split), framework="numpy") as file:
         faces: np.ndarray = file.get_tensor("faces")
         return faces
-
-
-def _header(
-    shapes: dict[str, tuple[np.dtype, tuple[int, ...]]], remarks: dict[str, str]
-) -> tuple[bytes, dict[str, int]]:
-    """The start of a safetensors file that holds arrays of `shapes` in this order, and where each begins."""
-    entries: dict[str, object] = {"__metadata__": remarks}
-    begins, position = {}, 0
-    for name, (kind, shape) in shapes.items():
-        begins[name], end = position, position + kind.itemsize * int(np.prod(shape))
-        entries[name] = {"dtype": _CODES[kind.name], "shape": list(shape), "data_offsets": [position, end]}
-        position = end
-    text = json.dumps(entries, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    return len(text).to_bytes(8, "little") + text, {name: 8 + len(text) + begin for name, begin in begins.items()}

@@ -18,7 +18,7 @@ from training_world import (
 )
 
 from gcl_cli.config import GanSettings, JointSettings
-from gcl_cli.losses import joint_objective
+from gcl_cli.losses.contrast import joint_objective
 from gcl_cli.records import PseudoLabels
 from gcl_cli.training import joint, pseudo_people
 from gcl_cli.training.gan import ViewGan, gan_optimizers
