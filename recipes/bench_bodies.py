@@ -19,8 +19,8 @@ from gcl_cli import console
 from gcl_cli.body.landmarks import INPUT_COLUMNS, INPUT_SIZE, LandmarkRunner
 from gcl_cli.body.model import load_body
 from gcl_cli.body.pyrender_backend import PLATFORMS, open_backend, probe
+from gcl_cli.body.rendering import Draw, draw_with_numpy, render_views, up_axis
 from gcl_cli.body.silhouette import Surface
-from gcl_cli.body.views import Draw, draw_with_numpy, render_views, up_axis
 from gcl_cli.config import MeshSettings
 from gcl_cli.machine.processes import cores, map_shared
 from gcl_cli.people.estimating import open_estimator

@@ -25,9 +25,9 @@ from gcl_cli.clustering.approximate import approximate_neighbours
 from gcl_cli.clustering.density import dbscan
 from gcl_cli.clustering.jaccard import jaccard_of_neighbours
 from gcl_cli.clustering.kernels import compiled_loops
-from gcl_cli.clustering.memory import clustering_bytes
 from gcl_cli.clustering.neighbours import nearest_neighbours
 from gcl_cli.clustering.radius import percentile_radius
+from gcl_cli.clustering.ram import clustering_bytes
 
 K1, K2, RHO, MIN_SAMPLES = 30, 6, 2e-3, 4
 CHUNK = 1024

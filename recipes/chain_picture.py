@@ -14,7 +14,7 @@ from gcl_cli.body.model import load_body
 from gcl_cli.body.overlay import overlay
 from gcl_cli.datasets.decoding import read_crop
 from gcl_cli.people.data import open_data, training_set
-from gcl_cli.people.views import open_views, require_painted
+from gcl_cli.people.rendered_views import open_views, require_painted
 from gcl_cli.records import RunOptions
 from gcl_cli.training.generation import generate
 from gcl_cli.training.novel_views import painted_people

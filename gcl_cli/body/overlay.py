@@ -6,9 +6,9 @@ import numpy as np
 
 from gcl_cli.body.model import Body
 from gcl_cli.body.rasterizer import vertex_normals
+from gcl_cli.body.rendering import WHITE, draw_with_numpy, shade, to_picture
 from gcl_cli.body.rotations import Y_AXIS, about
 from gcl_cli.body.silhouette import Surface
-from gcl_cli.body.views import WHITE, draw_with_numpy, shade, to_picture
 
 OPACITY = 0.65
 TINT = np.array([0.55, 0.8, 1.0], np.float32)  # the mesh is bluish, to stand out from clothes

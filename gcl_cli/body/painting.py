@@ -13,8 +13,8 @@ from scipy.spatial import cKDTree
 
 from gcl_cli.body.model import load_body
 from gcl_cli.body.rasterizer import nearest, vertex_normals
+from gcl_cli.body.rendering import faces_viewer, to_picture, turned_points
 from gcl_cli.body.silhouette import Surface, coverage
-from gcl_cli.body.views import faces_viewer, to_picture, turned_points
 
 STEEPEST = 0.5  # cosine between view and surface from which a colour is trusted: at the rim is the background
 NEARER = 0.03  # share of the picture's height by which a vertex may lie behind what is drawn in front of it

@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from gcl_cli.body.rendering import Draw, draw_with_numpy
 from gcl_cli.body.silhouette import Surface
-from gcl_cli.body.views import Draw, draw_with_numpy
 from gcl_cli.errors import GclError
 
 PLATFORMS = ("egl", "osmesa")

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -12,53 +11,14 @@ from gcl_cli.clustering.approximate import approximate_neighbours
 from gcl_cli.clustering.cameras import centre_per_camera
 from gcl_cli.clustering.density import components, core_distances, dbscan, hdbscan, number_by_first_member
 from gcl_cli.clustering.jaccard import SparseDistance, distance_of_overlaps, expanded_weights
-from gcl_cli.clustering.memory import expected_pairs
 from gcl_cli.clustering.neighbours import nearest_neighbours
 from gcl_cli.clustering.radius import IDENTICAL, percentile_radius
+from gcl_cli.clustering.ram import expected_pairs
+from gcl_cli.config import ClusterSettings
 from gcl_cli.errors import GclError
 from gcl_cli.records import PseudoLabels
 
 FEWEST_PICTURES = 4  # two clusters of two
-
-
-class ClusterSettings(Protocol):
-    """What the clustering reads of the settings."""
-
-    @property
-    def clustering(self) -> str:
-        """Clustering algorithm: dbscan or hdbscan."""
-
-    @property
-    def k1(self) -> int:
-        """Length of the neighbour lists, the picture itself included."""
-
-    @property
-    def k2(self) -> int:
-        """Pictures in the local query expansion, the picture itself included."""
-
-    @property
-    def neighbours(self) -> str:
-        """How neighbours are searched: exact or faiss."""
-
-    @property
-    def radius(self) -> float | None:
-        """Fixed radius of DBSCAN; None: from the share `rho`."""
-
-    @property
-    def rho(self) -> float:
-        """Share of all pairs whose mean distance is the radius."""
-
-    @property
-    def min_samples(self) -> int:
-        """Pictures within the radius of a core picture, itself included."""
-
-    @property
-    def min_cluster_size(self) -> int:
-        """Fewest pictures of a cluster (HDBSCAN)."""
-
-    @property
-    def camera_aware(self) -> bool:
-        """Whether each camera's mean is removed from the features, where cameras are known."""
 
 
 def cluster_features(

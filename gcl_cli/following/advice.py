@@ -6,7 +6,7 @@ from gcl_cli.artifacts.run import CHECKPOINTS, Run
 from gcl_cli.errors import GclError
 from gcl_cli.machine.devices import resolved
 from gcl_cli.training.divergence import DivergenceError
-from gcl_cli.training.memory_estimate import MemoryEstimate
+from gcl_cli.training.ram import MemoryEstimate
 from gcl_cli.training.state import TrainingState
 
 CALMER = 1 / 3  # times the rates that led there

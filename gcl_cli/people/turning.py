@@ -13,8 +13,8 @@ from gcl_cli import console
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.manifest import MANIFEST, Artifact, read_manifest
 from gcl_cli.body.model import load_body
+from gcl_cli.body.rendering import PICTURE_UP, render_views, up_axis
 from gcl_cli.body.silhouette import Surface
-from gcl_cli.body.views import PICTURE_UP, render_views, up_axis
 from gcl_cli.config import Architecture, MeshSettings, RenderSettings
 from gcl_cli.datasets.decoding import picture_sizes, read_pictures
 from gcl_cli.people.bodies import STATUS

@@ -8,8 +8,8 @@ from gcl_cli.body.estimator import fallback_pose
 from gcl_cli.body.model import load_body
 from gcl_cli.body.painting import body_places, mesh_places, paint_views, seen_colours
 from gcl_cli.body.rasterizer import interpolate, rasterize, vertex_normals
+from gcl_cli.body.rendering import PICTURE_UP, render_views, to_picture, turned_points
 from gcl_cli.body.silhouette import Surface
-from gcl_cli.body.views import PICTURE_UP, render_views, to_picture, turned_points
 
 BODY = load_body()
 SURFACE = Surface.of(BODY.faces)

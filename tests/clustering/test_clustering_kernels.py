@@ -12,18 +12,16 @@ from gcl_cli.clustering import jaccard, kernels, neighbours
 from gcl_cli.clustering.approximate import approximate_neighbours
 from gcl_cli.clustering.density import dbscan
 from gcl_cli.clustering.jaccard import distance_of_overlaps, jaccard_distance
-from gcl_cli.clustering.memory import clustering_bytes, pictures_that_fit
 from gcl_cli.clustering.neighbours import nearest_neighbours
 from gcl_cli.clustering.radius import percentile_radius
+from gcl_cli.clustering.ram import clustering_bytes, pictures_that_fit
 from gcl_cli.errors import GclError
 
 
 @pytest.fixture(params=["plain python", "numba"])
 def loops(request, monkeypatch):
     """The inner loops for every size: as numba compiles them where it is installed, and as python runs them."""
-    if request.param == "numba":
-        pytest.importorskip("numba")
-    else:
+    if request.param == "plain python":
 
         def undecorated(**_):
             return lambda function: function
@@ -104,13 +102,11 @@ def test_approximate_neighbours_without_faiss_are_refused(monkeypatch):
 
 
 def test_approximate_neighbours_of_few_cells_are_the_exact_ones():
-    pytest.importorskip("faiss")
     features = clustered_features(400, people=30, seed=1).float()  # 10 cells, all of them searched
     assert np.array_equal(approximate_neighbours(features, k=9), nearest_neighbours(features, k=9))
 
 
 def test_every_list_of_approximate_neighbours_is_full_and_begins_with_the_picture_itself():
-    pytest.importorskip("faiss")
     features = torch.cat((clustered_features(2000, people=2, seed=1, spread=0.1), torch.eye(32).repeat(4, 1))).float()
     found = approximate_neighbours(features, k=40)
     assert (found[:, 0] == np.arange(len(features))).all()
@@ -124,7 +120,6 @@ def test_overlaps_of_a_matrix_without_shared_columns_are_none():
 
 
 def test_what_is_found_for_some_pictures_does_not_depend_on_the_others():
-    pytest.importorskip("faiss")
     features = clustered_features(900, people=60, seed=4)
     rows = torch.tensor([5, 899, 17, 300])
     some, everyone = approximate_neighbours(features, k=10, rows=rows), approximate_neighbours(features, k=10)

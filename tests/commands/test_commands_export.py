@@ -35,8 +35,6 @@ def work(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory, work) -> tuple[Path, dict]:
     """The ONNX file in its folder, and what the command says."""
-    pytest.importorskip("onnxruntime")
-    pytest.importorskip("onnxscript")
     folder = tmp_path_factory.mktemp("home") / "export"
     return folder, export.run(options(work), str(folder), None, {})
 
@@ -64,7 +62,8 @@ def test_onnxruntime_gives_the_embeddings_of_torch_for_any_batch(exported, work,
 
 
 def test_the_file_is_one_whole_and_says_what_it_is_but_not_where_it_was_made(exported):
-    onnx = pytest.importorskip("onnx")
+    import onnx
+
     folder, result = exported
     assert sorted(path.name for path in folder.iterdir()) == ["warmup-main.json", "warmup-main.onnx"]
     assert result["largest_difference_from_torch"] < 1e-4 and result["encoder"] == "warmup/main"
@@ -93,8 +92,6 @@ def test_the_loading_example_of_the_docs_runs(exported, monkeypatch):
 
 
 def test_a_network_that_differs_is_refused_and_nothing_is_written(work, tmp_path, monkeypatch):
-    pytest.importorskip("onnxruntime")
-    pytest.importorskip("onnxscript")
     real = onnx_file.largest_difference
 
     def of_another_network(content, network, pictures):

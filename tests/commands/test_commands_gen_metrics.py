@@ -15,9 +15,9 @@ from torch import nn
 from gcl_cli.artifacts.formats import write_truth
 from gcl_cli.body.estimator import fallback_pose
 from gcl_cli.body.model import load_body
+from gcl_cli.body.rendering import PICTURE_UP, render_views, to_picture
 from gcl_cli.body.rotations import Y_AXIS, about, to_rotation_vector
 from gcl_cli.body.silhouette import Surface
-from gcl_cli.body.views import PICTURE_UP, render_views, to_picture
 from gcl_cli.commands.gen_metrics.diversity import diversity
 from gcl_cli.commands.gen_metrics.folders import compare_folders, open_folder, paired
 from gcl_cli.commands.gen_metrics.inception import pool_features

@@ -163,7 +163,6 @@ def table_of(rows: np.ndarray) -> EmbeddingTable:
 
 
 def test_a_graph_leads_to_nearly_all_nearest_rows_and_lists_them_by_their_exact_cosines(gallery):
-    pytest.importorskip("usearch")
     embedder = Embedder(gallery)
     updated(gallery, embedder)
     index = index_run(WorkFolder(gallery.parent / "work"), list_pictures(gallery), "warmup/main", {})

@@ -12,7 +12,7 @@ from gcl_cli.following.advice import tell_memory
 from gcl_cli.following.loop import complete_already, follow, last_epoch, resume, warn_of, warn_of_camera_clusters
 from gcl_cli.machine import devices
 from gcl_cli.records import Event
-from gcl_cli.training.memory_estimate import MemoryEstimate
+from gcl_cli.training.ram import MemoryEstimate
 from gcl_cli.training.state import TrainingState, run_epochs
 
 EPOCHS, STEPS = 3, 4

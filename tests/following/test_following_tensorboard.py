@@ -54,8 +54,9 @@ def train(work: WorkFolder, options: RunOptions = WATCHED, *, cut_after: int | N
 
 def curves(work: WorkFolder) -> tuple[dict[str, list[tuple[int, float]]], list[int]]:
     """Every curve as TensorBoard reads it, and the epochs that have pictures."""
-    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    read = accumulator.EventAccumulator(str(work.root / FOLDER / "warmup" / "main"))
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    read = EventAccumulator(str(work.root / FOLDER / "warmup" / "main"))
     read.Reload()
     found = {tag: [(one.step, one.value) for one in read.Scalars(tag)] for tag in read.Tags()["scalars"]}
     return found, [one.step for tag in read.Tags()["images"] for one in read.Images(tag)]

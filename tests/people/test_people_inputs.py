@@ -17,7 +17,7 @@ from gcl_cli.config import Architecture
 from gcl_cli.config.presets import PRESETS
 from gcl_cli.errors import GclError
 from gcl_cli.people.data import open_data, open_other, training_set
-from gcl_cli.people.views import draw_generated, open_views
+from gcl_cli.people.rendered_views import draw_generated, open_views
 from gcl_cli.records import RunOptions
 from gcl_cli.weights.networks import (
     GAN,

@@ -10,7 +10,7 @@ from gcl_cli.artifacts.manifest import Artifact, read_artifact
 from gcl_cli.artifacts.run import Run
 from gcl_cli.artifacts.vertex_tables import VertexMeshes, write_vertices
 from gcl_cli.errors import GclError
-from gcl_cli.people.views import well_meshed
+from gcl_cli.people.rendered_views import well_meshed
 from gcl_cli.records import MeshEstimates
 
 STATUS = np.array([0, 1, 0, 2, 0, 0, 1], np.uint8)

@@ -12,7 +12,7 @@ from gcl_cli.config import GanWarmupSettings, JointSettings
 from gcl_cli.records import TrainingSet
 from gcl_cli.training.gan_warmup import GanWarmup, gan_warmup_state
 from gcl_cli.training.joint import Joint, joint_state
-from gcl_cli.training.memory_estimate import gan_memory
+from gcl_cli.training.ram import gan_memory
 
 
 def main(stage: str, batch: int, **settings) -> None:

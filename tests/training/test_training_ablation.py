@@ -6,7 +6,7 @@ from training_world import CLUSTERING, Bars, new_networks, same, tensors_of, tra
 
 from gcl_cli.config import JointSettings
 from gcl_cli.records import PseudoLabels
-from gcl_cli.training import joint, pseudo_people
+from gcl_cli.training import epoch_clusters, joint
 from gcl_cli.training.joint import Joint, joint_state
 
 GAN = {"discriminator", "image", "feature", "adversarial"}
@@ -29,7 +29,7 @@ ROWS = {  # row -> what is chosen, and the values of a step
 @pytest.fixture(autouse=True)
 def known_clusters(monkeypatch):
     labels = torch.arange(32).numpy() // 4
-    monkeypatch.setattr(pseudo_people, "cluster_features", lambda *_, **__: PseudoLabels(labels.copy(), 0.5))
+    monkeypatch.setattr(epoch_clusters, "cluster_features", lambda *_, **__: PseudoLabels(labels.copy(), 0.5))
 
 
 def first_step(structures: Bars, **chosen):

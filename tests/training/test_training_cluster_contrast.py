@@ -15,7 +15,7 @@ from training_world import (
 
 from gcl_cli.config import ClusterContrastSettings
 from gcl_cli.records import PseudoLabels, TrainingSet
-from gcl_cli.training import pseudo_people
+from gcl_cli.training import epoch_clusters
 from gcl_cli.training.augmentation import normalise
 from gcl_cli.training.bank import ClusterMemory
 from gcl_cli.training.colours import colour_features
@@ -99,13 +99,13 @@ def test_loss_is_the_contrast_with_old_centroids_which_then_move_towards_the_fea
 
 def test_colours_are_clustered_in_the_first_epochs_only(monkeypatch):
     widths = []
-    true_clustering = pseudo_people.cluster_features
+    true_clustering = epoch_clusters.cluster_features
 
     def spy(features, cameras, **named):
         widths.append(features.shape[1])
         return true_clustering(features, cameras, **named)
 
-    monkeypatch.setattr(pseudo_people, "cluster_features", spy)
+    monkeypatch.setattr(epoch_clusters, "cluster_features", spy)
     settings = chosen(epochs=4, iterations=1, colour_epochs=2)
     embedding, colours = new_encoder().embedding_size, colour_features(training_set().pictures, None).shape[1]
     state, loop = new_loop(settings)
@@ -156,7 +156,7 @@ def test_pictures_without_cameras_train_and_report_no_share_across_cameras():
 
 def test_batches_hold_clustered_pictures_alone(monkeypatch):
     labels = torch.tensor([0, 0, 0, 1, 1, 1, 2, 2] + [-1] * 24).numpy()
-    monkeypatch.setattr(pseudo_people, "cluster_features", lambda *_, **__: PseudoLabels(labels, 0.5))
+    monkeypatch.setattr(epoch_clusters, "cluster_features", lambda *_, **__: PseudoLabels(labels, 0.5))
     state, loop = new_loop(chosen(epochs=1))
     next(loop)
     assert set(state.batches.flatten().tolist()) <= set(range(8))

@@ -20,7 +20,7 @@ from training_world import (
 from gcl_cli.config import GanSettings, JointSettings
 from gcl_cli.losses.contrast import joint_objective
 from gcl_cli.records import PseudoLabels
-from gcl_cli.training import joint, pseudo_people
+from gcl_cli.training import epoch_clusters, joint
 from gcl_cli.training.gan import ViewGan, gan_optimizers
 from gcl_cli.training.joint import Joint, joint_state
 from gcl_cli.training.mixup import Mixup
@@ -38,7 +38,7 @@ MIXUP = Mixup(torch.full((3,), 0.7), torch.tensor([2, 0, 1]))
 @pytest.fixture
 def known_clusters(monkeypatch):
     monkeypatch.setattr(
-        pseudo_people, "cluster_features", lambda *_, **__: PseudoLabels(LABELS.numpy().copy(), 0.5)
+        epoch_clusters, "cluster_features", lambda *_, **__: PseudoLabels(LABELS.numpy().copy(), 0.5)
     )  # fmt: skip
 
 

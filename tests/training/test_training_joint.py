@@ -19,7 +19,7 @@ from training_world import (
 from gcl_cli.config import JointSettings
 from gcl_cli.errors import GclError
 from gcl_cli.records import PseudoLabels
-from gcl_cli.training import gan, joint, pseudo_people
+from gcl_cli.training import epoch_clusters, gan, joint
 from gcl_cli.training.augmentation import normalise
 from gcl_cli.training.features import embed
 from gcl_cli.training.joint import Joint, joint_state
@@ -44,7 +44,7 @@ def known_clusters(monkeypatch):
         seen.append(features.clone())
         return PseudoLabels(LABELS.numpy().copy(), 0.5)
 
-    monkeypatch.setattr(pseudo_people, "cluster_features", find)
+    monkeypatch.setattr(epoch_clusters, "cluster_features", find)
     return seen
 
 
@@ -192,7 +192,7 @@ def test_all_rows_can_be_renewed_before_each_clustering(known_clusters):
 
 def test_nothing_to_renew_where_every_picture_is_clustered(monkeypatch):
     labels = torch.arange(32).numpy() // 4
-    monkeypatch.setattr(pseudo_people, "cluster_features", lambda *_, **__: PseudoLabels(labels, 0.5))
+    monkeypatch.setattr(epoch_clusters, "cluster_features", lambda *_, **__: PseudoLabels(labels, 0.5))
     training = new_joint(chosen(epochs=2))
     assert len(list(training.epochs())) == 4
 

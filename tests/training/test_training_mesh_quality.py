@@ -7,7 +7,7 @@ from training_world import CLUSTERING, CPU, Bars, new_networks, training_set
 
 from gcl_cli.config import GanWarmupSettings, JointSettings
 from gcl_cli.records import PseudoLabels, TrainingSet
-from gcl_cli.training import pseudo_people
+from gcl_cli.training import epoch_clusters
 from gcl_cli.training.features import embed
 from gcl_cli.training.gan_warmup import GanWarmup, gan_warmup_state
 from gcl_cli.training.joint import Joint, joint_state
@@ -19,7 +19,7 @@ POOR = [1, 6, 7, 20]  # pictures whose mesh is not good enough
 @pytest.fixture(autouse=True)
 def known_clusters(monkeypatch):
     found = PseudoLabels(LABELS.numpy().copy(), 0.5)
-    monkeypatch.setattr(pseudo_people, "cluster_features", lambda *_, **__: found)
+    monkeypatch.setattr(epoch_clusters, "cluster_features", lambda *_, **__: found)
 
 
 def poorly_meshed() -> TrainingSet:

@@ -19,11 +19,11 @@ from training_world import (
 from gcl_cli.config import JointSettings
 from gcl_cli.errors import GclError
 from gcl_cli.records import PseudoLabels
-from gcl_cli.training import joint, pseudo_people
+from gcl_cli.training import epoch_clusters, joint
 from gcl_cli.training.augmentation import normalise
 from gcl_cli.training.joint import Joint, joint_state
-from gcl_cli.training.memory_estimate import kept_for_gradients
 from gcl_cli.training.novel_views import NovelViews, novel_views, require_novel_views
+from gcl_cli.training.ram import kept_for_gradients
 
 LABELS = torch.arange(32) // 4
 PAINTED = {"losses": ("vi", "vi_syn", "vi_mem"), "contrast_views": "painted"}
@@ -118,7 +118,7 @@ def new_joint(**changed) -> Joint:
 
 def test_a_step_has_all_three_terms_of_real_and_painted_features(monkeypatch):
     """Against Eq. 6-8 written as loops."""
-    monkeypatch.setattr(pseudo_people, "cluster_features", lambda *_, **__: PseudoLabels(LABELS.numpy().copy(), 0.5))
+    monkeypatch.setattr(epoch_clusters, "cluster_features", lambda *_, **__: PseudoLabels(LABELS.numpy().copy(), 0.5))
     training = new_joint(iterations=1, negatives=40)
     seen = []
     encoder = training.gan.identity_encoder

@@ -11,7 +11,7 @@ from gcl_cli.config import GanSettings, GanWarmupSettings, JointSettings
 from gcl_cli.config.parity import REFERENCE, parity_settings
 from gcl_cli.losses.adversarial import discriminator_logistic, generator_logistic
 from gcl_cli.records import PseudoLabels
-from gcl_cli.training import joint, pseudo_people
+from gcl_cli.training import epoch_clusters, joint
 from gcl_cli.training.bank import draw_positives
 from gcl_cli.training.features import embed
 from gcl_cli.training.gan import ViewGan, gan_optimizers
@@ -33,7 +33,7 @@ def known_clusters(monkeypatch):
         seen.append(features.clone())
         return PseudoLabels(LABELS.numpy().copy(), 0.5)
 
-    monkeypatch.setattr(pseudo_people, "cluster_features", find)
+    monkeypatch.setattr(epoch_clusters, "cluster_features", find)
     return seen
 
 
@@ -149,13 +149,13 @@ def test_d12_d13_and_d18_in_one_run(known_clusters, monkeypatch):
 
 
 def test_d15_the_radius_is_found_anew_in_every_epoch(monkeypatch):
-    seen, original = [], pseudo_people.cluster_features
+    seen, original = [], epoch_clusters.cluster_features
 
     def find(features, *arguments, **named):
         seen.append(features.clone())
         return original(features, *arguments, **named)
 
-    monkeypatch.setattr(pseudo_people, "cluster_features", find)
+    monkeypatch.setattr(epoch_clusters, "cluster_features", find)
     chosen = reference("D15") | {"rho": 0.05, "camera_aware": False, "identity_rate": 0.05}
     radii = [e.values["radius"] for e in new_joint(epochs=2, losses=("vi",), **chosen).epochs() if e.kind == "epoch"]
     expected = [percentile_radius(jaccard_distance(memory, k1=8, k2=3), rho=0.05) for memory in seen[:2]]

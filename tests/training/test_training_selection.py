@@ -5,7 +5,7 @@ from torch import nn
 
 from gcl_cli.records import PseudoLabels
 from gcl_cli.training import stopwatch
-from gcl_cli.training.pseudo_people import agreement_with
+from gcl_cli.training.epoch_clusters import agreement_with
 from gcl_cli.training.selection import keep_best, selected, stability
 from gcl_cli.training.state import TrainingState
 from gcl_cli.training.stopwatch import Stopwatch

@@ -3,13 +3,12 @@
 import multiprocessing
 
 import numpy as np
-import pytest
 import torch
 from torch import distributed
 
 from gcl_cli.config import ClusterSettings
-from gcl_cli.training import pseudo_people
-from gcl_cli.training.pseudo_people import cluster_together
+from gcl_cli.training import epoch_clusters
+from gcl_cli.training.epoch_clusters import cluster_together
 from gcl_cli.training.team import ALONE, Team
 
 SETTINGS = ClusterSettings(neighbours="faiss", rho=5e-3)
@@ -26,20 +25,19 @@ def one_of_a_team(rank: int, size: int, folder: str) -> None:
     """A process of its own: leaves the labels, and how many pictures it searched for."""
     torch.set_num_threads(1)
     distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=size)
-    search, searched = pseudo_people.approximate_neighbours, []
+    search, searched = epoch_clusters.approximate_neighbours, []
 
     def counted(features, *, k, rows):
         searched.append(len(rows))
         return search(features, k=k, rows=rows)
 
-    pseudo_people.approximate_neighbours = counted
+    epoch_clusters.approximate_neighbours = counted
     found = cluster_together(*people(), settings=SETTINGS, team=Team(rank, size))
     np.savez(f"{folder}/{rank}.npz", labels=found.labels, radius=found.radius, searched=searched)
     distributed.destroy_process_group()
 
 
 def test_two_processes_search_a_half_each_and_find_what_one_finds(tmp_path):
-    pytest.importorskip("faiss")
     context = multiprocessing.get_context("spawn")
     team = [context.Process(target=one_of_a_team, args=(rank, 2, str(tmp_path))) for rank in range(2)]
     for process in team:

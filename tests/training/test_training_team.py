@@ -13,7 +13,7 @@ from gcl_cli.config import ClusterContrastSettings, GanWarmupSettings, JointSett
 from gcl_cli.errors import GclError
 from gcl_cli.networks.identity_encoder import IdentityCode
 from gcl_cli.records import PseudoLabels
-from gcl_cli.training import augmentation, features, gan_warmup, joint, pseudo_people, structures
+from gcl_cli.training import augmentation, epoch_clusters, features, gan_warmup, joint, structures
 from gcl_cli.training.gan_warmup import GanWarmup, gan_warmup_state
 from gcl_cli.training.joint import Joint, joint_state
 from gcl_cli.training.team import ALONE, Team
@@ -36,7 +36,7 @@ def in_float64(patch: Callable[[object, str, object], None]) -> None:
         patch(module, "own_and_new", doubled)
     warm_up = augmentation.warm_up_augmentation
     patch(cluster_contrast, "warm_up_augmentation", lambda *a, **named: warm_up(*a, **named).double())
-    patch(pseudo_people, "cluster_features", lambda *_, **__: PseudoLabels(LABELS.numpy().copy(), 0.5, "as known"))
+    patch(epoch_clusters, "cluster_features", lambda *_, **__: PseudoLabels(LABELS.numpy().copy(), 0.5, "as known"))
 
 
 def in_joint(team: Team, **changed):

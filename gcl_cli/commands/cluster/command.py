@@ -30,8 +30,8 @@ from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.people.corrections import corrections_digest, read_corrections
 from gcl_cli.people.data import WorkData, open_data
 from gcl_cli.records import Corrections, PseudoLabels, RunOptions, Sample
+from gcl_cli.training.epoch_clusters import cluster_values
 from gcl_cli.training.features import embed
-from gcl_cli.training.pseudo_people import cluster_values
 from gcl_cli.weights.starting_weights import open_encoder
 
 CHUNK = 4096  # pictures decoded at a time: the training set need not fit in memory

@@ -1,7 +1,7 @@
 """Whether a clustering fits in this machine's memory."""
 
 from gcl_cli import console
-from gcl_cli.clustering.memory import clustering_bytes, graph_bytes, pictures_that_fit
+from gcl_cli.clustering.ram import clustering_bytes, graph_bytes, pictures_that_fit
 from gcl_cli.errors import GclError
 from gcl_cli.machine.ram import free_memory
 

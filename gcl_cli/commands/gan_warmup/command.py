@@ -19,10 +19,10 @@ from gcl_cli.following.loop import complete_already, follow, last_epoch, resume
 from gcl_cli.following.processes import begun_together
 from gcl_cli.following.tensorboard import scalars
 from gcl_cli.people.data import open_data, training_set
-from gcl_cli.people.views import draw_generated, open_views, sheets_of_epochs, well_meshed
+from gcl_cli.people.rendered_views import draw_generated, open_views, sheets_of_epochs, well_meshed
 from gcl_cli.records import RunOptions
 from gcl_cli.training.gan_warmup import GanWarmup, gan_warmup_state
-from gcl_cli.training.memory_estimate import gan_memory
+from gcl_cli.training.ram import gan_memory
 from gcl_cli.weights.networks import GAN, new_gan, save_networks
 from gcl_cli.weights.starting_weights import OpenedEncoder, open_encoder, refuse_itself
 

@@ -14,8 +14,8 @@ from gcl_cli.artifacts.vertex_tables import vertex_file
 from gcl_cli.body.estimator import Estimator, in_crop
 from gcl_cli.body.model import load_body
 from gcl_cli.body.person_gate import FALLBACK
+from gcl_cli.body.rendering import PICTURE_UP, up_axis
 from gcl_cli.body.rotations import from_rotation_vector
-from gcl_cli.body.views import PICTURE_UP, up_axis
 from gcl_cli.config import MeshSettings
 from gcl_cli.datasets.decoding import picture_sizes
 from gcl_cli.errors import GclError

@@ -14,7 +14,7 @@ from gcl_cli.config import Architecture, GenMetricsSettings
 from gcl_cli.datasets.decoding import picture_sizes, read_pictures
 from gcl_cli.machine.processes import cores
 from gcl_cli.people.data import WorkData, training_set
-from gcl_cli.people.views import open_views, require_painted
+from gcl_cli.people.rendered_views import open_views, require_painted
 from gcl_cli.records import PaintedViews, RunOptions, StructurePictures
 from gcl_cli.training.features import embed
 from gcl_cli.training.generation import generate

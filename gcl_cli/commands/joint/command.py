@@ -21,11 +21,11 @@ from gcl_cli.following.tensorboard import scalars
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.people.corrections import corrections_digest, read_corrections
 from gcl_cli.people.data import WorkData, open_data, training_set
-from gcl_cli.people.views import draw_generated, open_painted, open_views, sheets_of_epochs, well_meshed
+from gcl_cli.people.rendered_views import draw_generated, open_painted, open_views, sheets_of_epochs, well_meshed
 from gcl_cli.records import PaintedViews, RunOptions, StructurePictures, TrainingSet
 from gcl_cli.training.joint import Joint, joint_state
-from gcl_cli.training.memory_estimate import gan_memory
 from gcl_cli.training.novel_views import require_novel_views, wants_painted
+from gcl_cli.training.ram import gan_memory
 from gcl_cli.training.team import Team
 from gcl_cli.weights.networks import load_gan, save_networks
 from gcl_cli.weights.selected import save_selected

@@ -20,7 +20,7 @@ from gcl_cli.artifacts.sheets import Cell, write_sheet
 from gcl_cli.artifacts.view_folders import ViewFiles, find_views
 from gcl_cli.artifacts.view_store import PAINTED, ViewStore, ViewWriter, is_painted
 from gcl_cli.body.pyrender_backend import choose_backend
-from gcl_cli.commands.render.drawing import PAINTED_SPLIT, MeshRows, Views, draw_bodies
+from gcl_cli.commands.render.drawing import PAINTED_SPLIT, DrawnViews, MeshRows, draw_bodies
 from gcl_cli.commands.render.published_views import GivenViews, export_views, read_given
 from gcl_cli.config import RenderSettings
 from gcl_cli.config.presets import settings_for
@@ -43,7 +43,7 @@ class Source:
     inputs: dict[str, str]
     splits: Mapping[str, Sequence[str]]  # the pictures of every split
     parts: Callable[[str], list[Any]]  # the work units of a split
-    make: Callable[[Any], list[Views]]  # the views of a work unit; must pickle
+    make: Callable[[Any], list[DrawnViews]]  # the views of a work unit; must pickle
     remark: str
     also: tuple[str, ...] = ()  # kinds of views beside the grey ones
     result: dict[str, Any] = field(default_factory=dict)

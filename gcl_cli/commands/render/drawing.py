@@ -12,8 +12,8 @@ from gcl_cli.artifacts.view_store import compress
 from gcl_cli.body.model import load_body
 from gcl_cli.body.painting import body_places, mesh_places, paint_views
 from gcl_cli.body.pyrender_backend import open_backend
+from gcl_cli.body.rendering import PICTURE_UP, Draw, long_axis, render_views, up_axis
 from gcl_cli.body.silhouette import Surface
-from gcl_cli.body.views import PICTURE_UP, Draw, long_axis, render_views, up_axis
 from gcl_cli.config import RenderSettings
 from gcl_cli.datasets.decoding import picture_sizes, read_crop, resized
 from gcl_cli.people.bodies import read_bodies
@@ -21,7 +21,7 @@ from gcl_cli.people.bodies import read_bodies
 PAINTED_SPLIT = "train"  # painted views are learned from; nobody else asks for them
 
 
-class Views(NamedTuple):
+class DrawnViews(NamedTuple):
     """What is drawn of one picture."""
 
     grey: list[bytes]  # compressed, one an angle
@@ -42,7 +42,7 @@ class MeshRows:
         return len(self.names)
 
 
-def draw_bodies(root: Path, settings: RenderSettings, backend: str, rows: MeshRows) -> list[Views]:
+def draw_bodies(root: Path, settings: RenderSettings, backend: str, rows: MeshRows) -> list[DrawnViews]:
     """The compressed views of some bodies (runs in a process of its own)."""
     bodies = read_bodies(rows.folder, rows.split, range(rows.first, rows.first + len(rows)))
     surface, drawn = Surface.of(bodies.faces), []
@@ -60,7 +60,7 @@ def draw_bodies(root: Path, settings: RenderSettings, backend: str, rows: MeshRo
                 settings.angles, up=up, recentre=settings.recentre,
                 places=body_places() if bodies.own else mesh_places(vertices),
             )  # fmt: skip
-        drawn.append(Views(list(map(compress, pictures)), clipped, list(map(compress, painted))))
+        drawn.append(DrawnViews(list(map(compress, pictures)), clipped, list(map(compress, painted))))
     return drawn
 
 

@@ -12,9 +12,9 @@ from gcl_cli.artifacts.view_store import ViewStore, compress
 from gcl_cli.body.estimator import fallback_pose
 from gcl_cli.body.model import load_body
 from gcl_cli.body.pose import MEAN_SHAPE
+from gcl_cli.body.rendering import PICTURE_UP, render_views, touches_border
 from gcl_cli.body.silhouette import Surface
-from gcl_cli.body.views import PICTURE_UP, render_views, touches_border
-from gcl_cli.commands.render.drawing import Views
+from gcl_cli.commands.render.drawing import DrawnViews
 from gcl_cli.config import RenderSettings
 from gcl_cli.datasets.decoding import picture_sizes
 
@@ -30,7 +30,7 @@ class GivenViews:
         return len(self.names)
 
 
-def read_given(root: Path, settings: RenderSettings, given: GivenViews) -> list[Views]:
+def read_given(root: Path, settings: RenderSettings, given: GivenViews) -> list[DrawnViews]:
     """The compressed views of some pictures of the data set `root`, and which of them touch the border.
 
     A standing body is drawn where a picture has none (runs in a process of its own).
@@ -42,7 +42,7 @@ def read_given(root: Path, settings: RenderSettings, given: GivenViews) -> list[
         else:
             pictures = np.stack([read_view(file, settings.height, settings.width) for file in files])
             clipped = touches_border(pictures)
-        rows.append(Views(list(map(compress, pictures)), clipped))
+        rows.append(DrawnViews(list(map(compress, pictures)), clipped))
     return rows
 
 

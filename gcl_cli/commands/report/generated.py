@@ -15,7 +15,7 @@ from gcl_cli.commands.report.heads import drawn_head
 from gcl_cli.errors import GclError
 from gcl_cli.machine.devices import choose_device
 from gcl_cli.people.data import WorkData
-from gcl_cli.people.views import open_views
+from gcl_cli.people.rendered_views import open_views
 from gcl_cli.records import RunOptions
 from gcl_cli.retrieval.nearest import nearest_rows
 from gcl_cli.training.generation import generate

@@ -31,7 +31,7 @@ from gcl_cli.following.tensorboard import scalars
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.people.data import WorkData, labelled_set, open_data, open_other, require_people, training_set
 from gcl_cli.records import RunOptions, StyleVersions, TrainingSet
-from gcl_cli.training.memory_estimate import encoder_memory
+from gcl_cli.training.ram import encoder_memory
 from gcl_cli.training.team import Team
 from gcl_cli.training.warmups.act import Act, act_state
 from gcl_cli.training.warmups.cluster_contrast import ClusterContrast, cluster_contrast_state

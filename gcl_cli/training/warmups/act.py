@@ -22,8 +22,8 @@ from gcl_cli.machine.devices import arithmetic
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.records import Event, LabelledSet, PseudoLabels, TrainingSet
 from gcl_cli.training.augmentation import warm_up_augmentation
+from gcl_cli.training.epoch_clusters import agreement_with, cluster_values
 from gcl_cli.training.features import embed
-from gcl_cli.training.pseudo_people import agreement_with, cluster_values
 from gcl_cli.training.samplers import identity_batches
 from gcl_cli.training.schedules import descend, rate_now
 from gcl_cli.training.state import TrainingState, Values, run_epochs

@@ -16,9 +16,9 @@ from gcl_cli.records import Event, TrainingSet
 from gcl_cli.training.augmentation import warm_up_augmentation
 from gcl_cli.training.bank import ClusterMemory
 from gcl_cli.training.colours import colour_features
+from gcl_cli.training.epoch_clusters import agreement_with, cluster_together, cluster_values
 from gcl_cli.training.features import embed
 from gcl_cli.training.parts import Descent
-from gcl_cli.training.pseudo_people import agreement_with, cluster_together, cluster_values
 from gcl_cli.training.samplers import person_batches
 from gcl_cli.training.schedules import rate_now, set_learning_rate
 from gcl_cli.training.state import TrainingState, Values, run_epochs

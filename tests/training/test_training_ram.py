@@ -12,7 +12,7 @@ from gcl_cli.config import GanWarmupSettings, JointSettings
 from gcl_cli.training.gan import ViewGan
 from gcl_cli.training.gan_warmup import gan_warmup_state
 from gcl_cli.training.joint import joint_state
-from gcl_cli.training.memory_estimate import encoder_memory, gan_memory, kept_for_gradients
+from gcl_cli.training.ram import encoder_memory, gan_memory, kept_for_gradients
 from gcl_cli.training.structures import own_and_new
 
 HERE = Path(__file__).resolve().parent

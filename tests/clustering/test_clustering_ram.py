@@ -10,8 +10,8 @@ from clustering_written_out import clustered_features
 from own_peak import PEAK
 
 from gcl_cli.clustering.jaccard import distance_of_overlaps, expanded_weights
-from gcl_cli.clustering.memory import SAMPLED, expected_pairs
 from gcl_cli.clustering.neighbours import nearest_neighbours
+from gcl_cli.clustering.ram import SAMPLED, expected_pairs
 
 CLUSTERED = """
 import ctypes, json, sys
@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from gcl_cli.clustering.cohesion import cohesion
 from gcl_cli.clustering.density import dbscan
-from gcl_cli.clustering.memory import clustering_bytes
+from gcl_cli.clustering.ram import clustering_bytes
 from gcl_cli.clustering.pseudo_labels import asked_distance, cluster_distance
 from gcl_cli.config import ClusterSettings
 

@@ -16,9 +16,7 @@ from gcl_cli.body import pyrender_backend
 from gcl_cli.body.model import load_body
 from gcl_cli.body.overlay import overlay, side_view
 from gcl_cli.body.pyrender_backend import SAMPLES, PyrenderDraw, choose_backend, open_backend, probe
-from gcl_cli.body.rotations import X_AXIS, Y_AXIS, about, to_rotation_vector
-from gcl_cli.body.silhouette import Surface
-from gcl_cli.body.views import (
+from gcl_cli.body.rendering import (
     MARGIN,
     PICTURE_UP,
     draw_with_numpy,
@@ -28,6 +26,8 @@ from gcl_cli.body.views import (
     to_picture,
     up_axis,
 )
+from gcl_cli.body.rotations import X_AXIS, Y_AXIS, about, to_rotation_vector
+from gcl_cli.body.silhouette import Surface
 from gcl_cli.errors import GclError
 from gcl_cli.synth.population import draw_all, plan
 
@@ -300,7 +300,7 @@ import numpy as np
 from gcl_cli.body.model import load_body
 from gcl_cli.body.pyrender_backend import open_backend
 from gcl_cli.body.silhouette import Surface
-from gcl_cli.body.views import render_views, up_axis
+from gcl_cli.body.rendering import render_views, up_axis
 folder, platform = sys.argv[1:]
 body, draw, pictures = load_body(), open_backend(platform), {}
 for name, vertices in np.load(folder + "/vertices.npz").items():
