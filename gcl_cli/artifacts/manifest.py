@@ -156,7 +156,9 @@ def _digest(path: Path, _state: tuple[int, int, int]) -> str:
 
 
 def made_anew(
-    inputs: Mapping[str, str], known: Callable[[str], tuple[str, Mapping[str, str]] | None], seen: tuple[str, ...] = ()
+    inputs: Mapping[str, str],
+    known: Callable[[str], tuple[str | None, Mapping[str, str]] | None],
+    seen: tuple[str, ...] = (),
 ) -> tuple[str, ...]:
     """The way to an input that was made anew since it was read, at any remove; empty where none was: all is fresh.
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import trimesh
+from trimesh.exchange.obj import export_obj
+from trimesh.exchange.ply import export_ply
 
 from gcl_cli.errors import GclError
 
@@ -38,13 +40,13 @@ class Mesh:
 def write_obj(path: Path, mesh: Mesh, remarks: Iterable[str] = ()) -> None:
     """Write a Wavefront file; the camera and the remarks become comments."""
     header = "\n# ".join([*_camera_remark(mesh), *remarks])
-    text = _as_trimesh(mesh).export(file_type="obj", include_normals=False, digits=5, header=header)
+    text = export_obj(_as_trimesh(mesh), include_normals=False, digits=5, header=header)
     path.write_text(f"{text}\n", encoding="utf-8")
 
 
 def write_ply(path: Path, mesh: Mesh, remarks: Iterable[str] = ()) -> None:
     """Write a binary little-endian .ply; the camera and the remarks become comments."""
-    content = _as_trimesh(mesh).export(file_type="ply", vertex_normal=False)
+    content = export_ply(_as_trimesh(mesh), vertex_normal=False)
     comments = "".join(f"comment {remark}\n" for remark in [*_camera_remark(mesh), *remarks])
     path.write_bytes(content.replace(_PLY_END, comments.encode() + _PLY_END, 1))
 

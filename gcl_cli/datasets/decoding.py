@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # imported where it is used: processes that share work on sin
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP")
 MOST_PIXELS = 1 << 24  # 4096 x 4096, 50 MB in memory: no crop of a person is so large, and a small file can claim more
 MOST_BYTES = 1 << 27  # of a file: more than that many pixels need
-EXIF, ORIENTATION = b"Exif\0\0", 0x0112
+ORIENTATION, TOLD_BY = 0x0112, (b"Exif\0\0", b"tiff:Orientation")  # in EXIF data, or in XMP
 UPRIGHT = {  # EXIF orientation -> what makes the picture upright; ImageOps.exif_transpose would write the EXIF data too
     2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
     5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
@@ -72,7 +72,7 @@ def read_crops(root: Path, names: Sequence[str]) -> Iterator[np.ndarray]:
 def read_crop(root: Path, name: str) -> np.ndarray:
     """One picture at its own size, [h, w, 3] uint8 RGB, upright, transparency dropped; GclError if it is unreadable.
 
-    Upright means turned as its EXIF data ask for, which cameras and phones write instead of turning the pixels.
+    Upright means turned as its EXIF or XMP data ask for, which cameras and phones write instead of turning the pixels.
     """
     with _readable(root / name) as path:
         return _decoded(path.read_bytes())
@@ -109,7 +109,7 @@ def _readable(path: Path) -> Iterator[Path]:
 
 def _decoded(content: bytes) -> np.ndarray:
     """RGB pixels, always those of Pillow; simplejpeg finds the same in a third of the time."""
-    if not simplejpeg.is_jpeg(content) or EXIF in content:
+    if not simplejpeg.is_jpeg(content) or any(mark in content for mark in TOLD_BY):
         return _decoded_by_pillow(content)
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(content)

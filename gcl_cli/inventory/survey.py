@@ -77,7 +77,7 @@ def _entry(found: FoundFolder, finished: Mapping[str, FoundFolder], dataset: dic
 def _changed_under(found: FoundFolder, finished: Mapping[str, FoundFolder], dataset: dict[str, Any] | None) -> str:
     """What changed since `found` read it; empty when nothing did."""
 
-    def known(source: str) -> tuple[str, Mapping[str, str]] | None:
+    def known(source: str) -> tuple[str | None, Mapping[str, str]] | None:
         if source == "dataset":
             return (dataset["digest"], {}) if dataset else None
         other = finished.get(source)

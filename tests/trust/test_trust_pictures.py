@@ -67,6 +67,14 @@ def test_pictures_stand_upright_as_their_exif_data_ask(tmp_path, kind, turn):
     np.testing.assert_array_equal(read_crop(tmp_path, "a.jpg"), expected)
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
+def test_an_orientation_that_only_xmp_tells_turns_the_picture_and_its_size(tmp_path, kind):
+    xmp = b'<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/>'
+    (tmp_path / "a.jpg").write_bytes(corpus.encoded(kind, Image.new("RGB", (64, 32)), xmp=xmp))
+    assert read_crop(tmp_path, "a.jpg").shape == (64, 32, 3)
+    assert picture_sizes(tmp_path, ["a.jpg"]) == [(64, 32)]
+
+
 def test_exif_data_in_the_other_byte_order_turn_too(tmp_path):
     exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
     (tmp_path / "a.jpg").write_bytes(corpus.encoded("JPEG", exif=exif))
