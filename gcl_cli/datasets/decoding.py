@@ -122,7 +122,7 @@ def _decoded(content: bytes) -> np.ndarray:
 
 def _decoded_by_pillow(content: bytes) -> np.ndarray:
     with _opened(io.BytesIO(content)) as picture:
-        turn = UPRIGHT.get(picture.getexif().get(ORIENTATION))
+        turn = UPRIGHT.get(picture.getexif().get(ORIENTATION, 1))
         # 16 bits of grey, which Pillow would cut off at 255
         pixels = _from_16_bits(picture) if picture.mode.startswith("I") else picture.convert("RGB")
         return np.array(pixels if turn is None else pixels.transpose(turn))
