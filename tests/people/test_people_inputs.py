@@ -11,6 +11,7 @@ from gcl_cli.artifacts.files import read_json
 from gcl_cli.artifacts.formats import write_names
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.run import Run
+from gcl_cli.artifacts.sheets import GAP, LINE
 from gcl_cli.artifacts.view_store import compress
 from gcl_cli.commands.gen_metrics import inception
 from gcl_cli.config import Architecture
@@ -180,7 +181,7 @@ def test_the_sheet_of_generated_views_shows_every_angle_beside_photograph_and_me
     render(work, NAMES)
     _, store = open_views(work, data, TINY)
     draw_generated(tmp_path / "views.png", networks(), training_set(data, TINY, options).pictures, store)
-    height, width = 2 * (128 + 4) + 4 + 14, 4 * (64 + 4) + 4
+    height, width = GAP + LINE + 2 * (128 + GAP), GAP + 4 * (64 + GAP)
     assert Image.open(tmp_path / "views.png").size == (width, height)
 
 
