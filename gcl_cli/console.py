@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -194,30 +193,8 @@ def show_tree(title: str, branches: Mapping[str, Sequence[tuple[str, str]]]) -> 
     Console(highlight=False, markup=False, emoji=False).print(tree)
 
 
-_keeper: ContextVar[list[dict[str, Any]] | None] = ContextVar("_keeper", default=None)
-
-
-@contextmanager
-def kept() -> Iterator[list[dict[str, Any]]]:
-    """Results that are shown inside are kept in this list instead: Python called the command, not a person."""
-    results: list[dict[str, Any]] = []
-    before = _keeper.set(results)
-    try:
-        yield results
-    finally:
-        _keeper.reset(before)
-
-
-def keeps() -> bool:
-    """Whether results are kept for Python at the moment."""
-    return _keeper.get() is not None
-
-
 def show(result: dict[str, Any], *, as_json: bool) -> None:
     """The result on stdout: a table on a terminal, JSON when piped or asked for."""
-    if (results := _keeper.get()) is not None:
-        results.append(result)
-        return
     if _rank() != "0":
         return
     if as_json or not sys.stdout.isatty():

@@ -141,10 +141,6 @@ def with_errors(
     """
     from gcl_cli.datasets.listing import require_fit  # brings numpy, which help does without
 
-    if console.keeps():  # Python sees them as they are
-        with storage_in_words(folders):
-            job()
-        return
     try:
         if os.environ.get("WORLD_SIZE", "1") != "1" and stage not in _FOR_TEAMS:
             raise GclError(f"gcl {stage} is not shared among processes by torchrun.", "Start it without torchrun.")
@@ -160,20 +156,25 @@ def with_errors(
         raise typer.Exit(INTERRUPTED) from error
 
 
-def validated(stage: str, model: type[Settings], chosen: dict[str, Any], more: list[str]) -> dict[str, Any]:
+def validated(stage: str, model: type[Settings], chosen: dict[str, Any], more: Sequence[str] = ()) -> dict[str, Any]:
     """What the user chose, by option or `--set`, in the types of `model`; GclError for an unknown name or bad value."""
     for name in chosen.keys() - model.model_fields.keys():
         raise GclError(f"--{name.replace('_', '-')} means nothing to this method of gcl {stage}.", "Leave it out.")
     for pair in more:
         name, equals, text = pair.partition("=")
-        name = name.strip().replace("-", "_")
-        if name not in model.model_fields:
-            known = ", ".join(sorted(model.model_fields))
-            raise GclError(f"--set {pair}: {name} is no setting of gcl {stage}.", f"It has: {known}")
+        name = setting_named(stage, model, name)
         if not equals:
             raise GclError(f"--set {pair}: the value is missing.", f"Write --set {name}=VALUE")
         chosen[name] = text
     return {name: _typed(stage, model, name, value) for name, value in chosen.items()}
+
+
+def setting_named(stage: str, model: type[Settings], said: str) -> str:
+    """The name of a setting, as `model` has it; GclError where it has none of that name."""
+    name = said.strip().replace("-", "_")
+    if name not in model.model_fields:
+        raise GclError(f"{name} is no setting of gcl {stage}.", f"It has: {', '.join(sorted(model.model_fields))}")
+    return name
 
 
 def _typed(stage: str, model: type[Settings], name: str, value: Any) -> Any:
@@ -191,13 +192,17 @@ def validated_by_stage(pairs: list[str], stages: tuple[str, ...]) -> dict[str, d
     """What `--set STAGE.KEY=VALUE` chooses for each stage; GclError for an unknown stage or name, or a bad value."""
     by_stage: dict[str, list[str]] = {}
     for pair in pairs:
-        stage, dot, setting = pair.partition(".")
-        if not dot or stage not in stages:
-            raise GclError(
-                f"--set {pair}: the stage is missing.", f"Write STAGE.KEY=VALUE; stages: {', '.join(stages)}"
-            )
+        stage, setting = in_stage(pair, stages)
         by_stage.setdefault(stage, []).append(setting)
     return {stage: validated(stage, STAGE_SETTINGS[stage], {}, settings) for stage, settings in by_stage.items()}
+
+
+def in_stage(said: str, stages: tuple[str, ...]) -> tuple[str, str]:
+    """The stage of `STAGE.KEY...` and what follows the dot; GclError for an unknown stage."""
+    stage, dot, setting = said.partition(".")
+    if not dot or stage not in stages:
+        raise GclError(f"--set {said}: the stage is missing.", f"Write STAGE.KEY=VALUE; stages: {', '.join(stages)}")
+    return stage, setting
 
 
 def _extra(info: FieldInfo) -> dict[str, Any]:

@@ -113,7 +113,7 @@ def gan_warmup(
 
     chosen = c.parity_settings("gan-warmup", parity) | chosen
     options = RunOptions(**run, tensorboard=tensorboard)
-    result = stage.run(options, encoder, chosen, init=init, init_gan=init_gan or ())
+    result = stage.run(options, encoder, chosen, init=init, init_gan=init_gan or [])
     console.show(result, as_json=as_json)
 
 

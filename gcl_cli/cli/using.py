@@ -21,7 +21,7 @@ from gcl_cli.cli.options import (
     with_shared,
 )
 
-_CHAIN = ("mesh", "render", "warmup", "gan-warmup", "joint", "evaluate", "gen-metrics")
+CHAIN = ("mesh", "render", "warmup", "gan-warmup", "joint", "evaluate", "gen-metrics")
 Part = Literal["mesh", "render", "warmup", "gan-warmup", "joint", "gen-metrics"]
 Images = Annotated[list[str], typer.Argument(metavar="IMAGE...", help="pictures of one person each")]
 
@@ -56,7 +56,7 @@ def run_chain(
     from gcl_cli.commands.run.requests import Wishes
     from gcl_cli.records import RunOptions
 
-    wishes = Wishes(preset, until, anew_from, validated_by_stage(set_more or [], _CHAIN))
+    wishes = Wishes(preset, until, anew_from, validated_by_stage(set_more or [], CHAIN))
     options = RunOptions(**run, allow_subset=allow_subset)
     with_errors(
         lambda: console.show(running.run(options, data, wishes), as_json=as_json),

@@ -16,6 +16,7 @@ _WORDS = {  # kind of a pydantic error -> what to say; in braces: what the error
     "bool_parsing": _TRUTH, "bool_type": _TRUTH, "literal_error": "must be {expected}", "value_error": "{error}",
     "missing": "needs more values", "too_short": "needs at least {min_length}", "too_long": "has too many values",
     "string_type": "must be a text", "tuple_type": "must be a list with commas",
+    "dict_type": "must be a dict",
 }  # fmt: skip
 
 

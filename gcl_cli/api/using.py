@@ -1,0 +1,123 @@
+"""Around the steps: run them, watch them, use what they made."""
+
+import os
+from collections.abc import Sequence
+from typing import Literal
+
+from gcl_cli import config as c
+from gcl_cli.api.checking import Chosen, More, Place, Result, Unset, checked, path, paths, settings
+from gcl_cli.cli.options import in_stage
+from gcl_cli.cli.using import CHAIN
+from gcl_cli.config.stages import STAGE_SETTINGS
+
+Part = Literal["mesh", "render", "warmup", "gan-warmup", "joint", "gen-metrics"]
+
+
+def run(
+    data: Place | None = None, *, preset: Literal["paper", "small", "tiny"] | None = None, until: Part = "gen-metrics",
+    from_: Part | None = None, set: More = None, allow_subset: bool = False,
+    work: Place | None = None, data_root: Place | None = None, device: str = "auto", threads: int | None = None,
+) -> Result:  # fmt: skip
+    """Do the whole chain: keep what is fresh, go on with what was interrupted, make the rest.
+
+    set: settings of the steps, such as {"joint.epochs": 5}.
+    """
+    with checked(run, locals()) as (options, _):
+        from gcl_cli.commands.run import command as page
+        from gcl_cli.commands.run.requests import Wishes
+
+        return page.run(options, path(data), Wishes(preset, until, from_, _by_step(set)))
+
+
+def _by_step(more: More) -> dict[str, Chosen]:
+    """What `set` says for each step, which stands before the dot of a name."""
+    said: dict[str, Chosen] = {}
+    for key, value in (more or {}).items():
+        stage, name = in_stage(key, CHAIN)
+        said.setdefault(stage, {})[name] = value
+    return {stage: settings(stage, STAGE_SETTINGS[stage], {}, its) for stage, its in said.items()}
+
+
+def status(*, work: Place | None = None) -> Result:
+    """Show what the work folder holds, what of it is fresh, and what to type next."""
+    with checked(status, locals()) as (options, _):
+        from gcl_cli.commands import status as page
+
+        return page.run(options.work)
+
+
+def clean(*, yes: bool = False, work: Place | None = None) -> Result:
+    """Show what nothing in the work folder needs, and remove it when told to."""
+    with checked(clean, locals()) as (options, _):
+        from gcl_cli.commands import clean as page
+
+        return page.run(options.work, sure=yes)
+
+
+def doctor(data: Place | None = None, *, work: Place | None = None, data_root: Place | None = None) -> Result:
+    """Find what is wrong with this machine, or with a data set, and what mends it."""
+    with checked(doctor, locals()) as (options, _):
+        from gcl_cli.commands.doctor import command as page
+
+        return page.run(options.work, path(data), options.data_root)
+
+
+def config(stage: str | None = None) -> Result:
+    """List every setting: default, what presets change, range, meaning, place in the paper."""
+    with checked(config, locals()):
+        from gcl_cli.commands import config as page
+
+        return page.run(stage)
+
+
+def views(
+    image: Place | Sequence[Place], *, to: Place = "views", generator: str | None = None,
+    angles: Sequence[int] | Unset = ..., set: More = None,
+    work: Place | None = None, device: str = "auto", threads: int | None = None,
+) -> Result:  # fmt: skip
+    """Generate the person on a picture from seven sides, as files and as a sheet."""
+    with checked(views, locals(), c.ViewsSettings) as (options, chosen):
+        from gcl_cli.commands import views as page
+
+        return page.run(options, paths(image), os.fspath(to), generator, chosen)
+
+
+def search(
+    gallery: Place, image: Place | Sequence[Place], *, from_behind: bool = False, to: Place = "search",
+    encoder: str | None = None, generator: str | None = None, top: int | Unset = ..., angle: int | Unset | None = ...,
+    set: More = None, work: Place | None = None, restart: bool = False, data_root: Place | None = None,
+    device: str = "auto", threads: int | None = None,
+) -> Result:  # fmt: skip
+    """Find the person on a picture in any folder of crops, which is indexed once."""
+    with checked(search, locals(), c.SearchSettings) as (options, chosen):
+        from gcl_cli.commands.search import command as page
+
+        chosen = c.with_view_from_behind(chosen) if from_behind else chosen
+        return page.run(
+            options, os.fspath(gallery), paths(image), os.fspath(to), chosen, encoder=encoder, generator=generator
+        )
+
+
+def export(
+    *, to: Place = "export", encoder: str | None = None, init: Place | None = None,
+    format: Literal["onnx", "safetensors"] | Unset = ..., set: More = None,
+    work: Place | None = None, threads: int | None = None,
+) -> Result:  # fmt: skip
+    """Write the encoder as a file for other programs: ONNX, checked against torch, or safetensors."""
+    with checked(export, locals(), c.ExportSettings) as (options, chosen):
+        from gcl_cli.commands.export import command as page
+
+        return page.run(options, os.fspath(to), encoder, chosen, init=path(init))
+
+
+def report(
+    *, to: Place | None = None, encoder: str | None = None, generator: str | None = None,
+    people: int | Unset = ..., queries: int | Unset = ..., clusters: int | Unset = ..., pictures: int | Unset = ...,
+    map: Literal["tsne", "pca"] | Unset = ..., blur_faces: bool | Unset = ..., full_pictures: bool | Unset = ...,
+    set: More = None, work: Place | None = None, device: str = "auto", threads: int | None = None,
+) -> Result:  # fmt: skip
+    """Show the whole work folder on one HTML page that needs no network: results, curves, pictures, provenance."""
+    with checked(report, locals(), c.ReportSettings) as (options, chosen):
+        from gcl_cli.commands.report import command as page
+
+        return page.run(options, path(to), chosen, encoder=encoder, generator=generator)
