@@ -14,7 +14,7 @@ from gcl_cli.clustering.density import components, core_distances, dbscan, hdbsc
 from gcl_cli.clustering.jaccard import SparseDistance, distance_of_overlaps, expanded_weights
 from gcl_cli.clustering.memory import expected_pairs
 from gcl_cli.clustering.neighbours import nearest_neighbours
-from gcl_cli.clustering.radius import IDENTICAL, percentile_radius
+from gcl_cli.clustering.radius import NEGLIGIBLE, percentile_radius
 from gcl_cli.errors import GclError
 from gcl_cli.records import PseudoLabels
 
@@ -47,6 +47,10 @@ class ClusterSettings(Protocol):
     @property
     def rho(self) -> float:
         """Share of all pairs whose mean distance is the radius."""
+
+    @property
+    def rho_floor(self) -> float:
+        """Distance up to which pairs do not count there."""
 
     @property
     def min_samples(self) -> int:
@@ -130,7 +134,7 @@ def checked_features(features: Tensor) -> Tensor:
             "lower the learning rate and run the stage again with --restart",
         )
     features = features.detach().float()
-    if bool((features - features[0]).abs().amax() < IDENTICAL):
+    if bool((features - features[0]).abs().amax() < NEGLIGIBLE):
         raise GclError(
             f"the features of all {len(features)} pictures are the same: the encoder tells none apart",
             "check that the pictures differ; start from another encoder: run `gcl warmup` again, or use --init FILE",
@@ -146,7 +150,7 @@ def _as_asked(distance: SparseDistance, settings: ClusterSettings) -> tuple[np.n
         how = "HDBSCAN"
     else:
         try:
-            radius = percentile_radius(distance, rho=settings.rho) if settings.radius is None else settings.radius
+            radius = settings.radius or percentile_radius(distance, rho=settings.rho, floor=settings.rho_floor)
         except GclError as error:
             return np.full(distance.size, -1), radius, error.problem
         labels = dbscan(distance, radius=radius, min_samples=settings.min_samples)
