@@ -1,8 +1,8 @@
 """How fast galleries are ranked and what memory that takes, on random features: python recipes/bench_ranking.py
 
-Three measurements, CPU seconds of this process: ranking of given distances at the size of Market-1501 against a plain
+Four measurements, CPU seconds of this process: ranking of given distances at the size of Market-1501 against a plain
 version that sorts every row; the whole evaluation (distances, ranking, camera pairs) there against its matrix product;
-and a gallery of a million against its matrix product, with the peak of memory.
+what `--centralise` costs beside it; and a gallery of a million against its matrix product, with the peak of memory.
 """
 
 import argparse
@@ -19,11 +19,12 @@ import numpy as np
 import torch
 
 from gcl_cli.artifacts.embedding_files import new_embeddings
-from gcl_cli.config import EvaluateSettings
+from gcl_cli.config import EvaluateSettings, GallerySettings
 from gcl_cli.metrics.ranking import queries_at_once, rank
 from gcl_cli.retrieval.distances import distances_by_looks
 from gcl_cli.retrieval.figures import ranked
 from gcl_cli.retrieval.ranked_lists import Labels
+from gcl_cli.retrieval.whole_gallery import lean_on_gallery
 
 MARKET = (3368, 15913, 750, 6)  # queries, gallery pictures, people, cameras
 PICTURES_A_PERSON = 20  # in the large gallery
@@ -59,6 +60,7 @@ def at_the_size_of_market(width: int) -> None:
         f"{sorting / counting:.1f}x",
     )
     against_its_product(query, found, labels)
+    centralised(query, found, labels)
 
 
 def a_large_gallery(folder: Path, queries: int, gallery: int, width: int) -> None:
@@ -88,6 +90,13 @@ def against_its_product(query: torch.Tensor, gallery: torch.Tensor, labels: Labe
         whole, _ = timed(partial(evaluated, query, gallery, labels, pairs=pairs))
         said = "with camera pairs" if pairs else "without camera pairs"
         say(f"{size}, all, {said}: {whole:.2f} s; matrix product {product:.2f} s: ", f"{whole / product:.2f}x")
+
+
+def centralised(query: torch.Tensor, gallery: torch.Tensor, labels: Labels) -> None:
+    """What comes before the ranking with `--centralise`, from embeddings on: the command embeds the pictures, too."""
+    plain, _ = timed(partial(evaluated, query, gallery, labels, pairs=True))
+    more, _ = timed(lambda: lean_on_gallery(query, gallery, labels.cameras, GallerySettings(centralise=True)))
+    say(f"--centralise: {more:.2f} s beside {plain:.2f} s, without embedding: ", f"{(plain + more) / plain:.2f}x")
 
 
 def by_sorting(distances: np.ndarray, labels: Labels) -> float:

@@ -21,14 +21,14 @@ EXPECTED = {  # written out by hand from what the published code does
         "angles": SIX, "self_positive": "memory", "exclude_self": False, "memory_update": "step",
         "generator_rate": 1e-5, "discriminator_rate": 1e-5, "gan_decay_at": (), "iterations": None,
         "adversarial": "least_squares", "penalty_weight": 0.01, "penalty_every": 1, "batchnorm_update": "all",
-        "refresh": "none", "clustering": "dbscan", "radius": None, "rho": 0.002, "augment": "none",
+        "refresh": "none", "clustering": "dbscan", "radius": None, "rho": 0.002, "rho_floor": 0.0, "augment": "none",
         "camera_aware": False, "contrast_steps": 0, "contrast_views": "none",
     },
 }  # fmt: skip
 
 
 def test_every_row_of_the_table_has_settings_or_a_reason_and_never_both():
-    assert list(REFERENCE) == [f"D{number}" for number in range(1, 25)] + ["ours"]
+    assert list(REFERENCE) == [f"D{number}" for number in range(1, 29)] + ["ours"]
     for name, row in REFERENCE.items():
         assert row.what and bool(row.settings) != bool(row.reason), name
         assert row.settings.keys() <= MODELS.keys() and all(row.settings.values()), name
@@ -69,7 +69,7 @@ def test_defaults_are_the_papers_where_the_code_left_it():
     assert 315 in gan.angles and 315 in joint.angles
     assert (gan.part_layout, Architecture().part_layout) == (None, "stripe")
     assert (joint.self_positive, joint.exclude_self, joint.batchnorm_update) == ("batch", True, "real")
-    assert joint.refresh == "noise"
+    assert (joint.refresh, joint.rho_floor) == ("noise", 1e-6)
 
 
 @pytest.mark.parametrize(("command", "stage"), [("gan-warmup", gan_warmup_stage), ("joint", joint_stage)])

@@ -37,7 +37,8 @@ Method = Annotated[
     typer.Option(help="how the encoder learns; options show cluster-contrast's defaults"),
 ]
 Parity = Annotated[
-    Literal["none", "reference"], typer.Option(help="settings that reproduce where GCL's published code left its paper")
+    Literal["none", "reference"],
+    typer.Option(help="settings that reproduce where GCL's published code left its paper; for --preset paper"),
 ]
 Source = Annotated[str | None, typer.Option(metavar="DATA", help="labelled data set to learn from first")]
 Validation = Annotated[

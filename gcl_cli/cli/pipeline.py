@@ -113,7 +113,7 @@ def gan_warmup(
 
     chosen = c.parity_settings("gan-warmup", parity) | chosen
     options = RunOptions(**run, tensorboard=tensorboard)
-    result = stage.run(options, encoder, chosen, init=init, init_gan=init_gan or [])
+    result = stage.run(options, encoder, chosen, init=init, init_gan=init_gan or [], parity=parity)
     console.show(result, as_json=as_json)
 
 
@@ -133,5 +133,5 @@ def joint(
 
     chosen = c.parity_settings("joint", parity) | chosen
     options = RunOptions(**run, tensorboard=tensorboard)
-    result = stage.run(options, generator, chosen, init=init, validation=validation)
+    result = stage.run(options, generator, chosen, init=init, validation=validation, parity=parity)
     console.show(result, as_json=as_json)

@@ -9,7 +9,7 @@ from scipy.sparse import coo_array, csr_array
 from torch import Tensor
 
 from gcl_cli.clustering.jaccard import SparseDistance
-from gcl_cli.clustering.radius import IDENTICAL
+from gcl_cli.clustering.radius import NEGLIGIBLE
 
 ENTRIES_AT_ONCE = 1 << 22  # distances of one block
 
@@ -42,7 +42,7 @@ def normalised(distance: DistanceRows) -> DistanceRows:
     # Paper: scales each column by its own smallest and largest. Here: by those of all pairs, which stays symmetric.
     extremes = torch.stack([torch.stack(torch.aminmax(block)) for _, block in distance.blocks()])  # [blocks, 2]
     least, most = float(extremes[:, 0].min()), float(extremes[:, 1].max())
-    spread = max(most - least, IDENTICAL)
+    spread = max(most - least, NEGLIGIBLE)
 
     def rows(start: int, stop: int) -> Tensor:
         return distance.rows(start, stop).sub(least).div_(spread)
@@ -89,11 +89,10 @@ def entries(distance: DistanceRows, pattern: csr_array) -> np.ndarray:
     return torch.cat(parts).numpy()
 
 
-def closest_pairs(distance: DistanceRows, *, count: int) -> SparseDistance:
-    """The `count` closest pairs of pictures that differ, those as far as the last of them, and all that are the same.
+def closest_pairs(distance: DistanceRows, *, count: int, floor: float = NEGLIGIBLE) -> SparseDistance:
+    """The `count` closest pairs farther than `floor`, those as far as the last of them, and all up to `floor`.
 
-    What percentile_radius needs of all pairs; pictures are the same up to IDENTICAL. Holds at most a few times
-    `count` pairs and one block.
+    What percentile_radius needs of all pairs. Holds at most a few times `count` pairs and one block.
     """
     kept: list[tuple[Tensor, Tensor, Tensor]] = []
     bound, held = float("inf"), 0
@@ -101,9 +100,9 @@ def closest_pairs(distance: DistanceRows, *, count: int) -> SparseDistance:
         kept.append(_pairs_of_block(block, start, bound))
         held += len(kept[-1][2])
         if held > 2 * count:
-            bound, kept = _cut(kept, count)
+            bound, kept = _cut(kept, count, floor)
             held = sum(len(values) for *_, values in kept)
-    return _sparse(distance.size, _cut(kept, count)[1])
+    return _sparse(distance.size, _cut(kept, count, floor)[1])
 
 
 def pairs_within(distance: DistanceRows, *, radius: float) -> SparseDistance:
@@ -118,13 +117,15 @@ def _pairs_of_block(block: Tensor, start: int, bound: float) -> tuple[Tensor, Te
     return (row + start).cpu(), (column + start).cpu(), later[row, column].cpu()
 
 
-def _cut(kept: list[tuple[Tensor, Tensor, Tensor]], count: int) -> tuple[float, list[tuple[Tensor, Tensor, Tensor]]]:
-    """The distance of the `count`-th of the different pairs, and the pairs that are no farther."""
+def _cut(
+    kept: list[tuple[Tensor, Tensor, Tensor]], count: int, floor: float
+) -> tuple[float, list[tuple[Tensor, Tensor, Tensor]]]:
+    """The distance of the `count`-th of the pairs farther than `floor`, and the pairs that are no farther than it."""
     rows, columns, values = (torch.cat(parts) for parts in zip(*kept, strict=True))
-    different = values[values > IDENTICAL]
+    different = values[values > floor]
     if len(different) <= count:
         return float("inf"), [(rows, columns, values)]
-    bound = float(np.partition(different.numpy(), count - 1)[count - 1]) if count else IDENTICAL
+    bound = float(np.partition(different.numpy(), count - 1)[count - 1]) if count else floor
     near = values <= bound
     return bound, [(rows[near], columns[near], values[near])]
 

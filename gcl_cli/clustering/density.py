@@ -5,7 +5,7 @@ from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
 
 from gcl_cli.clustering.jaccard import SparseDistance
-from gcl_cli.clustering.radius import IDENTICAL
+from gcl_cli.clustering.radius import NEGLIGIBLE
 
 NOISE = -1
 
@@ -95,7 +95,7 @@ def _mutual_reachability(distance: SparseDistance, *, min_samples: int) -> tuple
     """Both ends and the mutual reachability max(core_i, core_j, d_ij) of the pairs where it is below 1: [P] each."""
     core = core_distances(distance, min_samples=min_samples)
     rows, columns = distance.pairs()
-    reach = np.maximum(np.maximum(core[rows], core[columns]), np.maximum(distance.values, IDENTICAL))
+    reach = np.maximum(np.maximum(core[rows], core[columns]), np.maximum(distance.values, NEGLIGIBLE))
     linked = reach < 1
     return rows[linked], columns[linked], reach[linked]
 

@@ -24,22 +24,24 @@ from gcl_cli.clustering.jaccard import (
     query_expansion,
     weights_of_distances,
 )
-from gcl_cli.clustering.radius import percentile_radius
+from gcl_cli.clustering.radius import NEGLIGIBLE, percentile_radius
 from gcl_cli.records import PseudoLabels
 
 SLOT_SHARE = 3.0  # a slot's pictures show fewer people: the share of closest pairs is this many times as large
 
 
 def percentile_dbscan(
-    distance: DistanceRows, *, rho: float, factor: float, min_samples: int, radius: float | None = None
-) -> PseudoLabels:
+    distance: DistanceRows, *, rho: float, factor: float, min_samples: int, radius: float | None = None,
+    floor: float = NEGLIGIBLE,
+) -> PseudoLabels:  # fmt: skip
     """DBSCAN whose radius is `factor` times the mean distance of the share `rho` of the closest pairs; all pairs count.
 
-    radius: a fixed one in its place. Raises GclError when the share rounds to no pair at all.
+    radius: a fixed one in its place; floor: as in `percentile_radius`. Raises GclError when the share rounds to no pair
+    at all.
     """
     if radius is None:
-        closest = closest_pairs(distance, count=round(rho * pairs_of(distance.size)))
-        radius = factor * percentile_radius(closest, rho=rho)
+        closest = closest_pairs(distance, count=round(rho * pairs_of(distance.size)), floor=floor)
+        radius = factor * percentile_radius(closest, rho=rho, floor=floor)
     near = pairs_within(distance, radius=min(radius, 1.0))
     return PseudoLabels(labels=dbscan(near, radius=radius, min_samples=min_samples), radius=radius)
 

@@ -12,7 +12,7 @@ from gcl_cli.clustering.cameras import centre_per_camera
 from gcl_cli.clustering.density import components, core_distances, dbscan, hdbscan, number_by_first_member
 from gcl_cli.clustering.jaccard import SparseDistance, distance_of_overlaps, expanded_weights
 from gcl_cli.clustering.neighbours import nearest_neighbours
-from gcl_cli.clustering.radius import IDENTICAL, percentile_radius
+from gcl_cli.clustering.radius import NEGLIGIBLE, percentile_radius
 from gcl_cli.clustering.ram import expected_pairs
 from gcl_cli.config import ClusterSettings
 from gcl_cli.errors import GclError
@@ -90,7 +90,7 @@ def checked_features(features: Tensor) -> Tensor:
             "lower the learning rate and run the stage again with --restart",
         )
     features = features.detach().float()
-    if bool((features - features[0]).abs().amax() < IDENTICAL):
+    if bool((features - features[0]).abs().amax() < NEGLIGIBLE):
         raise GclError(
             f"the features of all {len(features)} pictures are the same: the encoder tells none apart",
             "check that the pictures differ; start from another encoder: run `gcl warmup` again, or use --init FILE",
@@ -106,7 +106,7 @@ def _as_asked(distance: SparseDistance, settings: ClusterSettings) -> tuple[np.n
         how = "HDBSCAN"
     else:
         try:
-            radius = percentile_radius(distance, rho=settings.rho) if settings.radius is None else settings.radius
+            radius = settings.radius or percentile_radius(distance, rho=settings.rho, floor=settings.rho_floor)
         except GclError as error:
             return np.full(distance.size, -1), radius, error.problem
         labels = dbscan(distance, radius=radius, min_samples=settings.min_samples)

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from gcl_cli.clustering.jaccard import SparseDistance
-from gcl_cli.clustering.radius import IDENTICAL
+from gcl_cli.clustering.radius import NEGLIGIBLE
 
 
 def distance_to_source(features: Tensor, source: Tensor, *, chunk: int = 1024) -> np.ndarray:
@@ -16,7 +16,7 @@ def distance_to_source(features: Tensor, source: Tensor, *, chunk: int = 1024) -
     """
     nearest = torch.cat([(rows @ source.T).amax(1) for rows in features.split(chunk)])  # [N] cosine
     far = 1 - torch.exp(2 * nearest.clamp(max=1) - 2)
-    return (far / far.amax().clamp(min=IDENTICAL)).cpu().numpy()
+    return (far / far.amax().clamp(min=NEGLIGIBLE)).cpu().numpy()
 
 
 def beside_source(distance: SparseDistance, from_source: np.ndarray, *, weight: float) -> SparseDistance:

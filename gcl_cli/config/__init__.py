@@ -7,7 +7,7 @@ models. The defaults are the paper's (preset `paper`); `presets.py` lists what t
 from gcl_cli.config.architecture import Architecture
 from gcl_cli.config.generating import GanSettings, GanWarmupSettings
 from gcl_cli.config.joint import JointSettings
-from gcl_cli.config.measuring import EvaluateSettings, GenMetricsSettings
+from gcl_cli.config.measuring import EvaluateSettings, GallerySettings, GenMetricsSettings
 from gcl_cli.config.parity import parity_settings
 from gcl_cli.config.pictures import TURNED_ANGLES, MeshSettings, RenderSettings, SynthSettings
 from gcl_cli.config.setting import Settings, setting
@@ -43,6 +43,7 @@ __all__ = [
     "CorrectedSettings",
     "EvaluateSettings",
     "ExportSettings",
+    "GallerySettings",
     "GanSettings",
     "GanWarmupSettings",
     "GenMetricsSettings",

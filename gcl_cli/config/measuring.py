@@ -8,7 +8,22 @@ from gcl_cli.config.pictures import TURNED_ANGLES
 from gcl_cli.config.setting import Settings, setting
 
 
-class EvaluateSettings(Settings):
+class GallerySettings(Settings):
+    """Embeddings that use more than the picture: its mirror image, its camera, and the whole gallery."""
+
+    flip: bool = setting(False, "average each picture's embedding with that of its mirror image", option=True)
+    even_cameras: bool = setting(
+        False, "remove each camera's mean from the embeddings of its pictures; needs known cameras", option=True
+    )
+    centralise: bool = setting(
+        False, "add to each embedding those of its mutual nearest neighbours, of other cameras where known", option=True
+    )
+    centralise_k: int | None = setting(
+        None, "with --centralise: neighbours in a list; none: chosen by the embeddings, without labels", ge=1
+    )
+
+
+class EvaluateSettings(GallerySettings):
     """Retrieval: CMC, mAP, mINP."""
 
     average_precision: Literal["open-reid", "market"] = setting(
@@ -43,6 +58,8 @@ class EvaluateSettings(Settings):
     def _one_distance(self) -> "EvaluateSettings":
         if self.temporal and self.rerank:
             raise ValueError("--temporal and --rerank each replace the distance: choose one")
+        if self.views and self.flip:
+            raise ValueError("--views and --flip each average the embedding over other pictures: choose one")
         return self
 
 

@@ -15,6 +15,9 @@ class ClusterSettings(Settings):
         None, "fixed DBSCAN radius; none: from the share `rho` of all pairs", option=True, gt=0, lt=1
     )
     rho: float = setting(0.002, "share of the closest pairs whose mean distance is the radius", paper="4.2", gt=0, le=1)
+    rho_floor: float = setting(
+        1e-6, "distance up to which pairs have the same neighbourhoods and do not count in that mean", ge=0, lt=1
+    )
     min_samples: int = setting(4, "pictures within the radius that make a core picture", paper="4.2", ge=1)
     min_cluster_size: int = setting(4, "HDBSCAN: the smallest cluster", ge=2)
     camera_aware: bool = setting(

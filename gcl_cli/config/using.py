@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import field_validator
 
+from gcl_cli.config.measuring import GallerySettings
 from gcl_cli.config.pictures import TURNED_ANGLES
 from gcl_cli.config.setting import Settings, setting
 from gcl_cli.errors import GclError
@@ -24,7 +25,7 @@ class ViewsSettings(Settings):
         return angles
 
 
-class SearchSettings(Settings):
+class SearchSettings(GallerySettings):
     """Which pictures of a folder show the person of another picture."""
 
     top: int = setting(20, "pictures to list for each query", option=True, ge=1)

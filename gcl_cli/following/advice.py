@@ -1,8 +1,13 @@
 """What to tell people about a training: the memory it takes, and what to type when it has diverged."""
 
+from typing import Any
+
 from gcl_cli import console
 from gcl_cli.artifacts.checkpoints import newest_checkpoint
 from gcl_cli.artifacts.run import CHECKPOINTS, Run
+from gcl_cli.config import Architecture, GanSettings
+from gcl_cli.config.parity import Parity
+from gcl_cli.config.presets import settings_for
 from gcl_cli.errors import GclError
 from gcl_cli.machine.devices import resolved
 from gcl_cli.training.divergence import DivergenceError
@@ -48,3 +53,30 @@ def tell_memory(estimate: MemoryEstimate) -> None:
         f"Memory: about {console.size_text(estimate.total)} beside the libraries (activations of a step {activations}, "
         f"networks and optimizers {networks}, pictures and memory bank {data})."
     )
+
+
+def tell_parity(
+    parity: Parity, stage: str, settings: GanSettings, chosen: dict[str, Any], architecture: Architecture
+) -> None:
+    """Say what keeps a run with `--parity reference` from the published code: settings of the preset, the head.
+
+    chosen: what the user and `--parity` chose; the rest of `settings` is the preset's.
+    """
+    if parity == "none":
+        return
+    published = settings_for(type(settings), stage, "paper", chosen)
+    others = [
+        f"{name}={value} (published: {getattr(published, name)})"
+        for name, value in settings
+        if value != getattr(published, name) and not name.endswith("_every")
+    ]
+    if others:
+        console.warn(
+            f"--parity reference is meant for --preset paper; this encoder's preset leaves {', '.join(others)}. "
+            "Type `gcl warmup DATA --preset paper --method jvtc` for the published settings."
+        )
+    if architecture.head == "bnneck":
+        console.warn(
+            "--parity reference: this encoder's head (bnneck) is none of the published code's. "
+            "`gcl warmup DATA --method jvtc`, or --init with its own weights, give one that is."
+        )

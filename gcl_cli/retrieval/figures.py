@@ -13,6 +13,7 @@ from gcl_cli.metrics.ranking import Ranking, rank_blocks
 from gcl_cli.people.data import WorkData
 from gcl_cli.retrieval.distances import Distances
 from gcl_cli.retrieval.ranked_lists import Labels
+from gcl_cli.retrieval.whole_gallery import in_words
 
 RANKS = (1, 5, 10, 20)
 CONVENTIONS = {
@@ -96,6 +97,7 @@ def _distance(settings: EvaluateSettings) -> str:
     features = "unit embeddings"
     if settings.views:
         features += f" averaged over each picture and its generated views at {_listed(settings.angles)} degrees"
+    features += in_words(settings)
     if settings.expansion:
         features += (
             f", each query with its {settings.expansion} nearest gallery pictures times cosine^"

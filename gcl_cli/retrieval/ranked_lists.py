@@ -30,6 +30,11 @@ class Labels:
         """The number of queries and of gallery pictures."""
         return len(self.query_persons), len(self.gallery_persons)
 
+    @property
+    def cameras(self) -> torch.Tensor:
+        """The camera of every query and then of every gallery picture, [Q + G] int64."""
+        return torch.from_numpy(np.concatenate((self.query_cameras, self.gallery_cameras)))
+
     def removed(self, query: int) -> np.ndarray:
         """Which gallery pictures are no test for a query: junk, and its person under its own camera; [G] bool."""
         camera, person = self.query_cameras[query], self.query_persons[query]

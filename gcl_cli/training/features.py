@@ -15,20 +15,24 @@ BATCH = 256
 
 @torch.no_grad()
 def embed(
-    encoder: IdentityEncoder, pictures: Tensor, *, precision: str, batch: int = BATCH, team: Team = ALONE
-) -> Tensor:
+    encoder: IdentityEncoder, pictures: Tensor, *, precision: str, batch: int = BATCH, team: Team = ALONE,
+    flip: bool = False,
+) -> Tensor:  # fmt: skip
     """Unit embeddings [N, D] of pictures [N, 3, H, W] uint8, in evaluation mode; the mode is put back.
 
-    team: the processes that share the work; each gets the features of all pictures.
+    flip: the mean of the unit embeddings of each picture and of its mirror image, at unit length again; team:
+    the processes that share the work; each gets the features of all pictures.
     """
     device = next(encoder.parameters()).device
     was_training = encoder.training
     encoder.eval()
     rows = []
     for chunk in team.own(pictures).split(batch):
+        seen = normalise(chunk.to(device))
         with arithmetic(precision, device):
-            embedding = encoder(normalise(chunk.to(device))).embedding
-        rows.append(F.normalize(at_least_float32(embedding), dim=1))
+            found = [encoder(picture).embedding for picture in ((seen, seen.flip(3)) if flip else (seen,))]
+        unit = [F.normalize(at_least_float32(embedding), dim=1) for embedding in found]
+        rows.append(F.normalize(unit[0] + unit[1], dim=1) if flip else unit[0])
     encoder.train(was_training)
     own = torch.cat(rows) if rows else torch.empty(0, encoder.embedding_size, device=device)
     return team.gather_uneven(own) if team.size > 1 else own

@@ -105,7 +105,7 @@ class TrainingState:
             network.load_state_dict(snapshot["networks"][name])
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(snapshot["optimizers"][name])
-            _own_moments(optimizer)
+            lay_out_moments(optimizer)
         self.rng.set_state(snapshot["rng"])
         for name, value in (self._copies(snapshot["tensors"]) | deepcopy(snapshot["plain"])).items():
             setattr(self, name, value)
@@ -123,7 +123,7 @@ class TrainingState:
         return {name: tensor.to(device, copy=True) for name, tensor in tensors.items()}
 
 
-def _own_moments(optimizer: Optimizer) -> None:
+def lay_out_moments(optimizer: Optimizer) -> None:
     """Copy moments, laid out in memory as their parameters are, so that a resumed run rounds as an unbroken one."""
     for parameter, moments in optimizer.state.items():
         for name, value in moments.items():

@@ -98,6 +98,14 @@ def test_equal_pictures_are_kept_beside_the_closest_pairs_that_differ():
     assert len(closest_pairs(feature_distance(twins), count=50).values) >= 60
 
 
+@pytest.mark.parametrize("floor", [0.0, 0.3])
+def test_the_floor_of_the_share_is_that_of_sorting_all_pairs(floor):
+    values = np.sort(DENSE[np.triu_indices(60, 1)])
+    values = values[values > floor]
+    found = percentile_dbscan(feature_distance(FEATURES), rho=0.1, factor=1.0, min_samples=1, floor=floor)
+    assert found.radius == pytest.approx(values[: round(0.1 * len(values))].mean())
+
+
 def test_pairs_within_a_radius_are_all_of_them():
     rows, columns = pairs_within(feature_distance(FEATURES), radius=0.4).pairs()
     assert set(zip(rows.tolist(), columns.tolist(), strict=True)) == set(

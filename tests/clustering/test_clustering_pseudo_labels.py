@@ -21,6 +21,7 @@ class Asked:
     k2: int = 4
     radius: float | None = None
     rho: float = 0.1
+    rho_floor: float = 1e-6
     min_samples: int = 4
     min_cluster_size: int = 4
     camera_aware: bool = False
@@ -80,7 +81,7 @@ def test_camera_aware_clusters_need_no_camera_numbers():
     [
         (
             Asked(rho=1e-6),
-            "the radius is undefined: a share of 1e-06 of 7125 pairs of different pictures rounds to none",
+            "the radius is undefined: a share of 1e-06 of 7125 pairs with other neighbourhoods rounds to none",
         ),
         (Asked(radius=1e-5), "DBSCAN with radius 1e-05 found nothing but noise"),
         (Asked(radius=math.nan), "DBSCAN with radius nan found nothing but noise"),

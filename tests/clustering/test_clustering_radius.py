@@ -24,7 +24,7 @@ def five_pictures(*near: float):
         ((0.5, 0.2, 0.4), 0.5, (1.1 + 2) / 5),  # two absent pairs at 1
         ((0.5, 0.2, 0.4), 0.25, 0.3),  # 2.5 is rounded to the even 2
         ((0.5, 0.2, 0.4), 1.0, (1.1 + 7) / 10),
-        ((0.5, 0.0, 0.4, 1e-7), 0.25, 0.45),  # two pairs are equal pictures: 2 of 8 pairs
+        ((0.5, 0.0, 0.4, 1e-7), 0.25, 0.45),  # two pairs have the same neighbourhoods: 2 of 8 pairs
         ((), 0.2, 1.0),
     ],
 )
@@ -32,12 +32,23 @@ def test_radius_is_the_mean_of_the_smallest_distances(near, rho, radius):
     assert percentile_radius(five_pictures(*near), rho=rho) == pytest.approx(radius, abs=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("floor", "radius"),
+    [(0.0, (1e-7 + 0.4) / 2), (1e-7, 0.45), (0.4, 0.75)],  # 2 of 9, of 8 and of 7 pairs
+)
+def test_pairs_up_to_the_floor_do_not_count(floor, radius):
+    near = five_pictures(0.5, 0.0, 0.4, 1e-7)
+    assert percentile_radius(near, rho=0.25, floor=floor) == pytest.approx(radius, rel=1e-9)
+
+
+@pytest.mark.parametrize("floor", [0.0, 1e-6, 0.3])
 @pytest.mark.parametrize("rho", [0.002, 0.016, 0.3, 0.9])
-def test_radius_equals_sorting_all_pairs(rho):
+def test_radius_equals_sorting_all_pairs(rho, floor):
     distance = jaccard_distance(clustered_features(150, people=10, seed=1), k1=20, k2=6)
     every = np.sort(to_dense(distance)[np.triu_indices(150, 1)])
-    every = every[every > 1e-6]
-    assert percentile_radius(distance, rho=rho) == pytest.approx(every[: round(rho * len(every))].mean(), rel=1e-12)
+    every = every[every > floor]
+    expected = every[: round(rho * len(every))].mean()
+    assert percentile_radius(distance, rho=rho, floor=floor) == pytest.approx(expected, rel=1e-12)
 
 
 def test_radius_does_not_depend_on_the_order_of_the_pictures():
@@ -53,7 +64,7 @@ def test_a_share_that_rounds_to_no_pair_is_refused_with_a_share_that_does_not():
     assert "raise rho above 0.1" in caught.value.fix
 
 
-def test_identical_pictures_alone_leave_no_radius():
+def test_pictures_that_all_have_the_same_neighbourhoods_leave_no_radius():
     with pytest.raises(GclError, match="of 0 pairs") as caught:
         percentile_radius(to_sparse(np.zeros((4, 4))), rho=0.5)
     assert caught.value.fix == "give pictures that differ"

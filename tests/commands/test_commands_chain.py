@@ -9,6 +9,7 @@ from urllib.error import URLError
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 import gcl_cli
@@ -29,6 +30,7 @@ from gcl_cli.config import presets
 from gcl_cli.errors import GclError
 from gcl_cli.people import data
 from gcl_cli.records import RunOptions
+from gcl_cli.training.moments import named_moments
 
 CLUSTERING = {"radius": 0.5, "k1": 8, "k2": 3, "min_samples": 2, "precision": "fp32"}
 SMALL = {
@@ -291,6 +293,19 @@ def test_no_imagenet_weights_exist_for_a_narrow_trunk(chain):
             chain.options(name="pretrained"), None, Warmup("cluster-contrast", "tiny", chosen={"init": "imagenet"})
         )
     assert "--init none" in raised.value.fix
+
+
+def test_joint_goes_on_with_the_moments_that_the_generators_warmup_ended_with(chain, monkeypatch):
+    seen = []
+    monkeypatch.setattr(joint, "_train", lambda _, training, *__: seen.append(training.state) or {})
+    chain.joint(restart=True)
+    written = load_file(chain.work / "gan-warmup/main/adam_moments.safetensors")
+    state = seen[0]
+    found = named_moments(state.networks, {side: state.optimizers[side] for side in ("generator", "discriminator")})
+    assert written.keys() == found.keys() and all(torch.equal(written[name], value) for name, value in found.items())
+    steps = {name.partition(".")[0]: int(value) for name, value in written.items() if name.endswith(".step")}
+    assert steps == {"structure_encoder": 4, "generator": 4, "discriminator": 2}  # two of them reconstruct alone
+    assert "adam_moments.safetensors" in chain.manifest("gan-warmup/main")["outputs"]
 
 
 # --- pictures without labels ------------------------------------------------------------------------------------------

@@ -154,6 +154,56 @@ def test_query_expansion_is_off_until_asked_for(work, plain):
 def test_two_distances_at_once_are_refused():
     with pytest.raises(ValueError, match="choose one"):
         EvaluateSettings(temporal=True, rerank=True)
+    with pytest.raises(ValueError, match="choose one"):
+        EvaluateSettings(views=True, flip=True)
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def kept_rows(work: Path, name: str) -> np.ndarray:
+    """The embeddings that an evaluation kept, queries first."""
+    return np.concatenate(
+        [
+            load_file(work / "evaluate" / name / f"{s}.embeddings.safetensors")["embeddings"]
+            for s in ("query", "gallery")
+        ]
+    )
+
+
+def test_answers_that_use_the_gallery_are_told_apart_and_are_those_of_the_formula(work, plain, monkeypatch):
+    compared = []
+    spy = lambda query, gallery: compared.append((query, gallery)) or distances_by_looks(query, gallery)  # noqa: E731
+    monkeypatch.setattr(evaluate, "distances_by_looks", spy)
+    found = measured(work, even_cameras=True, centralise=True, centralise_k=2, save_embeddings=True)
+    name = "warmup-main-even-cameras-centralise"
+    assert found["centralise_k"] == 2 and found["neighbours_added"] > 0 and not {"flip", "rerank"} & found.keys()
+    for words in ("camera's mean", "camera numbers used", "mutual nearest neighbours", "lists of 2", "no labels"):
+        assert words in found["protocol"] and words not in plain["protocol"]
+    rows = kept_rows(work, name)
+    assert np.array_equal(rows, kept_rows(work, "kept"))  # what is kept is what was embedded
+    names = [
+        n for s in ("query", "gallery") for n in json.loads((work / "evaluate" / name / f"{s}.names.json").read_text())
+    ]
+    cameras = np.array([int(n.partition("_c")[2][0]) for n in names])
+    for camera in (1, 2, 3):
+        rows[cameras == camera] -= rows[cameras == camera].mean(0)
+    rows = unit(rows)
+    alike = np.where(cameras[:, None] == cameras, -2, rows @ rows.T)
+    lists = np.argsort(-alike, axis=1, kind="stable")[:, :2]
+    listed = np.zeros_like(alike, dtype=bool)
+    np.put_along_axis(listed, lists, True, axis=1)
+    expected = unit(rows + (listed & listed.T) @ rows)
+    np.testing.assert_allclose(np.concatenate(compared[0]), expected, atol=1e-5)
+
+
+def test_the_mirrored_picture_is_averaged_in(work, plain):
+    found = measured(work, flip=True, save_embeddings=True)
+    assert found["flip"] and "mirrored" in found["protocol"] and "mirrored" not in plain["protocol"]
+    rows, own = kept_rows(work, "warmup-main-flip"), kept_rows(work, "kept")
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-6)
+    assert np.abs(rows - own).max() > 1e-4 and (rows * own).sum(1).min() > 0.5
 
 
 def test_views_are_averaged_into_the_embeddings(work, plain):

@@ -252,6 +252,63 @@ def test_no_name_of_a_file_becomes_a_part_of_the_page(prepared, tmp_path):
     assert "<script>alert(1)</script>.jpg" in page.text and "query & <b>.jpg" in page.text
 
 
+@pytest.fixture(scope="module")
+def named(prepared) -> Path:
+    """A gallery whose names all tell their cameras."""
+    folder = prepared / "named"
+    folder.mkdir()
+    for path in sorted((prepared / "people" / "bounding_box_test").glob("*.jpg")):
+        shutil.copy(path, folder / path.name)
+    return folder
+
+
+def searched_by(prepared: Path, folder: Path, to: Path, query: Path, **chosen):
+    run = RunOptions(work=str(prepared / "work"), device="cpu", threads=1)
+    return search.run(run, str(folder), [str(query)], str(to), chosen)
+
+
+def test_neighbours_and_even_cameras_rank_as_the_formula_says_and_it_is_told(prepared, named, tmp_path):
+    query = sorted(named.glob("*.jpg"))[0]
+    plain = searched_by(prepared, named, tmp_path / "plain", query, top=50)
+    assert "embeddings" not in plain and "centralise_k" not in plain
+    found = searched_by(prepared, named, tmp_path, query, even_cameras=True, centralise=True, centralise_k=2, top=50)
+    assert found["centralise_k"] == 2 and "mutual nearest neighbours" in found["embeddings"]
+    assert json.loads((tmp_path / "search.json").read_text())["even_cameras"] is True
+    table = read_embedding_table(prepared / "work" / found["index"])
+    rows = np.concatenate([table.embeddings[:1], table.embeddings]).astype(np.float64)  # the query is the first of them
+    cameras = np.array([int(name.partition("_c")[2][0]) for name in [table.names[0], *table.names]])
+    for camera in np.unique(cameras):
+        rows[cameras == camera] -= rows[cameras == camera].mean(0)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    alike = np.where(cameras[:, None] == cameras, -2, rows @ rows.T)
+    listed = np.zeros_like(alike, dtype=bool)
+    np.put_along_axis(listed, np.argsort(-alike, axis=1, kind="stable")[:, :2], True, axis=1)
+    rows = rows + (listed & listed.T) @ rows
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    cosines = {name: float(rows[0] @ row) for name, row in zip(table.names[1:], rows[2:], strict=True)}
+    assert {m["picture"]: m["similarity"] for m in found["matches"]} == pytest.approx(cosines, abs=1e-5)
+    assert found["index"] == plain["index"] and found["embedded"] == 0  # the same index serves both
+
+
+def test_mirrored_pictures_have_an_index_of_their_own(prepared, named, tmp_path):
+    query = prepared / "query & <b>.jpg"
+    plain, flipped = (searched_by(prepared, named, tmp_path / str(flip), query, flip=flip) for flip in (False, True))
+    assert plain["index"] != flipped["index"] and flipped["flip"] and "mirrored" in flipped["embeddings"]
+    assert flipped["matches"][0]["similarity"] == pytest.approx(1, abs=1e-5)
+    assert searched_by(prepared, named, tmp_path / "again", query, flip=True)["embedded"] == 0
+
+
+def test_cameras_that_no_name_tells_are_refused_and_larger_folders_too(prepared, named, tmp_path):
+    query = sorted(named.glob("*.jpg"))[0]
+    with pytest.raises(GclError, match=r"camera of 3 of \d+ pictures is unknown") as raised:
+        searched_by(prepared, prepared / "gallery", tmp_path, query, even_cameras=True)
+    assert "Leave --even-cameras out" in raised.value.fix
+    searched_by(prepared, prepared / "gallery", tmp_path, query, centralise=True)  # does without
+    with pytest.raises(GclError, match="are too many") as raised:
+        searched_by(prepared, named, tmp_path, query, centralise=True, exact_to=3)
+    assert "--set exact_to=" in raised.value.fix
+
+
 def test_a_query_from_the_gallery_is_not_its_own_match(prepared, tmp_path):
     query = sorted((prepared / "gallery").glob("0*.jpg"))[0]
     other = prepared / "query & <b>.jpg"

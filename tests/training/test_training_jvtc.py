@@ -165,7 +165,7 @@ def test_no_cluster_spans_two_slots():
 def test_radius_shrinks_where_no_source_was_seen(known, factor, monkeypatch):
     factors = []
 
-    def spy(distance, *, rho, factor, min_samples, radius):
+    def spy(distance, *, rho, factor, min_samples, radius, floor):
         factors.append(factor)
         return PseudoLabels(torch.arange(distance.size).numpy() % 4, 0.1)
 

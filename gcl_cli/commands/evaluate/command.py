@@ -32,10 +32,12 @@ from gcl_cli.retrieval.distances import (
 )
 from gcl_cli.retrieval.figures import figures, labels_of, ranked
 from gcl_cli.retrieval.ranked_lists import draw_ranked_lists
+from gcl_cli.retrieval.whole_gallery import lean_on_gallery, require_cameras
 from gcl_cli.weights.selected import at_selected_epoch
 from gcl_cli.weights.starting_weights import OpenedEncoder, open_encoder
 
-ADDED = ("temporal", "rerank", "views", "expansion")  # settings that stand in the name of what was measured
+# settings that stand in the name of what was measured
+ADDED = ("flip", "even_cameras", "centralise", "temporal", "rerank", "views", "expansion")
 SHEET = "ranked.png"
 
 
@@ -77,9 +79,9 @@ def run(
     network, labels = source.load(choose_device(options.device)), labels_of(subject.data)
     at_once = plan_memory(*labels.sizes, network.embedding_size, source.architecture, settings)
     with job.begin(restart=options.restart):
-        distances = _distances(job, subject, network, options)
+        distances, said = _distances(job, subject, network, labels.cameras, options)
         ranking, pairs = ranked(labels, distances, settings, at_once=at_once)
-        result = {**_shown(config, settings), **figures(subject.data, ranking, pairs, settings)}
+        result = {**_shown(config, settings), **said, **figures(subject.data, ranking, pairs, settings)}
         write_json(job.folder / "result.json", result)
         if settings.ranked:
             draw_ranked_lists(job.folder / SHEET, subject.data, labels, ranking, distances, settings.ranked)
@@ -94,6 +96,8 @@ def _subject(
     require_split(data.dataset, "gallery")
     if generator is not None and not settings.views:
         raise GclError(f"--generator {generator}: nothing is generated here.", "Add --views, or leave it out.")
+    names = [sample.name for split in ("query", "gallery") for sample in data.split(split)]
+    require_cameras(labels_of(data).cameras, names, settings)
     views = open_view_source(work, data, generator, source.architecture, settings) if settings.views else None
     return Subject(source, data, settings, times_of(data) if settings.temporal else None, views)
 
@@ -108,14 +112,24 @@ def _name(asked: str, subject: Subject, dataset: str | None) -> str:
     if asked != "main":
         return asked
     own = [subject.data.dataset.name] if dataset else []
-    return "-".join([subject.source.label, *own, *(word for word in ADDED if getattr(subject.settings, word))])
+    return "-".join(
+        [subject.source.label, *own, *(word.replace("_", "-") for word in ADDED if getattr(subject.settings, word))]
+    )
 
 
-def _distances(job: Run, subject: Subject, network: IdentityEncoder, options: RunOptions) -> Distances:
-    """From pictures to distances."""
+def _distances(
+    job: Run, subject: Subject, network: IdentityEncoder, cameras: Tensor, options: RunOptions
+) -> tuple[Distances, dict[str, Any]]:
+    """From pictures to distances, and what was found out on the way; cameras: [Q + G]."""
     settings = subject.settings
     rows = _embeddings(job, subject, network, options)
-    query, gallery = rows["query"], rows["gallery"]
+    query, gallery, said = lean_on_gallery(rows["query"], rows["gallery"], cameras, settings)
+    return _compared(query, gallery, rows, subject), said
+
+
+def _compared(query: Tensor, gallery: Tensor, rows: dict[str, Tensor], subject: Subject) -> Distances:
+    """The distances between unit rows; rows: by split, as they were embedded."""
+    settings = subject.settings
     if settings.expansion:
         query = expand_queries(query, gallery, pictures=settings.expansion, alpha=settings.expansion_alpha)
     if subject.seen:
@@ -127,7 +141,7 @@ def _distances(job: Run, subject: Subject, network: IdentityEncoder, options: Ru
 
 def _embeddings(job: Run, subject: Subject, network: IdentityEncoder, options: RunOptions) -> dict[str, Tensor]:
     """Unit embeddings [N, D] by split; their files stay in the job's folder where that is asked for."""
-    features = dict.fromkeys(("query", "gallery"), embedder(network))
+    features = dict.fromkeys(("query", "gallery"), embedder(network, flip=subject.settings.flip))
     if subject.views:
         networks = load_view_networks(job.work, subject.views, choose_device(options.device))
         for split, drawn in subject.views.stores.items():
@@ -148,7 +162,7 @@ def _embeddings(job: Run, subject: Subject, network: IdentityEncoder, options: R
 
 def _shown(config: dict[str, Any], settings: EvaluateSettings) -> dict[str, Any]:
     """What of the settings had a say in the figures."""
-    own = {"temporal": ("temporal",), "rerank": ("rerank",), "views": ("views", "angles"), "expansion": ("expansion",)}
+    own = {word: (word,) for word in ADDED} | {"views": ("views", "angles")}
     hidden = {"save_embeddings", "ranked", "camera_pairs"}
     for name, beginnings in own.items():
         if not getattr(settings, name):

@@ -21,9 +21,9 @@ CHUNK = 4096  # pictures decoded at a time: galleries need not fit in memory
 Features = Callable[[Tensor, int], Tensor]  # pictures [B, 3, H, W] uint8 and the row of the first -> unit rows [B, D]
 
 
-def embedder(network: IdentityEncoder) -> Features:
-    """The embeddings of the pictures as they are."""
-    return lambda pictures, _: embed(network, pictures, precision="fp32")
+def embedder(network: IdentityEncoder, *, flip: bool = False) -> Features:
+    """The embeddings of the pictures as they are, or averaged with those of their mirror images."""
+    return lambda pictures, _: embed(network, pictures, precision="fp32", flip=flip)
 
 
 def embed_split(

@@ -6,12 +6,14 @@ from gcl_cli.config import Architecture, EvaluateSettings
 from gcl_cli.errors import GclError
 from gcl_cli.machine.ram import free_memory
 from gcl_cli.metrics.ranking import queries_at_once
+from gcl_cli.retrieval.whole_gallery import uses_gallery
 
 PROGRAM = 0.6e9  # the interpreter, its libraries, and an encoder at work
 DISTANCE = 8  # bytes for each distance of a block: this one and the last
 RERANKED = 40  # the same with re-ranking, whose sums are float64
 LOOKED_AT = 24  # bytes for each gallery picture while one row is looked at
 LISTED = 150  # bytes for each entry of the neighbour lists of re-ranking
+COPIES = 4  # of all embeddings, while cameras or neighbours change them
 REMEMBERED = 20  # entries of the neighbour weights for each neighbour, as a rule
 LEAST_QUERIES = 16  # in a block: fewer make the products crawl
 
@@ -48,6 +50,8 @@ def _fixed(pictures: int, gallery: int, width: int, architecture: Architecture, 
     decoded = 3 * architecture.height * architecture.width * CHUNK
     embeddings = 4 * width * pictures
     total = PROGRAM + decoded + embeddings + LOOKED_AT * gallery
+    if uses_gallery(settings):
+        total += COPIES * embeddings
     if settings.rerank:  # the features once more, side by side, the lists, and the weights
         total += embeddings + pictures * settings.rerank_k1 * (LISTED + 12 * REMEMBERED)
     return total

@@ -12,9 +12,10 @@ from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.run import Run
 from gcl_cli.commands.gan_warmup.starting_gan import gan_digests, load_gan_files, with_layout_of
 from gcl_cli.config import Architecture, GanWarmupSettings
+from gcl_cli.config.parity import Parity
 from gcl_cli.config.presets import settings_for
 from gcl_cli.errors import GclError
-from gcl_cli.following.advice import tell_memory
+from gcl_cli.following.advice import tell_memory, tell_parity
 from gcl_cli.following.loop import complete_already, follow, last_epoch, resume
 from gcl_cli.following.processes import begun_together
 from gcl_cli.following.tensorboard import scalars
@@ -23,6 +24,7 @@ from gcl_cli.people.rendered_views import draw_generated, open_views, sheets_of_
 from gcl_cli.records import RunOptions
 from gcl_cli.training.gan_warmup import GanWarmup, gan_warmup_state
 from gcl_cli.training.ram import gan_memory
+from gcl_cli.weights.moments import save_moments
 from gcl_cli.weights.networks import GAN, new_gan, save_networks
 from gcl_cli.weights.starting_weights import OpenedEncoder, open_encoder, refuse_itself
 
@@ -30,11 +32,13 @@ Files = Sequence[str]
 
 
 def run(
-    options: RunOptions, encoder: str | None, chosen: dict[str, Any], *, init: str | None = None, init_gan: Files = ()
-) -> dict[str, Any]:
+    options: RunOptions, encoder: str | None, chosen: dict[str, Any], *, init: str | None = None, init_gan: Files = (),
+    parity: Parity = "none",
+) -> dict[str, Any]:  # fmt: skip
     """Train the view generator with a frozen identity encoder; returns the last epoch's figures.
 
-    init: the encoder's weights from elsewhere; init_gan: files that hold the other networks, to start from.
+    init: the encoder's weights from elsewhere; init_gan: files that hold the other networks, to start from;
+    parity: `chosen` follows the published code, or does not.
     """
     work = WorkFolder(Path(options.work))
     opened = open_data(options, None)
@@ -47,6 +51,7 @@ def run(
     inputs = {"dataset": opened.digest, render.reference: render.manifest.digest}
     inputs |= source.inputs | gan_digests(init_gan)
     config = {"preset": source.preset, **_origin(source, init_gan), **settings.model_dump()}
+    tell_parity(parity, "gan-warmup", settings, chosen, architecture)
     job = Run(work, "gan-warmup", options.name, config, inputs)
     if result := complete_already(job, restart=options.restart):
         return result
@@ -60,6 +65,7 @@ def run(
             return {}
         written = GAN if "encoder" in config else networks
         save_networks(job.folder, {name: networks[name] for name in written}, architecture)
+        save_moments(job, state)
         draw_generated(job.folder / "views.png", networks, pictures.pictures, structures)
         count = len(pictures) if usable is None else int(usable.sum())
         sheet = str(job.final / "views.png")

@@ -12,8 +12,9 @@ from gcl_cli.artifacts.manifest import Artifact, read_artifact
 from gcl_cli.artifacts.run import Run
 from gcl_cli.commands.joint.validation import Validation, open_validation
 from gcl_cli.config import Architecture, JointSettings
+from gcl_cli.config.parity import Parity
 from gcl_cli.config.presets import settings_for
-from gcl_cli.following.advice import tell_memory
+from gcl_cli.following.advice import tell_memory, tell_parity
 from gcl_cli.following.loop import complete_already, follow, last_epoch, resume
 from gcl_cli.following.observers import true_agreement
 from gcl_cli.following.processes import begun_together
@@ -27,6 +28,7 @@ from gcl_cli.training.joint import Joint, joint_state
 from gcl_cli.training.novel_views import require_novel_views, wants_painted
 from gcl_cli.training.ram import gan_memory
 from gcl_cli.training.team import Team
+from gcl_cli.weights.moments import go_on_with_moments
 from gcl_cli.weights.networks import load_gan, save_networks
 from gcl_cli.weights.selected import save_selected
 from gcl_cli.weights.starting_weights import open_encoder_of, refuse_itself
@@ -34,12 +36,12 @@ from gcl_cli.weights.starting_weights import open_encoder_of, refuse_itself
 
 def run(
     options: RunOptions, generator: str, chosen: dict[str, Any],
-    *, init: str | None = None, validation: str | None = None,
+    *, init: str | None = None, validation: str | None = None, parity: Parity = "none",
 ) -> dict[str, Any]:  # fmt: skip
     """Train generator and encoder jointly; returns the last epoch's figures, and which epoch was selected.
 
     init: weights from elsewhere for the encoder, in place of those that the generator was trained with; validation:
-    labelled pictures of other people, by which the epoch is selected instead of by the stability of the clusters.
+    labelled pictures of other people, who select the epoch; parity: `chosen` follows the published code, or does not.
     """
     work = WorkFolder(Path(options.work))
     opened = open_data(options, None)
@@ -53,10 +55,10 @@ def run(
     settings = _with_what_is_painted(settings, render, painted, asked="contrast_views" in chosen)
     judges = open_validation(validation, opened, source.architecture, options)
     inputs = {"dataset": opened.digest} | {one.reference: one.manifest.digest for one in (gan, render)} | source.inputs
-    inputs |= {} if judges is None else {"validation": judges.digest}
-    inputs |= corrections_digest(settings.corrections)
+    inputs |= corrections_digest(settings.corrections) | ({} if judges is None else {"validation": judges.digest})
     named = {name: value for name, value in (("init", init), ("validation", validation)) if value}
     config = {"preset": preset, "generator": gan.reference, **named, **settings.model_dump()}
+    tell_parity(parity, "joint", settings, chosen, source.architecture)
     job = Run(work, "joint", options.name, config, inputs)
     if result := complete_already(job, restart=options.restart):
         return result
@@ -69,7 +71,7 @@ def run(
         )  # fmt: skip
         networks: dict[str, nn.Module] = {"identity_encoder": source.load(device)}
         networks |= load_gan(gan, source.architecture, device)
-        training = _training(networks, pictures, structures, settings, judges, team)
+        training = _training(networks, gan, pictures, structures, settings, judges, team)
         result = _train(job, training, opened, source.architecture, options)
         return {} if not team.leads else job.publish(result, seed=settings.seed).manifest.result
 
@@ -90,16 +92,19 @@ def _with_what_is_painted(
 
 def _training(
     networks: dict[str, nn.Module],
+    gan: Artifact,
     pictures: TrainingSet,
     structures: StructurePictures,
     settings: JointSettings,
     judges: Validation | None,
     team: Team,
 ) -> Joint:
-    """The training before its first step."""
+    """The training before its first step, where the warm-up of the generator `gan` left off."""
     encoder = cast(IdentityEncoder, networks["identity_encoder"])
     validate = None if judges is None else lambda: judges.mean_average_precision(encoder)
-    return Joint(joint_state(networks, settings), pictures, structures, settings, validate=validate, team=team)
+    state = joint_state(networks, settings)
+    go_on_with_moments(gan, state)
+    return Joint(state, pictures, structures, settings, validate=validate, team=team)
 
 
 def _train(

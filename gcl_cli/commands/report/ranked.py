@@ -25,7 +25,15 @@ from gcl_cli.retrieval.ranked_lists import Labels, first_found
 
 RANKS = 10  # pictures of a list
 PLAIN = EvaluateSettings(bootstrap=0, camera_pairs=False)  # by looks alone, without what the page does not show
-OTHERWISE = ("temporal", "rerank", "views", "expansion")  # settings with which embeddings or order are others
+OTHERWISE = (
+    "temporal",
+    "rerank",
+    "views",
+    "expansion",
+    "flip",
+    "even_cameras",
+    "centralise",
+)  # settings with which embeddings or order are others
 
 
 @dataclass(frozen=True)

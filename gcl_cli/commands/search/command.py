@@ -18,6 +18,7 @@ from gcl_cli.commands.search.index import Listing, index_run, list_pictures, upd
 from gcl_cli.commands.search.page import write_page
 from gcl_cli.config import SearchSettings
 from gcl_cli.config.presets import settings_for
+from gcl_cli.datasets import dukemtmc, market1501
 from gcl_cli.datasets.catalogue import resolve
 from gcl_cli.datasets.decoding import read_pictures
 from gcl_cli.errors import GclError
@@ -28,6 +29,7 @@ from gcl_cli.people.given_files import picture_files, target_folder
 from gcl_cli.people.turning import open_view_generator, turn_people
 from gcl_cli.records import RunOptions
 from gcl_cli.retrieval.nearest import nearest_rows
+from gcl_cli.retrieval.whole_gallery import in_words, lean_on_gallery, require_cameras, uses_gallery
 from gcl_cli.training.features import embed
 from gcl_cli.weights.starting_weights import OpenedEncoder, open_encoder
 
@@ -54,20 +56,22 @@ def run(
     set_threads(options.threads)
     load = cache(lambda: source.load(choose_device(options.device)))
     turned = None if settings.angle is None else _turned(options, files, settings.angle, generator)
-    if turned is not None:
-        _require_same_size(turned, source)
-    job = index_run(work, listing, source.reference, source.inputs)
-    index = update_index(job, listing, _embedding(load, source, listing.root, options), restart=options.restart)
-    queries = _query_embeddings(load, source, files, turned, options)
+    _require_same_size(turned, source)
+    cameras = _cameras(files, listing, settings)
+    job = index_run(work, listing, source.reference, source.inputs, flip=settings.flip)
+    of = _embedding(load, source, listing.root, options, flip=settings.flip)
+    index = update_index(job, listing, of, restart=options.restart)
+    queries = _query_embeddings(load, source, files, turned, options, flip=settings.flip)
     left_out = [_row_of(file, listing) for file in files]
-    nearest = _nearest(job, index.table, queries, settings, left_out, options)
+    said = _said(settings)  # and what is found out on the way
+    nearest = _nearest(job, index.table, queries, cameras, settings, left_out, options, said)
     found = [
         Found(str(file), None if turned is None else turned[i].permute(1, 2, 0).numpy(), _matches(listing, *nearest[i]))
         for i, file in enumerate(files)
     ]
     about = {
         "encoder": source.reference, "gallery": str(listing.root), "index": index.reference,
-        "pictures": len(listing), "embedded": index.embedded, "removed": index.removed, "angle": settings.angle,
+        "pictures": len(listing), "embedded": index.embedded, "removed": index.removed, "angle": settings.angle, **said,
     }  # fmt: skip
     return {**about, **_write(folder, found, listing, about), "matches": match_rows(found)}
 
@@ -76,11 +80,18 @@ def _nearest(
     job: Run,
     table: EmbeddingTable,
     queries: np.ndarray,
+    cameras: torch.Tensor,
     settings: SearchSettings,
     left_out: list[int | None],
     options: RunOptions,
+    said: dict[str, Any],
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """The rows most like each query, best first, and their cosines: exact, unless there are too many for that."""
+    """The rows most like each query, best first, and their cosines: exact, unless there are too many for that.
+
+    What is found out on the way joins `said`.
+    """
+    if uses_gallery(settings):
+        return _nearest_leaning(table, queries, cameras, settings, left_out, said)
     if len(table) > settings.exact_to:
         if graph.is_installed():
             threads = options.threads or cores()
@@ -92,8 +103,43 @@ def _nearest(
     return nearest_rows(queries, table.embeddings, top=settings.top, left_out=left_out)
 
 
+def _nearest_leaning(
+    table: EmbeddingTable,
+    queries: np.ndarray,
+    cameras: torch.Tensor,
+    settings: SearchSettings,
+    left_out: list[int | None],
+    said: dict[str, Any],
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The rows most like each query once all of them lean on each other; what was found out on the way joins `said`."""
+    if len(table) > settings.exact_to:
+        raise GclError(
+            f"--even-cameras and --centralise compare all pictures with each other: {len(table):,} are too many.",
+            f"Leave them out, or allow the hours that it takes: --set exact_to={len(table)}",
+        )
+    rows = torch.from_numpy(np.array(table.embeddings))  # in memory: the table lies on the disk
+    query, gallery, found = lean_on_gallery(torch.from_numpy(queries), rows, cameras, settings)
+    said |= found
+    return nearest_rows(query.numpy(), gallery.numpy(), top=settings.top, left_out=left_out)
+
+
+def _cameras(files: Sequence[Path], listing: Listing, settings: SearchSettings) -> torch.Tensor:
+    """The cameras [Q + N] that the names of queries and gallery tell, -1 where they do not."""
+    names = [*map(str, files), *listing.names]
+    read = (market1501.parse(name) or dukemtmc.parse(name) for name in names)
+    cameras = torch.tensor([-1 if sample is None or sample.camera is None else sample.camera for sample in read])
+    require_cameras(cameras, names, settings)
+    return cameras
+
+
+def _said(settings: SearchSettings) -> dict[str, Any]:
+    """What of the settings changed the embeddings, and in words."""
+    chosen = {name: True for name in ("flip", "even_cameras", "centralise") if getattr(settings, name)}
+    return {**chosen, "embeddings": f"unit embeddings{in_words(settings)}"} if chosen else {}
+
+
 def _embedding(
-    load: Callable[[], IdentityEncoder], source: OpenedEncoder, root: Path, options: RunOptions
+    load: Callable[[], IdentityEncoder], source: OpenedEncoder, root: Path, options: RunOptions, *, flip: bool
 ) -> Callable[[Sequence[str]], np.ndarray]:
     """The function that embeds pictures below `root`: their names -> unit rows [M, D] float32."""
 
@@ -102,7 +148,7 @@ def _embedding(
             root, names,
             height=source.architecture.height, width=source.architecture.width, threads=options.threads or cores(),
         )  # fmt: skip
-        return embed(load(), pictures, precision="fp32").cpu().numpy()
+        return embed(load(), pictures, precision="fp32", flip=flip).cpu().numpy()
 
     return embeddings
 
@@ -113,7 +159,9 @@ def _turned(options: RunOptions, files: Sequence[Path], angle: int, generator: s
     return turn_people(opened, files, (angle,)).generated[:, 0]
 
 
-def _require_same_size(turned: torch.Tensor, source: OpenedEncoder) -> None:
+def _require_same_size(turned: torch.Tensor | None, source: OpenedEncoder) -> None:
+    if turned is None:
+        return
     size, wanted = tuple(turned.shape[2:]), (source.architecture.height, source.architecture.width)
     if size != wanted:
         made, read = (f"{height}x{width} pixels" for height, width in (size, wanted))
@@ -129,12 +177,14 @@ def _query_embeddings(
     files: Sequence[Path],
     turned: torch.Tensor | None,
     options: RunOptions,
+    *,
+    flip: bool,
 ) -> np.ndarray:
     """Unit rows [Q, D] of the queries; GclError when the encoder gives no numbers."""
     if turned is None:
-        rows = _embedding(load, source, Path(), options)([str(file) for file in files])
+        rows = _embedding(load, source, Path(), options, flip=flip)([str(file) for file in files])
     else:
-        rows = embed(load(), turned, precision="fp32").cpu().numpy()
+        rows = embed(load(), turned, precision="fp32", flip=flip).cpu().numpy()
     if not np.isfinite(rows).all():
         raise GclError(f"{source.reference} gives no numbers: its weights have diverged.", "Choose another --encoder.")
     return rows

@@ -58,12 +58,12 @@ def list_pictures(root: Path) -> Listing:
     return Listing(root, found.names, stamps)
 
 
-def index_run(work: WorkFolder, listing: Listing, encoder: str, inputs: dict[str, str]) -> Run:
-    """The run that makes the index of a folder by an encoder; each pair has an index of its own."""
-    root = str(listing.root.resolve())
+def index_run(work: WorkFolder, listing: Listing, encoder: str, inputs: dict[str, str], *, flip: bool = False) -> Run:
+    """The run that makes the index of a folder by an encoder; each pair has an index of its own, and one mirrored."""
+    root, mirrored = str(listing.root.resolve()), {"flip": True} if flip else {}
     plain = re.sub(r"[^\w-]+", "_", listing.root.resolve().name).strip("_") or "gallery"
-    name = f"{plain[:40]}-{digest_of([root, encoder])[:8]}"
-    return Run(work, "search", name, {"encoder": encoder, "gallery": root}, inputs)
+    name = f"{plain[:40]}-{digest_of([root, encoder, *mirrored])[:8]}"
+    return Run(work, "search", name, {"encoder": encoder, "gallery": root, **mirrored}, inputs)
 
 
 def update_index(job: Run, listing: Listing, embed: Embed, *, restart: bool) -> Index:

@@ -146,7 +146,9 @@ class Jvtc:
         s = self.settings
         mixture = jaccard_mixture(distance, k1=s.k1, k2=s.k2, weight=weight)
         factor = 1.0 if self.source is not None else s.radius_factor
-        return percentile_dbscan(mixture, rho=rho, factor=factor, min_samples=s.min_samples, radius=s.radius)
+        return percentile_dbscan(
+            mixture, rho=rho, factor=factor, min_samples=s.min_samples, radius=s.radius, floor=s.rho_floor
+        )
 
     def _step(self, batch: Tensor) -> Values:
         s, state = self.settings, self.state
