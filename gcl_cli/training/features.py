@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gcl_cli.machine.devices import arithmetic
+from gcl_cli.machine.devices import arithmetic, sent
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.networks.normalisation import at_least_float32
 from gcl_cli.training.augmentation import normalise
@@ -27,7 +27,7 @@ def embed(
     rows = []
     for chunk in team.own(pictures).split(batch):
         with arithmetic(precision, device):
-            embedding = encoder(normalise(chunk.to(device))).embedding
+            embedding = encoder(normalise(sent(chunk, device))).embedding
         rows.append(F.normalize(at_least_float32(embedding), dim=1))
     encoder.train(was_training)
     own = torch.cat(rows) if rows else torch.empty(0, encoder.embedding_size, device=device)

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from gcl_cli.errors import GclError
+from gcl_cli.machine.devices import sent
 from gcl_cli.records import PaintedViews, StructurePictures
 
 OWN = 0  # index of the angle 0
@@ -11,7 +12,7 @@ OWN = 0  # index of the angle 0
 
 def to_signal(pictures: Tensor, device: torch.device) -> Tensor:
     """Grey pictures [B, 1, H, W] uint8 as signals in [-1, 1]: white background = 1 (section 3.1)."""
-    return pictures.to(device).float() / 127.5 - 1.0
+    return sent(pictures, device).float() / 127.5 - 1.0
 
 
 def angle_indices(structures: StructurePictures | PaintedViews, angles: tuple[int, ...]) -> Tensor:
