@@ -32,6 +32,7 @@ from gcl_cli.config import ActSettings, ClusterContrastSettings, JointSettings, 
 from gcl_cli.config.presets import settings_for
 from gcl_cli.metrics.ranking import cosine_distances
 from gcl_cli.training.joint import Joint, joint_state
+from gcl_cli.training.team import ALONE, Team
 from gcl_cli.training.warmups.act import Act, act_state
 from gcl_cli.training.warmups.cluster_contrast import ClusterContrast, cluster_contrast_state
 from gcl_cli.training.warmups.jvtc import Jvtc, jvtc_state
@@ -75,27 +76,34 @@ def act(device: torch.device) -> Any:
     return Act(act_state(encoder, settings), training_set(settings), settings, source=labelled_set(settings))
 
 
-def joint(device: torch.device) -> Any:
+def joint(device: torch.device, team: Team = ALONE, **more: Any) -> Any:
     chosen = {
         "epochs": 1, "iterations": 1, "contrast_steps": 1, "batch_size": 6, "losses": ("gan", "vi", "vi_syn", "vi_mem"),
-        "negatives": 20, "generator_rate": 1e-5, "discriminator_rate": 1e-5, "identity_rate": 1e-5, **CLUSTERING,
+        "negatives": 20, "generator_rate": 1e-5, "discriminator_rate": 1e-5, "identity_rate": 1e-5,
+        **CLUSTERING, **more,
     }  # fmt: skip
     settings, size = settings_for(JointSettings, "joint", "tiny", chosen), architecture_of("tiny", **TOY)
     pictures = training_set(size, painted=Bars(size, channels=4))
-    return Joint(joint_state(weighty(size, device), settings), pictures, Bars(size), settings)
+    return Joint(joint_state(weighty(size, device), settings), pictures, Bars(size), settings, team=team)
 
 
-@pytest.mark.parametrize("method", [cluster_contrast, jvtc, act, joint])
+METHODS = [cluster_contrast, jvtc, act, joint]
+
+
+def agree(epochs: list[dict[str, Any]], expected: list[dict[str, Any]]) -> None:
+    """The same figures, up to the rounding of small steps."""
+    for one, other in zip(epochs, expected, strict=True):
+        assert one.keys() == other.keys()
+        for name, value in other.items():
+            wanted = pytest.approx(value, rel=2e-3, abs=2e-3) if isinstance(value, float) else value
+            assert one[name] == wanted, name
+
+
+@pytest.mark.parametrize("method", METHODS)
 def test_epochs_on_a_card_find_what_epochs_on_the_cpu_find(here: Card, method: Callable[[torch.device], Any]) -> None:
-    on_card, on_host = ([e for e in method(device).epochs() if e.kind == "epoch"] for device in (CUDA, CPU))
+    on_card, on_host = ([e.values for e in method(device).epochs() if e.kind == "epoch"] for device in (CUDA, CPU))
     assert here.waits  # it was there
-    for one, other in zip(on_card, on_host, strict=True):
-        assert one.values.keys() == other.values.keys()
-        for name, value in other.values.items():
-            if isinstance(value, float):
-                assert one.values[name] == pytest.approx(value, rel=2e-3, abs=2e-3), name
-            else:
-                assert one.values[name] == value, name
+    agree(on_card, on_host)
 
 
 def features(seed: int = 0) -> Tensor:
@@ -106,7 +114,7 @@ def features(seed: int = 0) -> Tensor:
 
 SETTINGS = ClusterContrastSettings(k1=8, k2=3, radius=0.5, min_samples=2, camera_aware=True)
 SEEN = Sightings(torch.arange(PICTURES) % 2, torch.arange(PICTURES) * 50)
-BOTH = [
+MEASURES = [
     ("clusters", lambda rows: cluster_features(rows, torch.arange(PICTURES) % 2, settings=SETTINGS).labels),
     ("distance to a source", lambda rows: distance_to_source(rows, rows[:5])),
     ("cosine distances", lambda rows: cosine_distances(rows[:6], rows)),
@@ -122,7 +130,7 @@ BOTH = [
 ]
 
 
-@pytest.mark.parametrize("measure", [measure for _, measure in BOTH], ids=[name for name, _ in BOTH])
+@pytest.mark.parametrize("measure", [measure for _, measure in MEASURES], ids=[name for name, _ in MEASURES])
 def test_features_on_a_card_are_clustered_and_compared_as_on_the_cpu(here: Card, measure: Any) -> None:
     np.testing.assert_allclose(measure(features().to(CUDA)), measure(features()), atol=1e-5)
     assert here.waits

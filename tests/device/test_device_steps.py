@@ -173,20 +173,18 @@ def test_a_joint_step_with_every_loss_never_waits(here: Card, preset: str) -> No
     assert waits_of(here, joint(preset, penalty_every=1)) == {}
 
 
+IN_PARTS = {"checkpoint_activations": True, "batchnorm_groups": 2}
+AUGMENTED = {"augment": "classic", "adversarial": "logistic", "self_positive": "memory", "penalty_every": 3}
+PUBLISHED = {"negatives_from": "real", "batchnorm_update": "all", "memory_update": "epoch", "augment": "none"}
+
+
 @pytest.mark.parametrize(
-    "chosen",
-    [
-        {"checkpoint_activations": True, "batchnorm_groups": 2},
-        {"augment": "classic", "adversarial": "logistic", "self_positive": "memory", "penalty_every": 3},
-        {"negatives_from": "real", "batchnorm_update": "all", "memory_update": "epoch", "augment": "none"},
-    ],
-    ids=["in parts, computed twice", "classic", "as published"],
+    ("preset", "chosen", "steps"),
+    [("paper", IN_PARTS, 1), ("tiny", IN_PARTS, 1), ("tiny", AUGMENTED, 2), ("tiny", PUBLISHED, 1)],
+    ids=["paper in parts, computed twice", "in parts, computed twice", "augmented", "as published"],
 )
-@pytest.mark.parametrize("preset", ["tiny", "paper"])
-def test_no_variant_of_a_joint_step_waits(here: Card, preset: str, chosen: dict[str, Any]) -> None:
-    if preset == "paper" and "batchnorm_groups" not in chosen:
-        pytest.skip("the smaller networks take the same way")
-    assert waits_of(here, joint(preset, **chosen), steps=2 if preset == "tiny" else 1) == {}
+def test_no_variant_of_a_joint_step_waits(here: Card, preset: str, chosen: dict[str, Any], steps: int) -> None:
+    assert waits_of(here, joint(preset, **chosen), steps=steps) == {}
 
 
 @pytest.mark.parametrize("preset", PRESETS)
