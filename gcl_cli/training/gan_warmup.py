@@ -13,7 +13,7 @@ from gcl_cli.training.gan import ViewGan, discriminator_step, gan_optimizers, vi
 from gcl_cli.training.parts import Descent, GenerationPart, cut
 from gcl_cli.training.samplers import epoch_batches
 from gcl_cli.training.state import Losses, TrainingState, Values, run_epochs
-from gcl_cli.training.structures import OWN, angle_indices, draw_angles, own_and_new, to_signal
+from gcl_cli.training.structures import OWN, angle_indices, draw_angles, expect_next, own_and_new, read_ahead, to_signal
 from gcl_cli.training.team import ALONE, Team
 
 
@@ -37,8 +37,9 @@ class GanWarmup:
         team: Team = ALONE,
     ) -> None:
         team.check(settings.batchnorm_groups)
-        self.state, self.data, self.structures, self.settings, self.team = state, data, structures, settings, team
+        self.state, self.data, self.settings, self.team = state, data, settings, team
         self.gan = ViewGan(state, settings)
+        self.structures = read_ahead(structures, self.gan.device)
         self.turns = angle_indices(structures, settings.angles)
         self.parts = settings.batchnorm_groups // team.size
         self.total = settings.reconstruction_epochs + settings.epochs
@@ -81,6 +82,7 @@ class GanWarmup:
         """The discriminator, then the generator's side through it as it is now (Eq. 4)."""
         with self.state.stopwatch.timing("data"):
             own, new = own_and_new(self.structures, rows, turn, self.gan.device)
+        expect_next(self.structures, self.state, self.turns, self.team)
         parts = cut(GenerationPart(real, real, own, new), self.parts)
         values, kept = discriminator_step(
             self.gan, parts, [None] * len(parts), freeze_statistics=True, team=self.team

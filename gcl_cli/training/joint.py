@@ -23,7 +23,7 @@ from gcl_cli.training.parts import ContrastPart, Descent, GenerationPart, cut
 from gcl_cli.training.prototypes import prototype_loss
 from gcl_cli.training.schedules import is_joint_step, learning_rate, set_learning_rate
 from gcl_cli.training.state import Losses, TrainingState
-from gcl_cli.training.structures import angle_indices, draw_angles, own_and_new
+from gcl_cli.training.structures import angle_indices, draw_angles, expect_next, own_and_new, read_ahead
 from gcl_cli.training.team import ALONE, Team
 
 AUGMENTATION = {*AugmentSettings.model_fields, "brightness", "contrast", "saturation"}
@@ -59,8 +59,9 @@ class Joint:
         validate: Callable[[], float] | None = None,
     ) -> None:
         team.check(settings.batchnorm_groups)
-        self.state, self.data, self.structures, self.settings, self.team = state, data, structures, settings, team
+        self.state, self.data, self.settings, self.team = state, data, settings, team
         self.gan = ViewGan(state, settings)
+        self.structures = read_ahead(structures, self.gan.device)
         self.turns = angle_indices(structures, settings.angles)
         self.novel = novel_views(data, settings)
         self.device, self.parts = self.gan.device, settings.batchnorm_groups // team.size
@@ -189,6 +190,8 @@ class Joint:
         if "mixup" in s.losses:
             mixup = draw_mixup(len(rows), concentration=s.mixup_concentration, groups=s.batchnorm_groups, generator=rng)
             mixups = [*cut(Mixup(*map(team.own, mixup)), parts)]
+        if is_joint_step(self.state.step + 1, contrast_steps=self.contrast_steps):
+            expect_next(self.structures, self.state, self.turns, team)
         return cut(GenerationPart(seen, target, own, new), parts), cut(contrast, parts), mixups
 
     def _contrast_parts(self, rows: Tensor) -> tuple[list[Tensor], list[Tensor | None], list[ContrastPart]]:

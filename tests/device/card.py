@@ -8,15 +8,14 @@ A real card works on while the host queues more. Two things stop that, and both 
 `waits`, where the host needs what the card has found (`item`, copies to the host, `nonzero`, masks as indices) or a
 copy to the card is not merely queued; `queued` copies cost nothing. Operations across devices raise as on a real card.
 
-Autograd's own engine asks a driver for its streams: here the same graph is walked in Python.
+Autograd's own engine asks a driver for its streams: the same graph is walked in Python instead (walked.py).
 """
 
 import sys
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cache
-from itertools import count
 from typing import Any
 from unittest import mock
 
@@ -24,6 +23,7 @@ import torch
 import torch.fx.experimental._config
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
+from walked import current_pass, run_backward
 
 aten = torch.ops.aten
 CUDA = torch.device("cuda:0")
@@ -243,8 +243,8 @@ def card(*, values: bool) -> Iterator[Card]:
             ("torch.cuda.amp.common.amp_definitely_not_available", lambda: False),
             ("torch.cuda.is_bf16_supported", lambda *_, **__: True),
             ("torch.fx.experimental._config.meta_nonzero_assume_all_nonzero", True),  # without values, all count
-            ("torch.autograd._engine_run_backward", _run_backward),
-            ("torch._C._current_graph_task_id", lambda: _passes[-1] if _passes else -1),
+            ("torch.autograd._engine_run_backward", run_backward),
+            ("torch._C._current_graph_task_id", current_pass),
         ):
             stack.enter_context(mock.patch(name, instead))
         torch._C._set_only_lift_cpu_tensors(True)  # torch.tensor(..., device="cuda") is made here and then copied
@@ -253,91 +253,3 @@ def card(*, values: bool) -> Iterator[Card]:
         stack.callback(torch.__future__.set_overwrite_module_params_on_conversion, False)
         stack.enter_context(torch.backends.cudnn.flags(enabled=False))  # its operations have no counterpart elsewhere
         yield stack.enter_context(Card(values=values))
-
-
-_engine = torch.autograd._engine_run_backward
-_passes: list[int] = []  # numbers of the backward passes that are going on: checkpoints ask for them
-_numbers = count(1 << 40)
-
-
-def _run_backward(
-    roots: Sequence[Tensor], gradients: Sequence[Tensor | None], keep_graph: bool, create_graph: bool,
-    inputs: Sequence[Any], allow_unreachable: bool = False, accumulate_grad: bool = False,
-) -> tuple[Tensor | None, ...]:  # fmt: skip
-    """What autograd's engine does, without its streams."""
-    if not isinstance(roots[0], OnCard):
-        rest = {"allow_unreachable": allow_unreachable, "accumulate_grad": accumulate_grad}
-        return _engine(roots, gradients, keep_graph, create_graph, inputs, **rest)
-    _passes.append(next(_numbers))
-    try:
-        with torch.set_grad_enabled(create_graph):
-            return _walked(roots, gradients, inputs)
-    finally:
-        _passes.pop()
-
-
-def _walked(
-    roots: Sequence[Tensor], gradients: Sequence[Tensor | None], inputs: Sequence[Tensor]
-) -> tuple[Tensor | None, ...]:
-    """Gradients of `inputs`, or of all leaves, which then keep them."""
-    edge = torch.autograd.graph.get_gradient_edge
-    starts, wanted = [edge(root) for root in roots], [edge(tensor) for tensor in inputs]
-    order = _order([start.node for start in starts], {one.node for one in wanted})
-    arrived: dict[Any, dict[int, Tensor]] = defaultdict(dict)
-    for start, gradient in zip(starts, gradients, strict=True):
-        _add(arrived[start.node], start.output_nr, gradient)
-    found = dict[tuple[Any, int], Tensor]()
-    for node in order:
-        given = arrived.pop(node, {})
-        found |= {(node, place): gradient for place, gradient in given.items()}
-        if hasattr(node, "variable"):
-            if not inputs:
-                _keep(node.variable, given[0])
-            continue
-        if not given:
-            continue
-        made = node(*(given.get(place) for place in range(len(node._input_metadata))))
-        for (after, place), gradient in zip(node.next_functions, _tuple(made), strict=True):
-            if after is not None and gradient is not None:
-                _add(arrived[after], place, _fitted(gradient, after._input_metadata[place]))
-    return tuple(found.get((one.node, one.output_nr)) for one in wanted)
-
-
-def _tuple(made: Any) -> tuple[Any, ...]:
-    return made if isinstance(made, tuple) else (made,)
-
-
-def _order(starts: Sequence[Any], wanted: set[Any]) -> list[Any]:
-    """The nodes after `starts`, each before those that follow it; where some are wanted, those on the way there."""
-    seen, done, useful = set[Any](), list[Any](), set(wanted)
-    stack = [(start, False) for start in starts]
-    while stack:
-        node, left = stack.pop()
-        if left:
-            after = [following for following, _ in node.next_functions if following is not None]
-            if not wanted or node in wanted or any(one in useful for one in after):
-                useful.add(node)
-                done.append(node)
-        elif node not in seen:
-            seen.add(node)
-            stack.append((node, True))
-            stack += [(after, False) for after, _ in node.next_functions if after is not None and after not in seen]
-    return done[::-1]
-
-
-def _fitted(gradient: Tensor, wanted: Any) -> Tensor:
-    """A gradient as what it belongs to: formulas leave sums over broadcast dimensions, and types, to the engine."""
-    gradient = gradient if gradient.shape == tuple(wanted.shape) else gradient.sum_to_size(wanted.shape)
-    return gradient if gradient.dtype == wanted.dtype else gradient.to(wanted.dtype)
-
-
-def _add(arrived: dict[int, Tensor], place: int, gradient: Tensor | None) -> None:
-    if gradient is not None:
-        arrived[place] = gradient if place not in arrived else arrived[place] + gradient
-
-
-def _keep(leaf: Tensor, gradient: Tensor) -> None:
-    if leaf.grad is None:
-        leaf.grad = gradient if torch.is_grad_enabled() else gradient.detach()
-    else:
-        leaf.grad += gradient

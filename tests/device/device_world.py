@@ -49,8 +49,10 @@ class Bars:
 
     def __init__(self, architecture: Architecture, channels: int = 1) -> None:
         self.shape = (channels, architecture.height, architecture.width)
+        self.asked: list[tuple[list[int], list[int]]] = []
 
     def __call__(self, rows: Tensor, angle_index: Tensor) -> Tensor:
+        self.asked.append((rows.tolist(), angle_index.tolist()))
         made = torch.full((len(rows), *self.shape), 255, dtype=torch.uint8)
         for picture, row, angle in zip(made, rows.tolist(), angle_index.tolist(), strict=True):
             picture[:, 8 + row % 8 : -8, 3 + angle : 12 + angle] = 60 + 10 * angle

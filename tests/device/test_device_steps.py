@@ -192,6 +192,24 @@ def test_a_step_without_generation_never_waits(here: Card, preset: str) -> None:
     assert waits_of(here, joint(preset, contrast_steps=STEPS)) == {}
 
 
+@pytest.mark.parametrize("stage", [gan_warmup, joint])
+def test_the_views_of_the_next_step_are_read_while_this_one_is_computed(here: Card, stage: Any) -> None:
+    state, training = stage("tiny")
+    asked = training.structures._structures.asked
+    events = training.epochs()
+    first, second, last = [], [], []
+    for requests in (first, second):
+        next(events)
+        training.structures._reading.result()
+        requests += asked
+        asked.clear()
+    assert len(first) == len(second) == 4 and first[2:] == second[:2]  # expected, and then asked for
+    state.step = len(state.batches) - 1
+    next(events)
+    last += asked
+    assert len(last) == 2 and training.structures._reading is None  # after the last step nothing is known yet
+
+
 def test_losses_of_a_card_are_read_together_once_in_so_many_steps(here: Card) -> None:
     state, training = joint("tiny", losses=("vi",), contrast_steps=0)
     state.batches = torch.randint(PICTURES, (2 * READ_EVERY, BATCH), generator=chance())
