@@ -48,7 +48,7 @@ def read_ahead(structures: StructurePictures, device: torch.device) -> Structure
 
 
 def expect_next(structures: StructurePictures, state: TrainingState, turns: Tensor, team: Team) -> None:
-    """Let the views of the next batch be read: its step begins by drawing angles, and this one has drawn all it needs."""
+    """Let the views of the next batch be read: its step begins by drawing angles, and this one draws no more."""
     following = state.batches[state.step + 1 :]
     if isinstance(structures, ReadAhead) and len(following):
         peeking, rows = torch.Generator(), following[0]

@@ -23,7 +23,7 @@ class Part(NamedTuple):
 
 def parts_of(python: str) -> list[Part]:
     """Every part, in order: what a user must know first comes first."""
-    tests = [python, "-m", "pytest", "-m", "gpu", "-q", "-n", "0", "-rs", "tests/device"]
+    tests = [python, "-m", "pytest", "-m", "gpu", "-n", "0", "tests/device"]
     stages = [Part(stage, [python, PARTS, stage], 65) for stage in ("joint", "gan-warmup", "warmup")]
     return [
         Part("environment", [python, PARTS, "environment"], 20),
