@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from gcl_cli.body.landmarks import NETWORK_FILE, NetworkOutput, named_outputs
 from gcl_cli.body.shipped import whole
+from gcl_cli.machine.devices import sent
 
 _NUMBERS = {0: np.float32, 1: np.float16, 2: np.int32, 4: np.int64}  # tensor types of the file format
 _ACTIVATIONS: dict[int, Callable[[Tensor], Tensor]] = {0: lambda x: x, 1: F.relu, 3: F.relu6}
@@ -48,9 +49,9 @@ class TorchLandmarkRunner:
     @torch.inference_mode()
     def __call__(self, inputs: np.ndarray) -> NetworkOutput:
         """inputs: [B, 256, 96, 3] float32 in [0, 1], the `landmarks.INPUT_COLUMNS` of each square."""
-        tensors = {self._input: torch.from_numpy(inputs).to(self._device).permute(0, 3, 1, 2)}  # [B, 3, 256, 96]
-        # Half-precision products (a GPU's default for convolutions) would move landmarks by visible amounts.
-        with torch.backends.cudnn.flags(allow_tf32=False):
+        tensors = {self._input: sent(torch.from_numpy(inputs), self._device).permute(0, 3, 1, 2)}  # [B, 3, 256, 96]
+        # Products of 19 bits (TF32, a GPU's default for convolutions) would move landmarks by visible amounts.
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # without `enabled` it would be switched off
             for operator in self._operators:
                 tensors[operator.output] = self._step(operator, [tensors[i] for i in operator.inputs if i in tensors])
         outputs = {name: tensors[index] for index, name in self._outputs.items()}

@@ -61,7 +61,7 @@ def _weights(features: Tensor, pattern: csr_array, farthest: Tensor) -> csr_arra
     """exp(-d) at the entries of `pattern`, d the scaled distance; rows sum to 1."""
     pattern.sort_indices()
     squared = np.maximum(2 - 2 * similarities_at(features, pattern).astype(np.float64), 0)
-    return weights_of_distances(squared / np.repeat(farthest.numpy(), np.diff(pattern.indptr)), pattern)
+    return weights_of_distances(squared / np.repeat(farthest.cpu().numpy(), np.diff(pattern.indptr)), pattern)
 
 
 def _overlap(rows: csr_array, columns: csc_array, shape: tuple[int, ...]) -> np.ndarray:

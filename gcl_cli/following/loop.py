@@ -84,13 +84,14 @@ def follow(
                 _refuse_spoiled(state, event, checkpoint_every)
         return []
     _tell_arithmetic(run, state)
-    pace = _Pace(state)
+    pace, note = _Pace(state), ""
     with _divergence_in_words(run, state), console.meter(run.stage, total=1, done=state.steps_done) as meter:
         for event in events:
             _refuse_spoiled(state, event, checkpoint_every)
             if event.kind == "step":
                 meter.total = state.steps_done - event.step + event.steps * (epochs - event.epoch)
-                meter.advance(note=_note(event))
+                note = _note(event) if event.values else note  # on a card most steps have not been read yet
+                meter.advance(note=note)
                 pace.count()
                 if state.steps_done % checkpoint_every == 0:
                     with state.stopwatch.timing("checkpoints"):
@@ -162,6 +163,7 @@ def _divergence_in_words(run: Run, state: TrainingState) -> Iterator[None]:
 def _refuse_spoiled(state: TrainingState, event: Event, checkpoint_every: int) -> None:
     """Whatever is written down has finite weights."""
     if event.kind == "epoch" or state.steps_done % checkpoint_every == 0:
+        state.read_losses()
         refuse_spoiled(state.networks)
 
 

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gcl_cli.machine.devices import sent
+
 
 def version_means(embeddings: Tensor) -> Tensor:
     """v_i: the direction of the mean of each picture's K versions; [B, K, D] embeddings -> [B, D] unit rows."""
@@ -25,14 +27,15 @@ def global_consistency(embeddings: Tensor, memory: Tensor, members: Tensor, *, t
     """L_global: every version of a picture is near to the memory's rows of its cluster, and to no others.
 
     mean over i, k of -sum_j y_ij log softmax_j (<z_ik, M_j> / t), y_ij = 1 / |C(i)| on the cluster C(i) of i.
-    embeddings: [B, K, D] before the L2 norm; memory: [N, D] unit rows, no gradient; members: [B, N] bool, true in the
-    row of a picture where another one, or itself, is of its cluster. Pictures without a cluster do not count; 0 where
-    none has one. A scalar in nats, >= 0 (JVTC, section 3.2).
+    embeddings: [B, K, D] before the L2 norm; memory: [N, D] unit rows, no gradient; members: [B, N] bool, on the
+    host, which then waits for no card: true in the row of a picture where another one, or itself, is of its cluster.
+    Pictures without a cluster do not count; 0 where none has one. A scalar in nats, >= 0 (JVTC, section 3.2).
     """
-    clustered = members.any(dim=1)
-    if not bool(clustered.any()):
+    clustered, device = members.any(dim=1).nonzero().flatten(), embeddings.device
+    if not len(clustered):
         return embeddings.sum() * 0
-    embeddings, members = embeddings[clustered], members[clustered].to(embeddings.dtype)
+    members = sent(members[clustered], device).to(embeddings.dtype)
+    embeddings = embeddings[sent(clustered, device)]
     targets = members / members.sum(dim=1, keepdim=True)  # y, [B, N]
     logits = F.normalize(embeddings, dim=2) @ memory.T / temperature  # [B, K, N]
     return -(targets[:, None, :] * F.log_softmax(logits, dim=2)).sum(dim=2).mean()

@@ -30,8 +30,8 @@ def _passed(memory: Tensor, indices: Tensor, nearest: Tensor, count: Tensor, rea
     """How many of each picture's `nearest` [B, M], in order and up to `count` [B], rank it at most `reach` [B]."""
     passed = torch.zeros_like(count)
     for place, judges in enumerate(nearest.T):
-        walking = (passed == place) & (count > place)
-        if not bool(walking.any()):
+        walking = ((passed == place) & (count > place)).nonzero().flatten()  # a card waits here, once a place
+        if not len(walking):
             break
         passed[walking] += _ranks(memory, judges[walking], indices[walking]) <= reach[walking]
     return passed
@@ -57,7 +57,7 @@ def multi_label(similarities: Tensor, labels: Tensor, *, positive_weight: float,
     positives = (labels * (1 - similarities).square()).sum(1) / labels.sum(1)  # [B]
     number = (~labels).sum(1)
     count = torch.minimum((hard_share * number).long().clamp(min=1), number)  # [B]
-    most = int(count.max())
+    most = max(1, int(hard_share * labels.shape[1]))  # at least the largest count, which a card would have to tell
     hardest = similarities.masked_fill(labels, -1.0).topk(most, dim=1).values  # [B, most]; -1 adds nothing
     chosen = torch.arange(most, device=labels.device) < count[:, None]
     negatives = (chosen * (1 + hardest).square()).sum(1) / count.clamp(min=1)

@@ -1,9 +1,11 @@
 """Where the arithmetic happens, and in which precision."""
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from functools import cache
 
 import torch
+from torch import Tensor
 
 from gcl_cli.errors import GclError
 
@@ -25,6 +27,24 @@ def set_threads(threads: int | None) -> None:
     """Limit the threads of CPU arithmetic; None leaves torch's choice."""
     if threads is not None:
         torch.set_num_threads(threads)
+
+
+PINNED_FROM = 1 << 16  # bytes: smaller copies are staged by the driver, and pinning them costs more than it saves
+
+
+def sent(values: Tensor, device: torch.device) -> Tensor:
+    """`values` on `device`. On a card the copy is queued behind its work, and the host goes on at once.
+
+    `values` must not be changed afterwards.
+    """
+    if device.type != "cuda" or values.device.type != "cpu":
+        return values.to(device)
+    return (values.pin_memory() if values.nbytes >= PINNED_FROM else values).to(device, non_blocking=True)
+
+
+def fused(parameters: Iterable[Tensor]) -> bool | None:
+    """Whether an optimizer of `parameters` is to be one kernel: on a card; elsewhere as torch chooses (None)."""
+    return True if any(parameter.device.type == "cuda" for parameter in parameters) else None
 
 
 def arithmetic(precision: str, device: torch.device) -> AbstractContextManager[None]:

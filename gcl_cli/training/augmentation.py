@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gcl_cli.machine.devices import sent
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # red, green, blue in [0, 1]
 IMAGENET_STD = (0.229, 0.224, 0.225)
 GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601 luma
@@ -42,7 +44,7 @@ def draw_flips(count: int, *, probability: float, generator: torch.Generator) ->
 
 def flip(pictures: Tensor, flipped: Tensor) -> Tensor:
     """Mirror the pictures [B, C, H, W] left to right where `flipped` [B] is True."""
-    chosen = torch.arange(len(pictures), device=pictures.device) + len(pictures) * flipped.to(pictures.device)
+    chosen = torch.arange(len(pictures), device=pictures.device) + len(pictures) * sent(flipped, pictures.device)
     return torch.cat([pictures, pictures.flip(3)]).index_select(0, chosen)
 
 
@@ -56,7 +58,7 @@ def pad_and_crop(pictures: Tensor, *, padding: int, generator: torch.Generator) 
     padded = F.pad(pictures, (border, border, border, border))  # [B, C, H + 2 border, W + 2 border]
     padded_height, padded_width = padded.shape[2:]
     offsets = torch.randint(2 * border + 1, (2, batch, 1, 1), generator=generator, device=generator.device)
-    top, left = offsets.to(pictures.device)
+    top, left = sent(offsets, pictures.device)
     planes = torch.arange(batch * channels, device=pictures.device).view(batch, channels, 1)
     lines = torch.arange(height, device=pictures.device)
     starts = (planes * padded_height + top + lines) * padded_width + left  # [B, C, H]
@@ -75,12 +77,12 @@ def jitter(
     """
     batch, _, height, width = pictures.shape
     light, spread, colour = (
-        _uniform(batch, 1 - strength, 1 + strength, generator).to(pictures).view(batch, 1, 1)
+        sent(_uniform(batch, 1 - strength, 1 + strength, generator), pictures.device).view(batch, 1, 1)
         for strength in (brightness, contrast, saturation)
     )
-    grey = torch.tensor(GREY).to(pictures)
+    grey = sent(torch.tensor(GREY), pictures.device)
     # The three are linear in the colour of a pixel, so that one 3 x 3 matrix and one offset a picture do them all.
-    matrix = light * spread * (colour * torch.eye(3).to(pictures) + (1 - colour) * grey)  # [B, 3, 3]
+    matrix = light * spread * (colour * torch.eye(3, device=pictures.device) + (1 - colour) * grey)  # [B, 3, 3]
     mean_grey = (pictures.mean((2, 3)) @ grey).view(batch, 1, 1)
     offset = light * (1 - spread) * mean_grey
     changed = torch.baddbmm(offset.expand(batch, 3, 1), matrix, pictures.flatten(2))  # [B, 3, H * W]
@@ -136,7 +138,8 @@ def erase(
     ratio = _fitting_aspect(pixels, height, width, aspect, generator)
     rows = _random_span((pixels * ratio).sqrt(), height, generator) & chosen[:, None]  # [B, H]
     columns = _random_span((pixels / ratio).sqrt(), width, generator)  # [B, W]
-    kept = 1 - rows.to(pictures)[:, None, :, None] * columns.to(pictures)[:, None, None, :]  # [B, 1, H, W]
+    rows, columns = (sent(span, pictures.device).to(pictures.dtype) for span in (rows, columns))
+    kept = 1 - rows[:, None, :, None] * columns[:, None, None, :]  # [B, 1, H, W]
     return pictures.mul_(kept)
 
 
@@ -196,7 +199,7 @@ def classic_augmentation(
     )
     shifted = normalise(pad_and_crop(coloured, padding=crop_padding, generator=generator))
     erased = erase(shifted, probability=erase_probability, area=erase_area, aspect=erase_aspect, generator=generator)
-    return AugmentedPictures(erased, normalise(coloured), flipped.to(pictures.device))
+    return AugmentedPictures(erased, normalise(coloured), sent(flipped, pictures.device))
 
 
 def _fitting_aspect(
@@ -210,7 +213,7 @@ def _fitting_aspect(
 
 def _resample(pictures: Tensor, matrix: list[list[Tensor]], *, outside: str) -> Tensor:
     """Pictures [B, C, H, W] read at matrix @ (x, y, 1), x and y from -1 to 1 over the picture; 2 x 3 entries of [B]."""
-    moved = torch.stack([torch.stack(row, dim=1) for row in matrix], dim=1).to(pictures)  # [B, 2, 3]
+    moved = sent(torch.stack([torch.stack(row, dim=1) for row in matrix], dim=1), pictures.device)  # [B, 2, 3]
     grid = F.affine_grid(moved, list(pictures.shape), align_corners=False)
     return F.grid_sample(pictures, grid, mode="bilinear", padding_mode=outside, align_corners=False)
 
@@ -230,4 +233,4 @@ def _uniform(count: int, low: Tensor | float, high: Tensor | float, generator: t
 
 def _per_channel(values: tuple[float, ...], device: torch.device) -> Tensor:
     """Three numbers as a tensor [3, 1, 1] that multiplies pictures channel by channel."""
-    return torch.tensor(values, device=device).view(3, 1, 1)
+    return sent(torch.tensor(values), device).view(3, 1, 1)

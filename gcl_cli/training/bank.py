@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gcl_cli.machine.devices import sent
 from gcl_cli.networks.normalisation import at_least_float32
 
 
@@ -35,7 +36,7 @@ class MemoryBank:
     @torch.no_grad()
     def refresh(self, indices: Tensor, features: Tensor) -> None:
         """Replace the rows `indices` [B] (no repeats) by freshly computed `features` [B, D]."""
-        self.rows[indices.to(self.rows.device)] = F.normalize(features.to(self.rows), dim=1)
+        self.rows[sent(indices, self.rows.device)] = F.normalize(features.to(self.rows), dim=1)
 
 
 class ClusterMemory:
@@ -57,17 +58,16 @@ class ClusterMemory:
 
     @torch.no_grad()
     def update(self, features: Tensor, labels: Tensor, *, momentum: float, hard: bool) -> None:
-        """Move the centroids of the pseudo labels [B] towards the unit features [B, D].
+        """Move the centroids of the pseudo labels [B], known to the host, towards the unit features [B, D].
 
         momentum: in [0, 1], the weight of the OLD centroid. Every sample moves its centroid, in the order of the
         batch; when `hard`, each centroid moves once, towards the sample of the batch that is least similar to it.
         """
-        labels = labels.to(self.centroids.device)
         if hard:
-            similarity = (features.to(self.centroids) * self.centroids[labels]).sum(1)  # [B]
-            order = similarity.argsort(stable=True)
+            own = self.centroids[sent(labels, self.centroids.device)]
+            order = (features.to(self.centroids) * own).sum(1).argsort(stable=True).cpu()  # [B]
             hardest = order[_earlier_appearances(labels[order]) == 0]
-            features, labels = features[hardest], labels[hardest]
+            features, labels = features[sent(hardest, features.device)], labels[hardest]
         _blend_in_order(self.centroids, labels, features, momentum)
 
 
@@ -106,19 +106,19 @@ def negative_mask(labels: Tensor, indices: Tensor, *, count: int, generator: tor
     others = labels[None, :] != labels[indices][:, None]  # [B, N]
     if count >= len(labels):
         return others
-    keys = torch.rand(others.shape, generator=generator, device=generator.device).to(labels.device)
+    keys = sent(torch.rand(others.shape, generator=generator, device=generator.device), labels.device)
     drawn = keys.masked_fill_(~others, 2.0).topk(count, dim=1, largest=False, sorted=False).indices  # [B, count]
     return torch.zeros_like(others).scatter_(1, drawn, True) & others
 
 
 def _blend_in_order(rows: Tensor, indices: Tensor, features: Tensor, momentum: float) -> None:
     """rows[i] <- unit(momentum * rows[i] + (1 - momentum) * f) for each (i, f) of the batch in turn, in place."""
-    indices, features = indices.to(rows.device), features.to(rows)
+    indices, features = indices.cpu(), features.to(rows)
     turns = _earlier_appearances(indices)
     for turn in range(int(turns.max()) + 1):  # within a turn no row appears twice: usually there is one turn
-        now = turns == turn
-        moved = momentum * rows[indices[now]] + (1 - momentum) * features[now]
-        rows[indices[now]] = F.normalize(moved, dim=1)
+        now = (turns == turn).nonzero().flatten()
+        places, now = sent(indices[now], rows.device), sent(now, rows.device)
+        rows[places] = F.normalize(momentum * rows[places] + (1 - momentum) * features[now], dim=1)
 
 
 def _earlier_appearances(indices: Tensor) -> Tensor:

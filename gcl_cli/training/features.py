@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gcl_cli.machine.devices import arithmetic
+from gcl_cli.machine.devices import arithmetic, sent
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.networks.normalisation import at_least_float32
 from gcl_cli.training.augmentation import normalise
@@ -28,7 +28,7 @@ def embed(
     encoder.eval()
     rows = []
     for chunk in team.own(pictures).split(batch):
-        seen = normalise(chunk.to(device))
+        seen = normalise(sent(chunk, device))
         with arithmetic(precision, device):
             found = [encoder(picture).embedding for picture in ((seen, seen.flip(3)) if flip else (seen,))]
         unit = [F.normalize(at_least_float32(embedding), dim=1) for embedding in found]

@@ -19,7 +19,7 @@ from gcl_cli.losses.adversarial import (
     gradient_penalty,
 )
 from gcl_cli.losses.generation import feature_reconstruction, gan_objective, image_reconstruction
-from gcl_cli.machine.devices import arithmetic
+from gcl_cli.machine.devices import arithmetic, fused
 from gcl_cli.networks.discriminator import Discriminator
 from gcl_cli.networks.generator import Generator
 from gcl_cli.networks.identity_encoder import IdentityCode, IdentityEncoder
@@ -27,7 +27,7 @@ from gcl_cli.networks.structure_encoder import StructureEncoder
 from gcl_cli.training.mixup import Mixup
 from gcl_cli.training.parts import Descent, GenerationPart
 from gcl_cli.training.schedules import every_nth
-from gcl_cli.training.state import TrainingState, Values
+from gcl_cli.training.state import Losses, TrainingState
 from gcl_cli.training.team import Team
 
 
@@ -64,6 +64,9 @@ class ViewGan:
         self.generator = cast(Generator, state.networks["generator"])
         self.discriminator = cast(Discriminator, state.networks["discriminator"])
         self.device = next(self.generator.parameters()).device
+        self._judged: int | None = None
+        state.optimizers["discriminator"].register_step_post_hook(self._count_judged)
+        state.optimizers["discriminator"].register_load_state_dict_post_hook(self._forget_judged)
 
     def reconstruct(self, real: Tensor, own_structure: Tensor) -> Tensor:
         """x'_ori [B, 3, H, W] from pictures [B, 3, H, W] and their own structure pictures [B, 1, H, W]."""
@@ -133,9 +136,20 @@ class ViewGan:
         return adversarial(maps_real, by_kind(maps_fake, len(fakes))) + penalty
 
     def _discriminator_steps(self) -> int:
-        """How many steps the discriminator has done; steps of other kinds in between must not shift the penalty."""
-        moments = next(iter(self.state.optimizers["discriminator"].state.values()), None)
-        return 0 if moments is None else int(moments["step"])
+        """How many steps the discriminator has done; steps of other kinds in between must not shift the penalty.
+
+        Its optimizer knows, but on a card it would have to be waited for: it is asked once, and then counted along.
+        """
+        if self._judged is None:
+            moments = next(iter(self.state.optimizers["discriminator"].state.values()), None)
+            self._judged = 0 if moments is None else int(moments["step"])
+        return self._judged
+
+    def _count_judged(self, *_: Any) -> None:
+        self._judged = None if self._judged is None else self._judged + 1
+
+    def _forget_judged(self, *_: Any) -> None:
+        self._judged = None
 
     def generator_loss(self, real: Tensor, views: Views) -> tuple[Tensor, dict[str, Tensor]]:
         """L_gan of the generator's side (Eq. 4), through the discriminator as it stands now, and its terms by name."""
@@ -160,7 +174,7 @@ def discriminator_step(
     *,
     freeze_statistics: bool,
     team: Team,
-) -> tuple[Values, Views | None]:
+) -> tuple[Losses, Views | None]:
     """Step the discriminator on this process's parts of a batch; returns its mean loss, and the views of a single part.
 
     These keep their graph for the step of the generator's side. Of several parts, each is generated again then, so that
@@ -196,13 +210,14 @@ def by_kind(maps: list[Tensor], kinds: int) -> list[list[Tensor]]:
 def gan_optimizers(networks: dict[str, nn.Module], settings: GanSettings) -> dict[str, Adam]:
     """Adam for the generator's side (structure encoder, decoder, AdaIN networks) and for the discriminator."""
     side = [*networks["structure_encoder"].parameters(), *networks["generator"].parameters()]
+    judge = list(networks["discriminator"].parameters())
     # Paper: Adam's rates fall tenfold in the joint stage. Here: they stay at 1e-5, as the published code's in effect
     # (gan_decay_at lets them fall).
     betas, decay = (settings.beta1, settings.beta2), settings.gan_weight_decay
     return {
-        "generator": Adam(side, lr=settings.generator_rate, betas=betas, weight_decay=decay),
+        "generator": Adam(side, lr=settings.generator_rate, betas=betas, weight_decay=decay, fused=fused(side)),
         "discriminator": Adam(
-            networks["discriminator"].parameters(), lr=settings.discriminator_rate, betas=betas, weight_decay=decay
+            judge, lr=settings.discriminator_rate, betas=betas, weight_decay=decay, fused=fused(judge)
         ),
     }
 
@@ -211,13 +226,11 @@ def gan_optimizers(networks: dict[str, nn.Module], settings: GanSettings) -> dic
 def frozen_statistics(network: nn.Module, freeze: bool) -> Iterator[None]:
     """Normalise by the batch as usual, but leave the running statistics of BatchNorm alone."""
     layers = [m for m in network.modules() if isinstance(m, _BatchNorm)] if freeze else []
-    momenta = [layer.momentum for layer in layers]
-    counts = [layer.num_batches_tracked.clone() for layer in layers if layer.num_batches_tracked is not None]
+    before = [(layer.momentum, layer.num_batches_tracked) for layer in layers]
     for layer in layers:
-        layer.momentum = 0.0
+        layer.momentum, layer.num_batches_tracked = 0.0, None
     try:
         yield
     finally:
-        for layer, momentum, count in zip(layers, momenta, counts, strict=True):
-            layer.momentum = momentum
-            cast(Tensor, layer.num_batches_tracked).copy_(count)
+        for layer, (momentum, count) in zip(layers, before, strict=True):
+            layer.momentum, layer.num_batches_tracked = momentum, count

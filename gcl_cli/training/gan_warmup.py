@@ -6,13 +6,14 @@ import torch
 from torch import Tensor, nn
 
 from gcl_cli.config import GanWarmupSettings
+from gcl_cli.machine.devices import sent
 from gcl_cli.records import Event, StructurePictures, TrainingSet
 from gcl_cli.training.augmentation import normalise
 from gcl_cli.training.gan import ViewGan, discriminator_step, gan_optimizers, views_of
 from gcl_cli.training.parts import Descent, GenerationPart, cut
 from gcl_cli.training.samplers import epoch_batches
-from gcl_cli.training.state import TrainingState, Values, run_epochs
-from gcl_cli.training.structures import OWN, angle_indices, draw_angles, own_and_new, to_signal
+from gcl_cli.training.state import Losses, TrainingState, Values, run_epochs
+from gcl_cli.training.structures import OWN, angle_indices, draw_angles, expect_next, own_and_new, read_ahead, to_signal
 from gcl_cli.training.team import ALONE, Team
 
 
@@ -36,8 +37,9 @@ class GanWarmup:
         team: Team = ALONE,
     ) -> None:
         team.check(settings.batchnorm_groups)
-        self.state, self.data, self.structures, self.settings, self.team = state, data, structures, settings, team
+        self.state, self.data, self.settings, self.team = state, data, settings, team
         self.gan = ViewGan(state, settings)
+        self.structures = read_ahead(structures, self.gan.device)
         self.turns = angle_indices(structures, settings.angles)
         self.parts = settings.batchnorm_groups // team.size
         self.total = settings.reconstruction_epochs + settings.epochs
@@ -58,15 +60,15 @@ class GanWarmup:
         batches = epoch_batches(rows, batch_size=s.batch_size, steps=s.iterations, generator=self.state.rng)
         return batches, {"objective": "reconstruction" if first else "full"}
 
-    def _step(self, batch: Tensor) -> Values:
+    def _step(self, batch: Tensor) -> Losses:
         rows = self.team.own(batch.cpu())
         with self.state.stopwatch.timing("data"):
-            real = normalise(self.data.pictures[rows].to(self.gan.device))
+            real = normalise(sent(self.data.pictures[rows], self.gan.device))
         if self.state.epoch < self.settings.reconstruction_epochs:
             return self._reconstruction_step(rows, real)
         return self._full_step(rows, real, self.team.own(draw_angles(self.turns, len(batch), self.state.rng)))
 
-    def _reconstruction_step(self, rows: Tensor, real: Tensor) -> Values:
+    def _reconstruction_step(self, rows: Tensor, real: Tensor) -> Losses:
         """The generator's side learns to paint the pictures `real` [b, 3, H, W] in their own structure."""
         with self.state.stopwatch.timing("data"):
             own = to_signal(self.structures(rows, torch.full_like(rows, OWN)), self.gan.device)
@@ -76,10 +78,11 @@ class GanWarmup:
             learning.add(self.settings.image_weight * image, {"image": image})
         return learning.step()
 
-    def _full_step(self, rows: Tensor, real: Tensor, turn: Tensor) -> Values:
+    def _full_step(self, rows: Tensor, real: Tensor, turn: Tensor) -> Losses:
         """The discriminator, then the generator's side through it as it is now (Eq. 4)."""
         with self.state.stopwatch.timing("data"):
             own, new = own_and_new(self.structures, rows, turn, self.gan.device)
+        expect_next(self.structures, self.state, self.turns, self.team)
         parts = cut(GenerationPart(real, real, own, new), self.parts)
         values, kept = discriminator_step(
             self.gan, parts, [None] * len(parts), freeze_statistics=True, team=self.team

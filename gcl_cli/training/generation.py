@@ -5,6 +5,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from gcl_cli.machine.devices import sent
 from gcl_cli.networks.generator import Generator
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.records import StructurePictures
@@ -29,7 +30,7 @@ def generate(
     device = next(decoder.parameters()).device
     made = []
     for chunk, turns in zip(rows.split(BATCH), angle_index.split(BATCH), strict=True):
-        modulation = decoder.modulation(encoder(normalise(pictures[chunk].to(device))).parts)
+        modulation = decoder.modulation(encoder(normalise(sent(pictures[chunk], device))).parts)
         structure = networks["structure_encoder"](to_signal(structures(chunk, turns), device))
         made.append(denormalise(decoder(structure, modulation)).cpu())
     return torch.cat(made)

@@ -9,7 +9,7 @@ from torch.optim import SGD
 
 from gcl_cli.config import AugmentSettings, JointSettings
 from gcl_cli.losses.contrast import joint_objective, negative_logsumexp, view_contrast
-from gcl_cli.machine.devices import arithmetic
+from gcl_cli.machine.devices import arithmetic, fused, sent
 from gcl_cli.networks.identity_encoder import IdentityCode
 from gcl_cli.networks.normalisation import at_least_float32
 from gcl_cli.records import Event, StructurePictures, TrainingSet
@@ -22,8 +22,8 @@ from gcl_cli.training.novel_views import novel_views
 from gcl_cli.training.parts import ContrastPart, Descent, GenerationPart, cut
 from gcl_cli.training.prototypes import prototype_loss
 from gcl_cli.training.schedules import is_joint_step, learning_rate, set_learning_rate
-from gcl_cli.training.state import TrainingState, Values
-from gcl_cli.training.structures import angle_indices, draw_angles, own_and_new
+from gcl_cli.training.state import Losses, TrainingState
+from gcl_cli.training.structures import angle_indices, draw_angles, expect_next, own_and_new, read_ahead
 from gcl_cli.training.team import ALONE, Team
 
 AUGMENTATION = {*AugmentSettings.model_fields, "brightness", "contrast", "saturation"}
@@ -36,7 +36,7 @@ def joint_state(networks: dict[str, nn.Module], settings: JointSettings) -> Trai
     trained = [parameter for parameter in networks["identity_encoder"].parameters() if parameter.requires_grad]
     identity = SGD(
         trained, lr=settings.identity_rate, momentum=settings.identity_momentum,
-        nesterov=settings.identity_momentum > 0, weight_decay=settings.identity_weight_decay,
+        nesterov=settings.identity_momentum > 0, weight_decay=settings.identity_weight_decay, fused=fused(trained),
     )  # fmt: skip
     optimizers = {**gan_optimizers(networks, settings), "identity": identity}
     return TrainingState(networks, optimizers, torch.Generator().manual_seed(settings.seed))
@@ -59,8 +59,9 @@ class Joint:
         validate: Callable[[], float] | None = None,
     ) -> None:
         team.check(settings.batchnorm_groups)
-        self.state, self.data, self.structures, self.settings, self.team = state, data, structures, settings, team
+        self.state, self.data, self.settings, self.team = state, data, settings, team
         self.gan = ViewGan(state, settings)
+        self.structures = read_ahead(structures, self.gan.device)
         self.turns = angle_indices(structures, settings.angles)
         self.novel = novel_views(data, settings)
         self.device, self.parts = self.gan.device, settings.batchnorm_groups // team.size
@@ -77,11 +78,11 @@ class Joint:
             state.begin_epoch(self.planner.begin)
             for batch in state.batches_left():
                 with state.stopwatch.timing("training"):
-                    values = self._step(batch.cpu())
-                yield state.stepped(values)
+                    losses = self._step(batch.cpu())
+                yield state.stepped(losses)
             yield state.end_epoch(self.planner.end)
 
-    def _step(self, rows: Tensor) -> Values:
+    def _step(self, rows: Tensor) -> Losses:
         """One step on the pictures `rows` [B]: joint, or of the contrast alone."""
         s, encoder = self.settings, self.gan.identity_encoder
         rate = learning_rate(s.identity_rate, step=self.state.epoch, steps=s.epochs, decay_at=s.decay_at, decay=s.decay)
@@ -93,7 +94,7 @@ class Joint:
         self.team.share_statistics(before)
         return values
 
-    def _joint_step(self, rows: Tensor) -> Values:
+    def _joint_step(self, rows: Tensor) -> Losses:
         """The discriminator, then generator side and encoder through it as it is now (Eq. 9), then the memory bank."""
         generated, contrasted, mixups = self._joint_parts(rows)
         values, kept = discriminator_step(
@@ -120,7 +121,7 @@ class Joint:
         learning.add(loss, values | terms)
         return real.detach()
 
-    def _contrast_step(self, rows: Tensor) -> Values:
+    def _contrast_step(self, rows: Tensor) -> Losses:
         """The contrast alone: without painted views L_vi, whose negatives push the real view (ablation rows 2, 3)."""
         seen, novel, contrasted = self._contrast_parts(rows)
         features: list[Tensor] = []
@@ -158,7 +159,7 @@ class Joint:
             return prototype
         view = real if novel is None else novel
         pushed = real if s.negatives_from == "real" else view
-        negatives = negative_logsumexp(pushed, bank, part.negatives.to(self.device), temperature=s.temperature)
+        negatives = negative_logsumexp(pushed, bank, part.negatives, temperature=s.temperature)
         # Paper: the positive of L'_vi is f of the same step; the published code takes its memory row.
         # Here: the paper's (self_positive = batch).
         own = real if s.self_positive == "batch" else bank[part.rows]
@@ -183,12 +184,14 @@ class Joint:
             seen, target, flipped = map(team.own, self._pictures(self.data.pictures[rows]))
         contrast = self._draw_contrast(rows)
         with self.state.stopwatch.timing("data"):
-            signals = own_and_new(self.structures, contrast.rows, turn, self.device)
+            signals = own_and_new(self.structures, team.own(rows), turn, self.device)
         own, new = (torch.where(flipped[:, None, None, None], signal.flip(3), signal) for signal in signals)
         mixups: list[Mixup | None] = [None] * parts
         if "mixup" in s.losses:
             mixup = draw_mixup(len(rows), concentration=s.mixup_concentration, groups=s.batchnorm_groups, generator=rng)
             mixups = [*cut(Mixup(*map(team.own, mixup)), parts)]
+        if is_joint_step(self.state.step + 1, contrast_steps=self.contrast_steps):
+            expect_next(self.structures, self.state, self.turns, team)
         return cut(GenerationPart(seen, target, own, new), parts), cut(contrast, parts), mixups
 
     def _contrast_parts(self, rows: Tensor) -> tuple[list[Tensor], list[Tensor | None], list[ContrastPart]]:
@@ -204,16 +207,17 @@ class Joint:
 
     def _draw_contrast(self, rows: Tensor) -> ContrastPart:
         """Positives and negatives of this process's share of the pictures `rows` [B]."""
-        s, rng, labels = self.settings, self.state.rng, self.state.labels.cpu()
+        s, rng, labels = self.settings, self.state.rng, self.state.labels
         # Paper: a positive is another picture of the same label; the published code may draw the anchor itself.
         # Here: another picture wherever the cluster has one (exclude_self).
         first, second = (draw_positives(labels, rows, exclude_self=s.exclude_self, generator=rng) for _ in range(2))
+        labels, rows, first, second = (sent(numbers, self.device) for numbers in (labels, rows, first, second))
         mask = negative_mask(labels, rows, count=s.negatives, generator=rng)
         return ContrastPart(*map(self.team.own, (rows, first, second, mask)))
 
     def _pictures(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Of uint8 pictures: what the encoder sees, what the generator must paint [B, 3, H, W], who was flipped [B]."""
-        pictures = pictures.to(self.device)
+        pictures = sent(pictures, self.device)
         if self.settings.augment == "classic":
             return classic_augmentation(
                 pictures, **self.settings.model_dump(include=AUGMENTATION), generator=self.state.rng

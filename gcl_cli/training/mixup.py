@@ -5,6 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from gcl_cli.machine.devices import sent
+
 
 class Mixup(NamedTuple):
     """How the identity codes of a batch are mixed."""
@@ -14,8 +16,8 @@ class Mixup(NamedTuple):
 
     def of(self, codes: Tensor) -> Tensor:
         """a_mix: lambda a + (1 - lambda) a_pi, for the codes [B, C, 4] of a part."""
-        share = self.share.to(codes)[:, None, None]
-        return share * codes + (1 - share) * codes[self.partners.to(codes.device)]
+        share = sent(self.share, codes.device).to(codes.dtype)[:, None, None]
+        return share * codes + (1 - share) * codes[sent(self.partners, codes.device)]
 
 
 def draw_mixup(count: int, *, concentration: float, groups: int, generator: torch.Generator) -> Mixup:

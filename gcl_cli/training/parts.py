@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import NamedTuple, TypeVar
 
-from torch import Tensor, stack
+from torch import Tensor
 from torch.optim import Optimizer
 
-from gcl_cli.training.state import Values
+from gcl_cli.training.state import Losses
 from gcl_cli.training.team import Team
 
 
@@ -50,17 +50,18 @@ class Descent:
             optimizer.zero_grad(set_to_none=True)
 
     def add(self, loss: Tensor, values: Mapping[str, Tensor]) -> None:
-        """Gradients of the loss of a part, whose graph is freed; `values`: scalars to report, read when it steps."""
+        """Gradients of the loss of a part, whose graph is freed; `values`: scalars to report."""
         (loss / self._parts).backward()
         self._said.append({name: value.detach() for name, value in values.items()})
 
-    def step(self) -> Values:
-        """Step; returns the mean values."""
+    def step(self) -> Losses:
+        """Step; returns the mean values, unread: on a card they are still being computed."""
         for optimizer in self._stepping:
             parameters = (parameter for group in optimizer.param_groups for parameter in group["params"])
             self._team.average_gradients(parameters)
             optimizer.step()
-        names = list(self._said[0])
-        read = stack([values[name] for values in self._said for name in names]).tolist()  # one wait for all
-        sums = {name: sum(value / self._parts for value in read[i :: len(names)]) for i, name in enumerate(names)}
+        sums: dict[str, Tensor] = {}
+        for name, value in ((name, value) for values in self._said for name, value in values.items()):
+            share = value.double() / self._parts
+            sums[name] = sums[name] + share if name in sums else share
         return {**self._team.mean(sums)}

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from gcl_cli.losses.contrast import cluster_contrast
 from gcl_cli.losses.prototypes import mixed_cluster_contrast
+from gcl_cli.machine.devices import sent
 from gcl_cli.training.bank import ClusterMemory
 from gcl_cli.training.mixup import Mixup
 
@@ -23,11 +24,11 @@ def prototype_loss(
     real: [B, D] unit rows, f of the pictures `rows` [B]; mixed: [B, D] embeddings of x_mix, before the L2 norm;
     labels: [N] pseudo labels of the data set, those of `rows` >= 0; centroids: [K, D] prototypes.
     """
-    own = labels[rows].to(real.device)
+    own = sent(labels, real.device)[sent(rows, real.device)]
     loss = cluster_contrast(real, centroids, own, temperature=temperature)
     if mixed is None or mixup is None:
         return loss
-    partners = own[mixup.partners.to(own.device)]
+    partners = own[sent(mixup.partners, own.device)]
     features = F.normalize(mixed.to(real.dtype), dim=1)
     return loss + mixed_cluster_contrast(
         features, centroids, own, partners, share=float(mixup.share[0]), temperature=temperature

@@ -14,7 +14,8 @@ from gcl_cli.training.divergence import refuse_divergence
 from gcl_cli.training.stopwatch import Stopwatch
 
 Values = dict[str, float | int | str | None]
-
+Losses = dict[str, Tensor | float | int | str | None]  # of one step; a tensor [] is a number that is still to be read
+READ_EVERY = 20  # steps between two looks at the losses on a card: a look waits for all that is queued there
 
 TENSORS = ("labels", "bank", "batches")
 PLAIN = ("epoch", "step", "steps_done", "epoch_values", "sums", "recent", "collapsed", "scores")
@@ -28,7 +29,7 @@ def _no_rows() -> Tensor:
 class TrainingState:
     """Everything that must survive an interruption; nothing else may influence the next step.
 
-    Tables are empty before there are any. The stopwatch alone is not kept.
+    Tables are empty before there are any. The stopwatch alone is not kept, and no unread losses: a snapshot reads them.
     """
 
     networks: dict[str, nn.Module]
@@ -48,6 +49,7 @@ class TrainingState:
     collapsed: list[float] = field(default_factory=list)  # for each epoch, 1 where its clusters were of no use
     scores: list[float] = field(default_factory=list)  # what each epoch's encoder was worth
     best: dict[str, Tensor] = field(default_factory=dict)  # state dict of the encoder that was worth most
+    unread: list[Losses] = field(default_factory=list)  # of the last steps, where nobody has looked at them yet
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
 
     def begin_epoch(self, plan: Callable[[], tuple[Tensor, Values]]) -> None:
@@ -62,16 +64,33 @@ class TrainingState:
         while self.step < len(self.batches):
             yield self.batches[self.step]
 
-    def stepped(self, values: Values) -> Event:
-        """Count a step that had these `values`; DivergenceError, and not counted, where training on would spoil all."""
-        refuse_divergence(self.recent, values)
-        for name, value in values.items():
-            if isinstance(value, int | float):
-                total, count = self.sums.get(name, [0.0, 0])
-                self.sums[name] = [total + value, count + 1]
+    def stepped(self, losses: Losses) -> Event:
+        """Count a step that had these `losses`; DivergenceError, and not counted, where training on would spoil all.
+
+        On a card they are read, and the event has values, at every READ_EVERY-th step and at the last one of an epoch.
+        """
+        self.unread.append(losses)
+        queued = any(isinstance(loss, Tensor) and loss.device.type == "cuda" for loss in losses.values())
+        due = not queued or len(self.unread) >= READ_EVERY or self.step + 1 == len(self.batches)
+        values = self.read_losses() if due else {}
         self.step += 1
         self.steps_done += 1
         return Event("step", self.epoch, self.step, len(self.batches), values)
+
+    def read_losses(self) -> Values:
+        """Look at the unread losses, step by step, and add them to the sums; returns those of the last of them.
+
+        Raises DivergenceError where training on would spoil the networks.
+        """
+        with self.stopwatch.timing("training"):  # a card is waited for here
+            steps, self.unread = _numbers(self.unread), []
+        for values in steps:
+            refuse_divergence(self.recent, values)
+            for name, value in values.items():
+                if isinstance(value, int | float):
+                    total, count = self.sums.get(name, [0.0, 0])
+                    self.sums[name] = [total + value, count + 1]
+        return steps[-1] if steps else {}
 
     def end_epoch(self, look_back: Callable[[], Values] = dict) -> Event:
         """Close the epoch: what its beginning found, the means of its steps, and what `look_back` finds."""
@@ -85,8 +104,9 @@ class TrainingState:
     def snapshot(self) -> dict[str, Any]:
         """Nested dicts of tensors and plain values; `restore` takes them back bit for bit.
 
-        The tensors are the living ones: write them down before the next step.
+        The tensors are the living ones: write them down before the next step. Raises DivergenceError as `read_losses`.
         """
+        self.read_losses()
         found = self.next_clusters
         return {
             "networks": {name: network.state_dict() for name, network in self.networks.items()},
@@ -104,7 +124,7 @@ class TrainingState:
         for name, network in self.networks.items():
             network.load_state_dict(snapshot["networks"][name])
         for name, optimizer in self.optimizers.items():
-            optimizer.load_state_dict(snapshot["optimizers"][name])
+            optimizer.load_state_dict(_run_as_here(optimizer, snapshot["optimizers"][name]))
             lay_out_moments(optimizer)
         self.rng.set_state(snapshot["rng"])
         for name, value in (self._copies(snapshot["tensors"]) | deepcopy(snapshot["plain"])).items():
@@ -112,15 +132,32 @@ class TrainingState:
         self.tables, self.best = self._copies(snapshot["tables"]), self._copies(snapshot["best"])
         found = snapshot["next_clusters"]
         self.next_clusters = PseudoLabels(**found | {"labels": found["labels"].numpy()}) if found else None
+        self.unread = []
 
     def _copies(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        """On the device of the networks.
+        """On the device of the networks; whole numbers, such as batches and labels, where the host plans with them.
 
         Copies: steps change tables in place, and a table inside a file's buffer may lie askew in memory, where matrix
         products can round differently.
         """
         device = next(next(iter(self.networks.values())).parameters()).device
-        return {name: tensor.to(device, copy=True) for name, tensor in tensors.items()}
+        return {
+            name: tensor.to(device if tensor.is_floating_point() else "cpu", copy=True)
+            for name, tensor in tensors.items()
+        }
+
+
+def _numbers(steps: list[Losses]) -> list[Values]:
+    """What the tensors among the losses hold, all of them in one copy."""
+    held = [value.double() for losses in steps for value in losses.values() if isinstance(value, Tensor)]
+    found = iter(torch.stack(held).cpu().tolist() if held else [])
+    return [{name: next(found) if isinstance(x, Tensor) else x for name, x in losses.items()} for losses in steps]
+
+
+def _run_as_here(optimizer: Optimizer, snapshot: dict[str, Any]) -> dict[str, Any]:
+    """The state of an optimizer with the kernels that suit this machine, not the one that wrote it."""
+    groups = zip(snapshot["param_groups"], optimizer.param_groups, strict=True)
+    return snapshot | {"param_groups": [then | {"fused": now.get("fused")} for then, now in groups]}
 
 
 def lay_out_moments(optimizer: Optimizer) -> None:
@@ -137,7 +174,7 @@ def run_epochs(
     *,
     epochs: int,
     begin: Callable[[], tuple[Tensor, Values]],
-    step: Callable[[Tensor], Values],
+    step: Callable[[Tensor], Losses],
     end: Callable[[], Values] = dict,
 ) -> Iterator[Event]:
     """Run from where the state stands to `epochs`; yields after every step and at the end of every epoch.
@@ -150,6 +187,6 @@ def run_epochs(
         state.begin_epoch(begin)
         for batch in state.batches_left():
             with state.stopwatch.timing("training"):
-                values = step(batch)
-            yield state.stepped(values)
+                losses = step(batch)
+            yield state.stepped(losses)
         yield state.end_epoch(end)

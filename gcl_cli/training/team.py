@@ -77,13 +77,12 @@ class Team:
             _together(lambda: distributed.broadcast_object_list(box, 0))
         return box[0]
 
-    def mean(self, values: dict[str, float]) -> dict[str, float]:
-        """The mean of each value over the processes, which all have the same names."""
-        if self.size == 1:
+    def mean(self, values: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The mean of each number [] over the processes, which all have the same names; nobody waits for a card."""
+        if self.size == 1 or not values:
             return values
-        found = torch.tensor(list(values.values()), dtype=torch.float64)
-        means = self.gather(found[None].to(_device())).mean(0).tolist()
-        return dict(zip(values, means, strict=True))
+        found = torch.stack(list(values.values()))
+        return dict(zip(values, self.gather(found[None]).mean(0), strict=True))
 
     def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """Give every parameter the mean of its gradients in all processes; one message for all of them."""
@@ -112,7 +111,7 @@ class Team:
             return
         for layer, (count, mean, variance) in before.items():
             tracked = cast(Tensor, layer.num_batches_tracked)
-            keep = (1 - float(layer.momentum or 0)) ** int(tracked - count)
+            keep = (1 - float(layer.momentum or 0)) ** (tracked - count).double()  # [] where it is: nobody waits
             for new, old in ((layer.running_mean, mean), (layer.running_var, variance)):
                 cast(Tensor, new).copy_(_in_turn(self.gather(cast(Tensor, new)[None]), old, keep=keep))
             tracked.copy_(count + (tracked - count) * self.size)
@@ -121,7 +120,7 @@ class Team:
 Statistics = dict[_BatchNorm, tuple[Tensor, Tensor, Tensor]]  # count of batches, running mean and variance
 
 
-def _in_turn(moved: Tensor, old: Tensor, *, keep: float) -> Tensor:
+def _in_turn(moved: Tensor, old: Tensor, *, keep: Tensor) -> Tensor:
     """Statistics [C] after the updates of all processes: `moved` [size, C] is what each made of `old` [C]."""
     value = old
     for one in moved:
@@ -138,11 +137,6 @@ def _together(message: Callable[[], Value]) -> Value:
             f"Another process of this training has ended or cannot be reached ({str(error).splitlines()[0][:120]}).",
             "Look for its message above. The same command goes on from the last checkpoint.",
         ) from error
-
-
-def _device() -> torch.device:
-    """Where messages must lie: on the GPU for nccl."""
-    return torch.device("cuda" if distributed.get_backend() == "nccl" else "cpu")
 
 
 ALONE = Team()

@@ -11,6 +11,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models.inception import BasicConv2d
 
 from gcl_cli.errors import GclError
+from gcl_cli.machine.devices import sent
 from gcl_cli.weights.published import PublishedFile
 
 BATCH = 50
@@ -60,7 +61,7 @@ def pool_features(network: nn.Module, device: torch.device) -> Callable[[Tensor]
     def features(pictures: Tensor) -> Tensor:
         rows = []
         for chunk in pictures.split(BATCH):
-            resized = to_fid_size(chunk).to(device).float().div_(255).contiguous(memory_format=torch.channels_last)
+            resized = sent(to_fid_size(chunk), device).float().div_(255).contiguous(memory_format=torch.channels_last)
             rows.append(network(resized)[0].flatten(1).double().cpu())
         return torch.cat(rows)
 

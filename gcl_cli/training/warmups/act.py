@@ -18,7 +18,7 @@ from gcl_cli.clustering.pseudo_labels import cluster_distance, comparable_featur
 from gcl_cli.clustering.source_distance import beside_source, distance_to_source
 from gcl_cli.config import ActSettings
 from gcl_cli.losses.identity import batch_hard_triplets
-from gcl_cli.machine.devices import arithmetic
+from gcl_cli.machine.devices import arithmetic, fused, sent
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.records import Event, LabelledSet, PseudoLabels, TrainingSet
 from gcl_cli.training.augmentation import warm_up_augmentation
@@ -26,7 +26,7 @@ from gcl_cli.training.epoch_clusters import agreement_with, cluster_values
 from gcl_cli.training.features import embed
 from gcl_cli.training.samplers import identity_batches
 from gcl_cli.training.schedules import descend, rate_now
-from gcl_cli.training.state import TrainingState, Values, run_epochs
+from gcl_cli.training.state import Losses, TrainingState, Values, run_epochs
 
 AUGMENTATION = {"colour_jitter", "flip_probability", "erase_probability", "erase_area", "erase_aspect"}
 FEWEST = 2  # pictures that BatchNorm needs
@@ -39,7 +39,7 @@ def act_state(encoder: IdentityEncoder, settings: ActSettings) -> TrainingState:
     optimizers = {
         name: Adam(
             [p for p in network.parameters() if p.requires_grad],
-            lr=settings.learning_rate, weight_decay=settings.weight_decay,
+            lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=fused(network.parameters()),
         )
         for name, network in networks.items()
     }  # fmt: skip
@@ -69,7 +69,7 @@ class Act:
         s, state = self.settings, self.state
         begins = state.epoch % s.cluster_every == 0
         values = self._begin_round() if begins else {**state.epoch_values, "fallback": None}
-        clustered, outliers = state.labels.cpu(), state.tables["outlier_labels"].cpu()
+        clustered, outliers = state.labels, state.tables["outlier_labels"]
         steps = s.iterations or max(1, int((clustered >= 0).sum()) // (s.people * s.pictures))
         kinds = [labels for labels in (clustered, outliers) if bool((labels >= 0).any())]
         planned = [
@@ -86,7 +86,7 @@ class Act:
         labels = torch.from_numpy(found.labels)
         outliers = torch.from_numpy(filled).masked_fill_(labels >= 0, -1)
         agreement = agreement_with(found, self.state.labels)
-        self.state.labels, self.state.tables["outlier_labels"] = labels.to(self.device), outliers.to(self.device)
+        self.state.labels, self.state.tables["outlier_labels"] = labels, outliers
         if not math.isnan(found.radius):
             self.state.tables.setdefault("radius", torch.tensor(found.radius, dtype=torch.float64))
         return {**cluster_values(found, self.data.cameras), **agreement, "share_kept": self._share_kept()}
@@ -111,9 +111,9 @@ class Act:
         s = self.settings
         return min(1.0, s.keep_first + s.keep_growth * (self.state.epoch // s.cluster_every))
 
-    def _step(self, batch: Tensor) -> Values:
+    def _step(self, batch: Tensor) -> Losses:
         """Even steps: A chooses clustered pictures for B. Odd ones: B chooses outliers for A, beside clustered ones."""
-        clustered, outliers = batch[0].cpu(), batch[1:].flatten().cpu()
+        clustered, outliers = batch[0], batch[1:].flatten()
         if self.state.steps_done % 2 == 0:
             pictures, labels = self._seen(clustered, self.state.labels)
             kept = self._surest(self.main, pictures, labels)
@@ -129,9 +129,9 @@ class Act:
         """The pictures `rows` [B], augmented and normalised, and their labels of all `labels` [N]."""
         chosen = self.settings.model_dump(include=AUGMENTATION)
         pictures = warm_up_augmentation(
-            self.data.pictures[rows].to(self.device), **chosen, crop_padding=0, generator=self.state.rng
+            sent(self.data.pictures[rows], self.device), **chosen, crop_padding=0, generator=self.state.rng
         )
-        return pictures, labels[rows.to(self.device)]
+        return pictures, sent(labels[rows], self.device)
 
     @torch.no_grad()
     def _surest(self, judge: IdentityEncoder, pictures: Tensor, labels: Tensor) -> Tensor:
@@ -139,12 +139,12 @@ class Act:
         number = max(FEWEST, round(self._share_kept() * len(labels)))
         return self._losses(judge, pictures, labels).argsort(stable=True)[:number]
 
-    def _learn(self, name: str, pictures: Tensor, labels: Tensor) -> float:
-        """One step of the encoder `name`; returns its loss."""
+    def _learn(self, name: str, pictures: Tensor, labels: Tensor) -> Tensor:
+        """One step of the encoder `name`; returns its loss []."""
         encoder = self.main if name == "identity_encoder" else self.other
         loss = self._losses(encoder, pictures, labels).mean()
         descend(self.state.optimizers[name], loss, rate=rate_now(self.state, self.settings))
-        return loss.item()
+        return loss.detach()
 
     def _losses(self, encoder: IdentityEncoder, pictures: Tensor, labels: Tensor) -> Tensor:
         """Each picture's triplet losses [B] on pooled features and on the embedding; BatchNorm uses the batch."""

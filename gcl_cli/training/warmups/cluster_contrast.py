@@ -9,7 +9,7 @@ from torch.optim import Adam, AdamW
 
 from gcl_cli.config import AugmentSettings, ClusterContrastSettings
 from gcl_cli.losses.contrast import cluster_contrast
-from gcl_cli.machine.devices import arithmetic
+from gcl_cli.machine.devices import arithmetic, fused, sent
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.networks.normalisation import at_least_float32
 from gcl_cli.records import Event, TrainingSet
@@ -21,7 +21,7 @@ from gcl_cli.training.features import embed
 from gcl_cli.training.parts import Descent
 from gcl_cli.training.samplers import person_batches
 from gcl_cli.training.schedules import rate_now, set_learning_rate
-from gcl_cli.training.state import TrainingState, Values, run_epochs
+from gcl_cli.training.state import Losses, TrainingState, Values, run_epochs
 from gcl_cli.training.team import ALONE, Team
 
 AUGMENTATION = {*AugmentSettings.model_fields, "colour_jitter"}
@@ -33,7 +33,11 @@ def cluster_contrast_state(encoder: IdentityEncoder, settings: ClusterContrastSe
     trained = [parameter for parameter in encoder.parameters() if parameter.requires_grad]
     return TrainingState(
         networks={"identity_encoder": encoder},
-        optimizers={"identity": optimizer(trained, lr=settings.learning_rate, weight_decay=settings.weight_decay)},
+        optimizers={
+            "identity": optimizer(
+                trained, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=fused(trained)
+            )
+        },
         rng=torch.Generator().manual_seed(settings.seed),
     )
 
@@ -77,20 +81,20 @@ class ClusterContrast:
         with timing("clustering"):
             found = cluster_together(clustered, self.data.cameras, settings=s, team=self.team)
         agreement = agreement_with(found, self.state.labels)
-        labels = torch.from_numpy(found.labels).to(self.device)
+        labels = torch.from_numpy(found.labels)
         self.state.labels = labels
         self.state.tables["centroids"] = ClusterMemory.from_features(features, labels).centroids
         steps = s.iterations or max(1, len(self.data) // (s.people * s.pictures))
         batches = person_batches(
-            labels.cpu(), self.data.cameras, people=s.people, pictures=s.pictures, batches=steps,
+            labels, self.data.cameras, people=s.people, pictures=s.pictures, batches=steps,
             generator=self.state.rng,
         )  # fmt: skip
         return batches, cluster_values(found, self.data.cameras) | agreement
 
-    def _step(self, batch: Tensor) -> Values:
+    def _step(self, batch: Tensor) -> Losses:
         s, state = self.settings, self.state
         pictures = warm_up_augmentation(
-            self.data.pictures[batch.cpu()].to(self.device), **s.model_dump(include=AUGMENTATION),
+            sent(self.data.pictures[batch], self.device), **s.model_dump(include=AUGMENTATION),
             generator=state.rng,
         )  # fmt: skip
         labels, before = state.labels[batch], self.team.statistics(self.encoder)
@@ -114,4 +118,5 @@ class ClusterContrast:
             chunks = pictures.chunk(s.batchnorm_groups // self.team.size)
             embeddings = torch.cat([self.encoder(chunk).embedding for chunk in chunks])  # [b, D]
         features = F.normalize(at_least_float32(embeddings), dim=1)
+        labels = sent(labels, self.device)
         return features, cluster_contrast(features, self.state.tables["centroids"], labels, temperature=s.temperature)

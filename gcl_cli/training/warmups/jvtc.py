@@ -16,7 +16,7 @@ from gcl_cli.clustering.temporal import Sightings, joint_distance_rows, time_dis
 from gcl_cli.config import JvtcSettings
 from gcl_cli.errors import GclError
 from gcl_cli.losses.consistency import global_consistency, local_consistency, version_means
-from gcl_cli.machine.devices import arithmetic
+from gcl_cli.machine.devices import arithmetic, sent
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.records import Event, LabelledSet, PseudoLabels, TrainingSet
 from gcl_cli.training.augmentation import draw_flips, erase, flip, jitter, normalise
@@ -26,7 +26,7 @@ from gcl_cli.training.epoch_clusters import agreement_with, cluster_values
 from gcl_cli.training.features import embed
 from gcl_cli.training.samplers import epoch_batches
 from gcl_cli.training.schedules import descend, rate_now
-from gcl_cli.training.state import TrainingState, Values, run_epochs
+from gcl_cli.training.state import Losses, TrainingState, Values, run_epochs
 from gcl_cli.training.warmups.layered import layered_sgd
 
 CLASSIFIER_DEVIATION = 0.001  # of the source classifier's first weights
@@ -118,7 +118,7 @@ class Jvtc:
         if found.clusters < 2:
             found = PseudoLabels(np.full(len(features), -1), found.radius, USELESS.format(found.radius, found.clusters))
         agreement = agreement_with(found, self.state.labels)
-        self.state.labels = torch.from_numpy(found.labels).to(self.device)
+        self.state.labels = torch.from_numpy(found.labels)
         values = cluster_values(found, self.data.cameras) | agreement | {"distance": distance}
         if temporal and self.seen is None and epoch < s.temporal_from + s.cluster_every:
             values["fallback"] = NO_TIMES  # said once
@@ -150,10 +150,10 @@ class Jvtc:
             mixture, rho=rho, factor=factor, min_samples=s.min_samples, radius=s.radius, floor=s.rho_floor
         )
 
-    def _step(self, batch: Tensor) -> Values:
+    def _step(self, batch: Tensor) -> Losses:
         s, state = self.settings, self.state
         memory = MemoryBank(state.bank)
-        pictures = self._augmented(self._versions(batch.cpu()))  # [B K, 3, H, W]
+        pictures = self._augmented(self._versions(batch))  # [B K, 3, H, W]
         self.encoder.train()
         embeddings = self._embeddings(pictures).unflatten(0, (len(batch), s.versions))  # [B, K, D]
         losses = {"local": local_consistency(embeddings, temperature=s.local_temperature)}
@@ -171,14 +171,14 @@ class Jvtc:
         # unit rows, as in the release for MSMT17, so that similarities keep their scale.
         momentum = min(s.memory_growth * state.epoch, s.memory_limit)
         memory.update(batch, version_means(embeddings.detach()), momentum=momentum)
-        return {name: value.item() for name, value in losses.items()}
+        return {name: value.detach() for name, value in losses.items()}
 
     def _source_loss(self, source: LabelledSet) -> Tensor:
         """L_src: the people of a source batch, told apart by a linear layer of their own, in a pass of their own."""
-        rows = self.state.tables["source_batches"][self.state.step].cpu()
-        embeddings = self._embeddings(self._augmented(source.pictures[rows].to(self.device)))
+        rows = self.state.tables["source_batches"][self.state.step]
+        embeddings = self._embeddings(self._augmented(sent(source.pictures[rows], self.device)))
         scores = self.state.networks["source_classifier"](F.relu(embeddings))
-        return F.cross_entropy(scores, source.people[rows].to(self.device))
+        return F.cross_entropy(scores, sent(source.people[rows], self.device))
 
     def _embeddings(self, pictures: Tensor) -> Tensor:
         with arithmetic(self.settings.precision, self.device):
@@ -193,12 +193,12 @@ class Jvtc:
         repeated = rows.repeat_interleave(s.versions)
         if data.versions is None or data.cameras is None:
             # Paper: camera-styled pictures. Here: without them (--camstyle), copies whose colours change at random.
-            copies = data.pictures[repeated].to(self.device).float().div_(255)
+            copies = sent(data.pictures[repeated], self.device).float().div_(255)
             strength = s.colour_jitter
             return jitter(copies, brightness=strength, contrast=strength, saturation=strength, generator=rng)
         cameras = data.cameras.unique()
         drawn = torch.rand(len(rows), len(cameras), generator=rng).argsort(dim=1)[:, : s.versions]  # [B, K]
-        return data.versions(repeated, cameras[drawn].flatten()).to(self.device)
+        return sent(data.versions(repeated, cameras[drawn].flatten()), self.device)
 
     def _augmented(self, pictures: Tensor) -> Tensor:
         """Mirror, normalise and erase pictures [B, 3, H, W] at random."""

@@ -6,6 +6,7 @@ from torch import nn
 from torch.optim import SGD
 
 from gcl_cli.config import StyleSettings
+from gcl_cli.machine.devices import fused
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 
 
@@ -18,5 +19,6 @@ def layered_sgd(encoder: IdentityEncoder, settings: StyleSettings, *, beside: It
     ]
     momentum = settings.optimizer_momentum
     return SGD(
-        layers, lr=settings.learning_rate, momentum=momentum, nesterov=momentum > 0, weight_decay=settings.weight_decay
-    )
+        layers, lr=settings.learning_rate, momentum=momentum, nesterov=momentum > 0, weight_decay=settings.weight_decay,
+        fused=fused(encoder.parameters()),
+    )  # fmt: skip

@@ -8,14 +8,14 @@ from torch.nn import functional as F
 
 from gcl_cli.config import MmclSettings
 from gcl_cli.losses.multi_label import multi_label, predict_labels
-from gcl_cli.machine.devices import arithmetic
+from gcl_cli.machine.devices import arithmetic, sent
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.records import Event, TrainingSet
 from gcl_cli.training.augmentation import draw_flips, erase, flip, jitter, normalise, random_sized_crop, rotate
 from gcl_cli.training.bank import MemoryBank
 from gcl_cli.training.samplers import epoch_batches
 from gcl_cli.training.schedules import descend, rate_now
-from gcl_cli.training.state import TrainingState, Values, run_epochs
+from gcl_cli.training.state import Losses, TrainingState, Values, run_epochs
 from gcl_cli.training.warmups.layered import layered_sgd
 
 
@@ -54,34 +54,33 @@ class Mmcl:
         """The weight of the memory's old values: it grows with the epochs, as the features settle."""
         return self.settings.memory_limit * self.state.epoch / self.settings.epochs
 
-    def _step(self, batch: Tensor) -> Values:
+    def _step(self, batch: Tensor) -> Losses:
         s, memory = self.settings, self.state.bank
-        pictures = self._pictures(batch.cpu())
-        batch = batch.to(self.device)
+        pictures = self._pictures(batch)
         self.encoder.train()
         with arithmetic(s.precision, self.device):
             embedding = self.encoder(pictures).embedding  # [B, D]
         features = F.normalize(embedding.float())
-        labels = self._labels(batch)
+        labels = self._labels(sent(batch, self.device))
         loss = multi_label(
             features @ memory.T, labels, positive_weight=s.positive_weight, hard_share=s.hard_share
         )  # fmt: skip
         descend(self.state.optimizers["identity"], loss, rate=rate_now(self.state, s))
         MemoryBank(memory).update(batch, features.detach(), momentum=self._momentum())
-        return {"loss": loss.item(), "labels_each": labels.sum(1).float().mean().item()}
+        return {"loss": loss.detach(), "labels_each": labels.sum(1).float().mean()}
 
     def _labels(self, batch: Tensor) -> Tensor:
         """The classes of each picture [B, N]: its own at first, later all that the memory finds."""
         s, memory = self.settings, self.state.bank
         if self.state.epoch < s.multi_label_from:
-            return F.one_hot(batch, len(memory)).bool()
+            return torch.arange(len(memory), device=batch.device) == batch[:, None]
         return predict_labels(memory, batch, threshold=s.label_threshold, candidates=s.label_candidates)
 
     def _pictures(self, rows: Tensor) -> Tensor:
         """The pictures `rows` [B], each in the style of a camera drawn for it and augmented: [B, 3, H, W]."""
         s, rng = self.settings, self.state.rng
         flipped = draw_flips(len(rows), probability=s.flip_probability, generator=rng)
-        pictures = flip(self._styled(rows).to(self.device), flipped).float().div_(255)
+        pictures = flip(sent(self._styled(rows), self.device), flipped).float().div_(255)
         cropped = random_sized_crop(pictures, area=s.crop_area, aspect=s.crop_aspect, generator=rng)
         turned = rotate(cropped, degrees=s.rotation, generator=rng)
         strength = s.colour_jitter

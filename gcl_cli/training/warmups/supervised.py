@@ -9,13 +9,13 @@ from torch.optim import Adam, AdamW
 
 from gcl_cli.config import AugmentSettings, SupervisedSettings
 from gcl_cli.losses.identity import batch_hard_triplets, smoothed_cross_entropy
-from gcl_cli.machine.devices import arithmetic
+from gcl_cli.machine.devices import arithmetic, fused, sent
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.records import Event, LabelledSet
 from gcl_cli.training.augmentation import warm_up_augmentation
 from gcl_cli.training.samplers import person_batches
 from gcl_cli.training.schedules import descend, rate_now
-from gcl_cli.training.state import TrainingState, Values, run_epochs
+from gcl_cli.training.state import Losses, TrainingState, Values, run_epochs
 
 AUGMENTATION = {*AugmentSettings.model_fields, "colour_jitter"}
 CLASSIFIER_SPREAD = 0.001  # of the first weights: at the start nobody is more likely than anybody else
@@ -32,7 +32,11 @@ def supervised_state(encoder: IdentityEncoder, settings: SupervisedSettings, kno
     optimizer = {"adam": Adam, "adamw": AdamW}[settings.optimizer]
     return TrainingState(
         networks=networks,
-        optimizers={"identity": optimizer(trained, lr=settings.learning_rate, weight_decay=settings.weight_decay)},
+        optimizers={
+            "identity": optimizer(
+                trained, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=fused(trained)
+            )
+        },
         rng=rng,
     )
 
@@ -59,12 +63,13 @@ class Supervised:
         )  # fmt: skip
         return batches, {"people": len(self.classifier.weight)}
 
-    def _step(self, batch: Tensor) -> Values:
+    def _step(self, batch: Tensor) -> Losses:
         s, rows = self.settings, batch.cpu()
         pictures = warm_up_augmentation(
-            self.known.pictures[rows].to(self.device), **s.model_dump(include=AUGMENTATION), generator=self.state.rng
-        )
-        people = self.known.people[rows].to(self.device)
+            sent(self.known.pictures[rows], self.device), **s.model_dump(include=AUGMENTATION),
+            generator=self.state.rng,
+        )  # fmt: skip
+        people = sent(self.known.people[rows], self.device)
         self.encoder.train()
         with arithmetic(s.precision, self.device):
             chunks = pictures.chunk(s.batchnorm_groups)
@@ -75,7 +80,5 @@ class Supervised:
         loss = classification + s.triplet_weight * triplet
         descend(self.state.optimizers["identity"], loss, rate=rate_now(self.state, s))
         right = (scores.argmax(1) == people).float().mean()
-        return {
-            "loss": loss.item(), "classification": classification.item(), "triplet": triplet.item(),
-            "share_right": right.item(),
-        }  # fmt: skip
+        said = {"loss": loss, "classification": classification, "triplet": triplet, "share_right": right}
+        return {name: value.detach() for name, value in said.items()}
