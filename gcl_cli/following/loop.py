@@ -74,9 +74,8 @@ def follow(
 ) -> list[dict[str, Any]]:
     """Run the loop to its end; returns the recorded epochs.
 
-    Every epoch becomes a line of metrics.jsonl, with what the observers see; a checkpoint is written every
-    `checkpoint_every` steps. GclError where the training diverges: that step is not recorded. Of a team, only the
-    leading process writes; the others return nothing.
+    Every epoch becomes a line of metrics.jsonl, with what the observers see; every `checkpoint_every` steps a
+    checkpoint is written. GclError where the training diverges, unrecorded. Of a team only the leading process writes.
     """
     if not team.leads:
         with _divergence_in_words(run, state):
@@ -84,18 +83,15 @@ def follow(
                 _refuse_spoiled(state, event, checkpoint_every)
         return []
     _tell_arithmetic(run, state)
-    pace, note = _Pace(state), ""
+    pace = _Pace(state)
     with _divergence_in_words(run, state), console.meter(run.stage, total=1, done=state.steps_done) as meter:
         for event in events:
             _refuse_spoiled(state, event, checkpoint_every)
             if event.kind == "step":
                 meter.total = state.steps_done - event.step + event.steps * (epochs - event.epoch)
-                note = _note(event) if event.values else note  # on a card most steps have not been read yet
-                meter.advance(note=note)
-                pace.count()
+                meter.advance(note=pace.count(event))
                 if state.steps_done % checkpoint_every == 0:
-                    with state.stopwatch.timing("checkpoints"):
-                        save_checkpoint(run.folder / CHECKPOINTS, state.steps_done, _saved(run, state))
+                    _save(run, state)
                 continue
             with state.stopwatch.timing("observing"):
                 for observe in observers:
@@ -135,11 +131,13 @@ class _Pace:
 
     def __init__(self, state: TrainingState) -> None:
         self.state = state
-        self._begun, self._first, self._pictures = time.monotonic(), state.steps_done, 0
+        self._begun, self._first, self._pictures, self._note = time.monotonic(), state.steps_done, 0, ""
 
-    def count(self) -> None:
-        """One more step is done."""
+    def count(self, event: Event) -> str:
+        """One more step is done; returns its losses in words, or those read last: on a card most steps come unread."""
         self._pictures += self.state.batches[0].numel()
+        self._note = _note(event) if event.values else self._note
+        return self._note
 
     def of_epoch(self) -> dict[str, float]:
         """Pictures a second of training, seconds by kind of work, and seconds a step of the whole run."""
@@ -186,8 +184,11 @@ def warn_of_camera_clusters(shares: Sequence[float | None]) -> None:
         )
 
 
-def _saved(run: Run, state: TrainingState) -> dict[str, Any]:
-    return {"state": state.snapshot(), "lines": run.recorded()}
+def _save(run: Run, state: TrainingState) -> None:
+    """Write a checkpoint."""
+    with state.stopwatch.timing("checkpoints"):
+        saved = {"state": state.snapshot(), "lines": run.recorded()}
+        save_checkpoint(run.folder / CHECKPOINTS, state.steps_done, saved)
 
 
 def _note(event: Event) -> str:
