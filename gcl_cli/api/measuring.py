@@ -27,6 +27,7 @@ def cluster(
 def evaluate(
     *, dataset: Place | None = None, encoder: str | None = None, init: Place | None = None,
     generator: str | None = None, allow_subset: bool = False,
+    flip: bool | Unset = ..., even_cameras: bool | Unset = ..., centralise: bool | Unset = ...,
     average_precision: Literal["open-reid", "market"] | Unset = ..., epoch: Literal["last", "selected"] | Unset = ...,
     save_embeddings: bool | Unset = ..., temporal: bool | Unset = ..., rerank: bool | Unset = ...,
     views: bool | Unset = ..., set: More = None,

@@ -91,7 +91,7 @@ def gan_warmup(
         from gcl_cli.commands.gan_warmup import command as page
 
         chosen = c.parity_settings("gan-warmup", parity) | chosen
-        return page.run(options, encoder, chosen, init=path(init), init_gan=paths(init_gan))
+        return page.run(options, encoder, chosen, init=path(init), init_gan=paths(init_gan), parity=parity)
 
 
 def joint(
@@ -111,4 +111,4 @@ def joint(
         from gcl_cli.commands.joint import command as page
 
         chosen = c.parity_settings("joint", parity) | chosen
-        return page.run(options, generator, chosen, init=path(init), validation=path(validation))
+        return page.run(options, generator, chosen, init=path(init), validation=path(validation), parity=parity)
