@@ -84,8 +84,8 @@ def views(
 
 def search(
     gallery: Place, image: Place | Sequence[Place], *, from_behind: bool = False, to: Place = "search",
-    encoder: str | None = None, generator: str | None = None, flip: bool | Unset = ...,
-    even_cameras: bool | Unset = ..., centralise: bool | Unset = ...,
+    encoder: str | None = None, generator: str | None = None,
+    flip: bool | Unset = ..., even_cameras: bool | Unset = ..., centralise: bool | Unset = ...,
     top: int | Unset = ..., angle: int | Unset | None = ...,
     set: More = None, work: Place | None = None, restart: bool = False, data_root: Place | None = None,
     device: str = "auto", threads: int | None = None,

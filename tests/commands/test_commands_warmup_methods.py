@@ -266,7 +266,7 @@ def test_supervised_on_a_plain_folder_is_refused(towns, tmp_path):
         ("supervised", ["--set", "k1=9"], "k1 is no setting"),
         ("act", ["--set", "temperature=0.1"], "temperature is no setting"),
         ("cluster-contrast", ["--set", "margin=0.3"], "margin is no setting"),
-        ("act", ["--set", "people=5", "--set", "batchnorm_groups=2"], "no multiple of batchnorm_groups"),
+        ("act", ["--set", "people=5", "--set", "batchnorm_groups=2"], "does not divide the people of a batch"),
         ("supervised", ["--camstyle", "somewhere"], "--camstyle means nothing"),
     ],
 )
