@@ -12,6 +12,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from gcl_cli.errors import GclError
+from gcl_cli.networks.foreign_parts import parts_apart, say_which
 from gcl_cli.networks.generator import Generator
 from gcl_cli.networks.modulation import ModulationNetworks
 
@@ -55,10 +56,10 @@ def _in_order(
     wanted, there = _layers(own, first, second), _layers(tensors, first, second)
     starts = _runs(there, wanted)
     if len(starts) > 1:
-        places = ", ".join(there[start].name for start in starts)
+        parts = parts_apart([there[start].name for start in starts])
         raise GclError(
-            f"The file holds more than one network of the same shapes, from: {places}.",
-            "Keep one: torch.save(torch.load(FILE, weights_only=True)[KEY], 'one.pt')",
+            f"The file holds more than one network of the same shapes, below: {', '.join(parts)}.",
+            say_which("--init-gan FILE", parts),
         )
     return _renamed(there[starts[0] :], wanted, first, second) if starts else None
 
