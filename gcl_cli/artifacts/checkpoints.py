@@ -9,9 +9,10 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from gcl_cli.artifacts.files import flush, read_json, write_json
+from gcl_cli.artifacts.files import read_json, write_json
 from gcl_cli.artifacts.seals import is_whole, seal_folder
 from gcl_cli.errors import GclError
+from gcl_cli.machine.system import flush
 
 KEPT = 2
 

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from gcl_cli.machine.system import flush
+
 CHUNK = 1 << 20
 
 
@@ -26,15 +28,6 @@ def sha256(path: Path) -> str:
 def digest_of(value: Any) -> str:
     """Hexadecimal digest of a JSON-able value, independent of the order of its keys."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-
-
-def flush(path: Path) -> None:
-    """Push a file or folder entry to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from gcl_cli.artifacts.manifest import MANIFEST, NewerVersionError, is_config, r
 from gcl_cli.artifacts.run import CHECKPOINTS, METRICS, REPLACED, RUN, SHARDS
 from gcl_cli.artifacts.seals import read_sealed
 from gcl_cli.errors import GclError
+from gcl_cli.machine.system import OPEN_FOLDERS_MOVE
 
 PARTIAL = ".partial"
 TEMPORARY = ".tmp"
@@ -151,5 +152,7 @@ def set_aside(artifact: Path) -> None:
 
 def drop_partial(partial: Path) -> None:
     """Remove a partial folder; GclError when a gcl process is at work in it."""
-    with take_lock(partial):  # never pull the folder from under a run that is alive
+    with take_lock(partial) as held:  # never pull the folder from under a run that is alive
+        if not OPEN_FOLDERS_MOVE:
+            held.close()
         shutil.rmtree(partial)

@@ -2,17 +2,20 @@
 
 import json
 import shutil
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from itertools import takewhile
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import Any, Self
 
-from gcl_cli.artifacts.files import empty, flush, sha256, write_json, write_text
+from gcl_cli.artifacts.files import empty, sha256, write_json, write_text
 from gcl_cli.artifacts.layout import WorkFolder, checked_name, reference
 from gcl_cli.artifacts.lock import LOCK, take_lock
 from gcl_cli.artifacts.manifest import MANIFEST, Artifact, Manifest, read_artifact, read_manifest, versions
 from gcl_cli.artifacts.seals import read_sealed, sealed
 from gcl_cli.errors import GclError
+from gcl_cli.machine import system
+from gcl_cli.machine.system import flush
 
 RUN = "run.json"
 METRICS = "metrics.jsonl"
@@ -35,7 +38,7 @@ class Run:
         self.config, self.inputs = _plain(config), inputs
         self.final = work.artifact(reference(stage, name))
         self.folder = self.final.with_name(self.final.name + ".partial")
-        self._lock: IO[str] | None = None
+        self._lock: ExitStack | None = None
 
     def finished(self, *, restart: bool) -> Artifact | None:
         """The artifact when this very run is complete already; None when there is work to do.
@@ -145,6 +148,8 @@ class Run:
         if self.final.exists():
             shutil.rmtree(self.folder / REPLACED, ignore_errors=True)
             self.final.rename(self.folder / REPLACED)
+        if not system.OPEN_FOLDERS_MOVE:
+            self.__exit__(None, None, None)
         self.folder.rename(self.final)
         flush(self.final.parent)
         self._clear_scratch()

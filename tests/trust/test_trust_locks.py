@@ -18,6 +18,7 @@ from made_work import begun, interrupted, made, market, remade, snapshot, whole_
 
 from gcl_cli import console
 from gcl_cli.api import clean, status
+from gcl_cli.artifacts import lock as lock_module
 from gcl_cli.artifacts import run as run_module
 from gcl_cli.artifacts.dataset_record import recall
 from gcl_cli.artifacts.folders import drop_partial, found_folders
@@ -27,6 +28,7 @@ from gcl_cli.artifacts.manifest import read_artifact
 from gcl_cli.artifacts.run import CHECKPOINTS, METRICS, REPLACED, RUN, Run
 from gcl_cli.artifacts.storage import storage_in_words
 from gcl_cli.errors import GclError
+from gcl_cli.machine.system import locked
 from gcl_cli.people.data import open_data
 from gcl_cli.records import RunOptions
 
@@ -112,16 +114,16 @@ def test_a_lock_whose_folder_was_published_meanwhile_is_not_mistaken_for_that_of
     """Between opening the file and locking it the holder may publish, which takes the file away."""
     first, second = begun(work, "mesh/main"), begun(work, "mesh/main")
     first.begin(restart=False)
-    opened, flock = [], run_module.take_lock.__globals__["fcntl"].flock
+    opened = []
 
-    def publish_first(file, how):
+    def publish_first(descriptor):
         if not opened:
-            opened.append(file)
+            opened.append(descriptor)
             first.publish({})
             first.__exit__(None, None, None)
-        flock(file, how)
+        return locked(descriptor)
 
-    monkeypatch.setattr(run_module.take_lock.__globals__["fcntl"], "flock", publish_first)
+    monkeypatch.setattr(lock_module, "locked", publish_first)
     with second.begin(restart=False):
         assert is_locked(second.folder), "the lock lies in the published folder"
         with pytest.raises(GclError, match="in use"):

@@ -16,8 +16,8 @@ from gcl_cli import __version__, console
 from gcl_cli.body.pyrender_backend import PLATFORMS, choose_backend
 from gcl_cli.commands.doctor.findings import Finding, note, ok, problem
 from gcl_cli.errors import GclError
-from gcl_cli.machine.processes import cores
 from gcl_cli.machine.ram import usable_memory
+from gcl_cli.machine.system import cores
 from gcl_cli.weights.weight_files import IMAGENET, INCEPTION
 
 OLDEST, NEWEST = (3, 11), (3, 13)  # versions of Python that are tested

@@ -23,7 +23,7 @@ from gcl_cli.datasets.catalogue import resolve
 from gcl_cli.datasets.decoding import read_pictures
 from gcl_cli.errors import GclError
 from gcl_cli.machine.devices import choose_device, set_threads
-from gcl_cli.machine.processes import cores
+from gcl_cli.machine.system import cores
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.people.given_files import picture_files, target_folder
 from gcl_cli.people.turning import open_view_generator, turn_people

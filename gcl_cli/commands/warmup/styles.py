@@ -12,7 +12,7 @@ from gcl_cli.artifacts.files import digest_of
 from gcl_cli.datasets.decoding import read_pictures
 from gcl_cli.datasets.listing import expanded
 from gcl_cli.errors import GclError, first_few
-from gcl_cli.machine.processes import cores
+from gcl_cli.machine.system import cores
 from gcl_cli.people.data import WorkData
 from gcl_cli.records import RunOptions, Sample, TrainingSet
 
