@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from gcl_cli.machine.json_text import json_text
 from gcl_cli.machine.system import flush
 
 CHUNK = 1 << 20
@@ -65,8 +66,8 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file, whole or not at all."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    """Write a JSON file, whole or not at all; what is no number becomes null."""
+    write_text(path, json_text(value, indent=2) + "\n")
 
 
 def create_json(path: Path, value: Any) -> None:

@@ -15,6 +15,7 @@ from gcl_cli.artifacts.manifest import MANIFEST, Artifact, Manifest, read_artifa
 from gcl_cli.artifacts.seals import read_sealed, sealed
 from gcl_cli.errors import GclError
 from gcl_cli.machine import system
+from gcl_cli.machine.json_text import json_text
 from gcl_cli.machine.system import flush
 
 RUN = "run.json"
@@ -87,7 +88,7 @@ class Run:
     def record(self, values: dict[str, Any]) -> None:
         """Append one line to metrics.jsonl."""
         with (self.folder / METRICS).open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"time": now(), **values}) + "\n")
+            file.write(json_text({"time": now(), **values}) + "\n")
 
     def recorded(self) -> list[dict[str, Any]]:
         """The lines of metrics.jsonl so far."""
@@ -96,7 +97,7 @@ class Run:
 
     def put_back(self, lines: list[dict[str, Any]]) -> None:
         """Make metrics.jsonl what it was at the checkpoint that is resumed, whatever has become of it since."""
-        write_text(self.folder / METRICS, "".join(json.dumps(line) + "\n" for line in lines))
+        write_text(self.folder / METRICS, "".join(json_text(line) + "\n" for line in lines))
 
     def _begun_with(self) -> dict[str, Any]:
         path, fix = self.folder / RUN, "Add --restart to make it anew."
@@ -186,7 +187,7 @@ def _is_of_the_work(line: str) -> bool:
 
 def _plain(config: dict[str, Any]) -> dict[str, Any]:
     """The value as it will read back from JSON (tuples become lists)."""
-    plain: dict[str, Any] = json.loads(json.dumps(config))
+    plain: dict[str, Any] = json.loads(json_text(config))
     return plain
 
 

@@ -2,25 +2,21 @@
 
 import functools
 import inspect
-import os
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
 import typer
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from gcl_cli import console
-from gcl_cli.artifacts.storage import storage_in_words
+from gcl_cli.cli.failures import with_errors
 from gcl_cli.config import Settings
 from gcl_cli.config.presets import PRESETS
 from gcl_cli.config.setting import refused, typed_text
 from gcl_cli.config.stages import STAGE_SETTINGS
 from gcl_cli.errors import GclError
-
-INTERRUPTED = 130
 
 Data = Annotated[str | None, typer.Argument(metavar="DATA", help="folder of person crops, or the name of a data set")]
 Preset = Annotated[Literal["paper", "small", "tiny"], typer.Option(help="size of networks and schedules")]
@@ -65,7 +61,6 @@ _RUN: dict[str, Any] = {
     "device": (Annotated[str, typer.Option(metavar="auto|cpu|cuda|...", help="device of the networks")], "auto"),
     "threads": (Annotated[int | None, typer.Option(min=1, help="CPU threads or processes [default: all cores]")], None),
 }
-_FOR_TEAMS = ("warmup", "gan-warmup", "joint")  # commands that torchrun may start several times
 
 
 def with_settings(
@@ -130,31 +125,6 @@ def with_shared(*names: str) -> Callable[[Callable[..., None]], Callable[..., No
 def _written(values: Mapping[str, Any]) -> list[str]:
     """Where a command writes."""
     return [str(values[name]) for name in ("work", "to", "folder") if values.get(name)]
-
-
-def with_errors(
-    job: Callable[[], None], *, stage: str, interrupted: str = "The same command goes on from the last checkpoint.",
-    folders: Sequence[str] = (),
-) -> None:  # fmt: skip
-    """Run a command; what a user can mend is told in two lines, an interruption in one that says how to go on.
-
-    folders: where the command writes, which is told when there is no room.
-    """
-    from gcl_cli.datasets.listing import require_fit  # brings numpy, which help does without
-
-    try:
-        if os.environ.get("WORLD_SIZE", "1") != "1" and stage not in _FOR_TEAMS:
-            raise GclError(f"gcl {stage} is not shared among processes by torchrun.", "Start it without torchrun.")
-        for folder in folders:
-            require_fit(folder)
-        with storage_in_words(folders):
-            job()
-    except GclError as error:
-        console.complain(error.problem, error.fix)
-        raise typer.Exit(2) from error
-    except KeyboardInterrupt as error:
-        console.say(f"Interrupted. {interrupted}")
-        raise typer.Exit(INTERRUPTED) from error
 
 
 def validated(stage: str, model: type[Settings], chosen: dict[str, Any], more: Sequence[str] = ()) -> dict[str, Any]:

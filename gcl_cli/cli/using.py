@@ -7,7 +7,7 @@ import typer
 
 from gcl_cli import config as c
 from gcl_cli import console
-from gcl_cli.cli.app import app
+from gcl_cli.cli.failures import with_errors
 from gcl_cli.cli.options import (
     AllowSubset,
     AsJson,
@@ -16,10 +16,10 @@ from gcl_cli.cli.options import (
     Generator,
     Init,
     validated_by_stage,
-    with_errors,
     with_settings,
     with_shared,
 )
+from gcl_cli.cli.program import app
 
 CHAIN = ("mesh", "render", "warmup", "gan-warmup", "joint", "evaluate", "gen-metrics")
 Part = Literal["mesh", "render", "warmup", "gan-warmup", "joint", "gen-metrics"]

@@ -10,11 +10,11 @@ from gcl_cli.errors import GclError
 from gcl_cli.networks.discriminator import Discriminator
 from gcl_cli.networks.foreign_gan import translate_gan
 from gcl_cli.networks.foreign_names import require_coverage, translate_encoder
+from gcl_cli.networks.foreign_parts import only_below, parts_apart
 from gcl_cli.networks.generator import Generator
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.networks.initialisation import initialise
 from gcl_cli.networks.structure_encoder import StructureEncoder
-from gcl_cli.networks.foreign_parts import only_below, parts_apart
 
 SMALL = Architecture(
     trunk="resnet18", trunk_width=16, height=64, width=32, generator_width=2, modulation_width=8,
