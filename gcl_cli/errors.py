@@ -1,6 +1,6 @@
 """The only exception a user should see, and how its sentences name things."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 
 class GclError(Exception):
@@ -23,3 +23,12 @@ class GclError(Exception):
 def first_few(things: Sequence[object], number: int = 3) -> str:
     """`a, b, c, ...`: the first `number` of them."""
     return ", ".join(map(str, things[:number])) + (", ..." if len(things) > number else "")
+
+
+def did_you_mean(word: str, known: Iterable[str] | Mapping[str, str]) -> str:
+    """`Did you mean radius?`; empty where nothing known is alike. A mapping says how each is typed."""
+    from difflib import get_close_matches  # of use to who mistyped alone
+
+    typed = known if isinstance(known, Mapping) else {one: one for one in known}
+    alike = get_close_matches(word, typed, n=1)
+    return f"Did you mean {typed[alike[0]]}?" if alike else ""

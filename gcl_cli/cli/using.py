@@ -158,7 +158,7 @@ def search(
     image: Images,
     from_behind: Annotated[bool, typer.Option("--from-behind", help="the same as --angle 180")] = False,
     to: Annotated[str, typer.Option(metavar="DIR", help="folder for search.html, .json and .csv")] = "search",
-    encoder: Encoder = None, generator: Generator = None, as_json: AsJson = False,
+    encoder: Encoder = None, init: Init = None, generator: Generator = None, as_json: AsJson = False,
     *, chosen: dict[str, Any], run: dict[str, Any],
 ) -> None:  # fmt: skip
     """Find the person on a picture in any folder of crops, which is indexed once.
@@ -169,7 +169,7 @@ def search(
     from gcl_cli.records import RunOptions
 
     chosen = c.with_view_from_behind(chosen) if from_behind else chosen
-    result = stage.run(RunOptions(**run), gallery, image, to, chosen, encoder=encoder, generator=generator)
+    result = stage.run(RunOptions(**run), gallery, image, to, chosen, encoder=encoder, init=init, generator=generator)
     console.show(result, as_json=as_json)
 
 

@@ -42,6 +42,7 @@ def run(
     chosen: dict[str, Any],
     *,
     encoder: str | None = None,
+    init: str | None = None,
     generator: str | None = None,
 ) -> dict[str, Any]:
     """Rank the pictures of `gallery` for each of `images`; returns the ranked lists, and writes them into `to`.
@@ -52,7 +53,7 @@ def run(
     files, folder = picture_files(images), target_folder(to)
     listing = list_pictures(resolve(gallery, Path(options.data_root)))
     work = WorkFolder(Path(options.work))
-    source = open_encoder(work, encoder=encoder, init=None, stages=("joint", "warmup"))
+    source = open_encoder(work, encoder=encoder, init=init, stages=("joint", "warmup"))
     set_threads(options.threads)
     load = cache(lambda: source.load(choose_device(options.device)))
     turned = None if settings.angle is None else _turned(options, files, settings.angle, generator)
