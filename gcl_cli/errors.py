@@ -27,8 +27,11 @@ def first_few(things: Sequence[object], number: int = 3) -> str:
 
 def did_you_mean(word: str, known: Iterable[str] | Mapping[str, str]) -> str:
     """`Did you mean radius?`; empty where nothing known is alike. A mapping says how each is typed."""
+
+
+def did_you_mean(word: str, known: Iterable[str], how: Mapping[str, str] | None = None) -> str:
+    """`Did you mean radius?`; empty where nothing known is alike. `how` says how some are typed."""
     from difflib import get_close_matches  # of use to who mistyped alone
 
-    typed = known if isinstance(known, Mapping) else {one: one for one in known}
-    alike = get_close_matches(word, typed, n=1)
-    return f"Did you mean {typed[alike[0]]}?" if alike else ""
+    alike = get_close_matches(word, list(known), n=1)
+    return f"Did you mean {(how or {}).get(alike[0], alike[0])}?" if alike else ""

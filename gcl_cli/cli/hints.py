@@ -91,7 +91,7 @@ def _whose_option(option: str, name: str, command: Any, others: dict[str, Any]) 
         return f"It is an option of {', '.join(f'gcl {other}' for other in having)}."
     known = {name: f"--set {name}" for name in (model.model_fields if model else ())}
     known |= {word.lstrip("-").replace("-", "_"): word for word in _options(command)}
-    return did_you_mean(key, known) or f"See gcl {name} --help"
+    return did_you_mean(key, known, known) or f"See gcl {name} --help"
 
 
 def _options(command: Any) -> list[str]:
