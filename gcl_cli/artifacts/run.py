@@ -22,8 +22,9 @@ RUN = "run.json"
 METRICS = "metrics.jsonl"
 CHECKPOINTS = "checkpoints"
 SHARDS = "shards"
-REPLACED = "replaced"  # the artifact that a remade one takes the place of, until it does
-_FILES, _FOLDERS = (RUN, LOCK), (CHECKPOINTS, SHARDS, REPLACED)  # what publishing leaves behind
+REPLACED = "replaced"  # where the artifact that a remade one takes the place of lies for a moment
+REMAKE = "remake"  # says that an artifact which is complete is to be made anew; it stays until the new one is
+_FILES, _FOLDERS = (RUN, LOCK, REMAKE), (CHECKPOINTS, SHARDS, REPLACED)  # what publishing leaves behind
 
 
 def now() -> str:
@@ -46,7 +47,7 @@ class Run:
 
         Raises GclError when the folder holds a run of other settings or inputs and `restart` is off.
         """
-        if restart or not (self.final / MANIFEST).exists():
+        if restart or not (self.final / MANIFEST).exists() or self._is_remade():
             return None
         manifest = read_manifest(self.final)
         self._refuse_difference({"config": manifest.config, "inputs": manifest.inputs}, "was made")
@@ -64,6 +65,8 @@ class Run:
             if restart or not (self.folder / RUN).exists():
                 begun = {"config": self.config, "inputs": self.inputs, "started": now()}
                 self._empty()
+                if restart and self.final.exists():
+                    (self.folder / REMAKE).touch()
                 write_json(self.folder / RUN, sealed(begun))
             else:
                 self._refuse_difference(self._begun_with(), "was begun")
@@ -106,13 +109,22 @@ class Run:
             raise GclError(f"{path} is damaged: nobody knows what was begun there.", fix)
         return found
 
+    def _is_remade(self) -> bool:
+        """Whether this very run was begun, or is to be, to take the place of the finished one."""
+        if not (self.folder / REMAKE).exists():
+            return False
+        if not (self.folder / RUN).exists():
+            return True
+        begun = self._begun_with()
+        return bool(begun["config"] == self.config and begun["inputs"] == self.inputs)
+
     def _empty(self) -> None:
         """Drop what an earlier run left, its settings first: the rest is nobody's then, whatever stops this.
 
         The lock stays, and an artifact that waits here to be replaced.
         """
         (self.folder / RUN).unlink(missing_ok=True)
-        empty(self.folder, but=(LOCK, REPLACED))
+        empty(self.folder, but=(LOCK, REPLACED, REMAKE))
 
     def _forget_publishing(self) -> None:
         """Drop from the metrics what a run wrote that ended while it published, and half a line of a full disk."""

@@ -74,6 +74,8 @@ def open_encoder(work: WorkFolder, *, encoder: str | None, init: str | None, sta
         raise GclError("--encoder and --init both name the encoder.", "Give one of the two.")
     if init is None or (_is_reference(init) and given_weights(init) is None):
         source, architecture = read_encoder(work, init or _artifact(encoder) or latest(work, stages))
+        if init is None and encoder is None:
+            console.say(f"Encoder: {source.reference}, made {source.manifest.finished[:16].replace('T', ' ')} UTC.")
         return OpenedEncoder(
             source.reference, source.reference.replace("/", "-"), source.config.get("preset", "paper"), architecture,
             {source.reference: source.manifest.digest}, lambda device: load_encoder(source, architecture, device),
