@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
+from PIL.PngImagePlugin import PngInfo
 
 from gcl_cli.artifacts.files import whole
 
@@ -90,3 +91,48 @@ def _lefts(
 def _length(text: str) -> int:
     """Pixels that a line of text is wide."""
     return round(ImageDraw.Draw(Image.new("1", (1, 1))).textlength(text))
+
+
+GAP = 4
+OWNER = "gcl owner"
+CAPTION = 14
+
+
+def write_png(path: Path, picture: Image.Image, *, owner: str) -> None:
+    """Write a PNG that says whose it is, so that nobody else overwrites it."""
+    about = PngInfo()
+    if owner:
+        about.add_text(OWNER, owner)
+    with whole(path) as temporary:
+        picture.save(temporary, "PNG", pnginfo=about)
+
+
+def owner_of_png(path: Path) -> str | None:
+    """Whose a PNG is; None where there is none, empty where it does not say."""
+    try:
+        with Image.open(path) as picture:
+            return str(picture.info.get(OWNER, ""))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, SyntaxError):  # no picture: whatever it is, it is not ours
+        return ""
+
+
+def write_sheet(
+    path: Path, rows: Sequence[Sequence[np.ndarray]], captions: Sequence[str] = (), *, owner: str = ""
+) -> None:
+    """Write a PNG of rows of pictures ([h, w] or [h, w, 3] uint8); captions head the columns."""
+    height = max(picture.shape[0] for row in rows for picture in row)
+    width = max(picture.shape[1] for row in rows for picture in row)
+    columns = max(len(row) for row in rows)
+    top = CAPTION if captions else 0
+    sheet = Image.new("RGB", (columns * (width + GAP) + GAP, len(rows) * (height + GAP) + GAP + top), "white")
+    draw = ImageDraw.Draw(sheet)
+    for column, caption in enumerate(captions):
+        draw.text((GAP + column * (width + GAP), 2), caption, fill="black")
+    for i, row in enumerate(rows):
+        for j, picture in enumerate(row):
+            sheet.paste(
+                Image.fromarray(picture).convert("RGB"), (GAP + j * (width + GAP), top + GAP + i * (height + GAP))
+            )
+    write_png(path, sheet, owner=owner)
