@@ -62,7 +62,7 @@ def _in_order(
         parts = parts_apart([there[start].name for start in starts])
         raise GclError(
             f"The file holds more than one network of the same shapes, below: {', '.join(parts)}.",
-            say_which(f"--init-gan {file}", parts),
+            say_which("--init-gan", file, parts),
         )
     return _renamed(there[starts[0] :], wanted, first, second) if starts else None
 

@@ -96,7 +96,7 @@ def translate_encoder(tensors: Mapping[str, Tensor], *, file: str = "FILE") -> F
         parts = parts_apart([one.prefix for one in whole])
         raise GclError(
             f"The file holds {len(whole)} encoders, below: {', '.join(part or '(nothing)' for part in parts)}.",
-            say_which(f"--init {file}", parts),
+            say_which("--init", file, parts),
         )
     best = whole[0] if whole else max(found, key=lambda one: one.trunk.share)
     refuse_non_finite(best.tensors)

@@ -1,6 +1,7 @@
 """Several networks in one file: told apart by the start of their tensors' names, and one of them chosen."""
 
 from collections.abc import Mapping, Sequence
+from shlex import quote
 
 from torch import Tensor
 
@@ -33,6 +34,7 @@ def only_below(tensors: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
     return found
 
 
-def say_which(file: str, parts: Sequence[str]) -> str:
+def say_which(option: str, file: str, parts: Sequence[str]) -> str:
     """What to type so that one of several is taken."""
-    return f"Say which: {' or '.join(f'{file}{CHOICE}{part}' for part in parts[:3] if part)}"
+    words = [f"{option} {quote(file + CHOICE + part)}" for part in parts[:3] if part]
+    return f"Say which: {' or '.join(words)}"

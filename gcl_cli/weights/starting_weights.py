@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from shlex import quote
 from typing import TypeVar
 
 import torch
@@ -169,7 +170,7 @@ def _artifact(encoder: str | None) -> str | None:
     if encoder is not None and not _is_reference(encoder) and given_weights(encoder) is not None:
         raise GclError(
             f"--encoder {encoder} is a file; it takes an artifact of the work folder, such as warmup/main.",
-            f"Name a weight file with --init: gcl evaluate --init {encoder} (also cluster, export, search ...)",
+            f"Name a weight file with --init: gcl evaluate --init {quote(encoder)} (also cluster, export, search ...)",
         )
     return encoder
 
