@@ -25,10 +25,6 @@ def first_few(things: Sequence[object], number: int = 3) -> str:
     return ", ".join(map(str, things[:number])) + (", ..." if len(things) > number else "")
 
 
-def did_you_mean(word: str, known: Iterable[str] | Mapping[str, str]) -> str:
-    """`Did you mean radius?`; empty where nothing known is alike. A mapping says how each is typed."""
-
-
 def did_you_mean(word: str, known: Iterable[str], how: Mapping[str, str] | None = None) -> str:
     """`Did you mean radius?`; empty where nothing known is alike. `how` says how some are typed."""
     from difflib import get_close_matches  # of use to who mistyped alone

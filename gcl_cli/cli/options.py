@@ -4,7 +4,7 @@ import functools
 import inspect
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import typer
@@ -16,7 +16,7 @@ from gcl_cli.config import Settings
 from gcl_cli.config.presets import PRESETS
 from gcl_cli.config.setting import refused, typed_text
 from gcl_cli.config.stages import STAGE_SETTINGS
-from gcl_cli.errors import GclError
+from gcl_cli.errors import GclError, did_you_mean
 
 Data = Annotated[str | None, typer.Argument(metavar="DATA", help="folder of person crops, or the name of a data set")]
 Preset = Annotated[Literal["paper", "small", "tiny"], typer.Option(help="size of networks and schedules")]
@@ -144,7 +144,8 @@ def setting_named(stage: str, model: type[Settings], said: str) -> str:
     """The name of a setting, as `model` has it; GclError where it has none of that name."""
     name = said.strip().replace("-", "_")
     if name not in model.model_fields:
-        raise GclError(f"{name} is no setting of gcl {stage}.", f"It has: {', '.join(sorted(model.model_fields))}")
+        known = f"{did_you_mean(name, model.model_fields)} It has: {', '.join(sorted(model.model_fields))}".strip()
+        raise GclError(f"{name} is no setting of gcl {stage}.", known)
     return name
 
 

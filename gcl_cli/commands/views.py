@@ -10,10 +10,7 @@ from torch import Tensor
 
 from gcl_cli.artifacts.files import digest_of
 from gcl_cli.artifacts.layout import WorkFolder
-from gcl_cli.artifacts.sheets import Cell, write_sheet
-
-
-from gcl_cli.artifacts.sheets import owner_of_png, write_png, write_sheet
+from gcl_cli.artifacts.sheets import Cell, owner_of_png, write_png, write_sheet
 from gcl_cli.config import ViewsSettings
 from gcl_cli.config.presets import settings_for
 from gcl_cli.machine.devices import choose_device, set_threads
@@ -21,12 +18,8 @@ from gcl_cli.people.given_files import folder_names, free_name, owner, picture_f
 from gcl_cli.people.turning import TurnedPeople, open_view_generator, turn_people
 from gcl_cli.records import RunOptions
 
-SHEET = "sheet.png"
-SHOWN_HEIGHT = 256  # of a picture on the sheet, so that those of small networks can be looked at
-
-
 SHEET = "sheet"
-SHOWN_HEIGHT = 256  # pixels that a picture on the sheet has at least, so that small networks can be looked at
+SHOWN_HEIGHT = 256  # of a picture on the sheet, so that those of small networks can be looked at
 
 
 def run(
@@ -70,12 +63,8 @@ def _draw_sheet(path: Path, people: TurnedPeople, owner: str) -> None:
     for photograph, generated, bodies in zip(people.photographs, people.generated, people.bodies, strict=True):
         rows.append([Cell(_as_image(picture)) for picture in (photograph, *generated)])
         rows.append([Cell(body.numpy()) for body in bodies])
-    write_sheet(path, rows, headings=("photo", *(str(angle) for angle in people.angles)), height=SHOWN_HEIGHT)
-
-
-        rows.append([_zoomed(_as_image(picture), zoom) for picture in (photograph, *generated)])
-        rows.append([_zoomed(body.numpy(), zoom) for body in bodies])
-    write_sheet(path, rows, captions=("photo", *(str(angle) for angle in people.angles)), owner=owner)
+    headings = ("photo", *(str(angle) for angle in people.angles))
+    write_sheet(path, rows, headings=headings, height=SHOWN_HEIGHT, owner=owner)
 
 
 def _as_image(picture: Tensor) -> np.ndarray:
