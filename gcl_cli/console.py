@@ -1,13 +1,14 @@
 """What a person reads: progress and remarks on stderr, the result on stdout."""
 
-import json
-import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
+
+from gcl_cli.machine import ranks
+from gcl_cli.machine.json_text import json_text
 
 if TYPE_CHECKING:  # rich is imported where it is used: `gcl --help` must answer at once
     from rich.console import Console, Group
@@ -17,16 +18,11 @@ if TYPE_CHECKING:  # rich is imported where it is used: `gcl --help` must answer
 QUIET_SECONDS = 15.0
 
 
-def _rank() -> str:
-    """The number of this process among those that torchrun started; "0" for the leading one, and when alone."""
-    return os.environ.get("RANK", "0")
-
-
 @cache
 def _talk() -> "Console":
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False, emoji=False, quiet=_rank() != "0")
+    return Console(stderr=True, highlight=False, emoji=False, quiet=not ranks.leads())
 
 
 def say(text: str) -> None:
@@ -44,7 +40,7 @@ def complain(problem: str, fix: str) -> None:
     from rich.console import Console
 
     problem, fix = (" ".join(map(str.strip, text.splitlines())) for text in (problem, fix))
-    speaker = "" if _rank() == "0" else f" (process {_rank()})"
+    speaker = "" if ranks.leads() else f" (process {ranks.place().rank})"
     screen = _talk() if not speaker else Console(stderr=True, highlight=False, emoji=False)
     screen.print(f"Error{speaker}: {problem}", markup=False, soft_wrap=True, style="red")
     screen.print(fix, markup=False, soft_wrap=True)
@@ -195,10 +191,10 @@ def show_tree(title: str, branches: Mapping[str, Sequence[tuple[str, str]]]) -> 
 
 def show(result: dict[str, Any], *, as_json: bool) -> None:
     """The result on stdout: a table on a terminal, JSON when piped or asked for."""
-    if _rank() != "0":
+    if not ranks.leads():
         return
     if as_json or not sys.stdout.isatty():
-        sys.stdout.write(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
+        sys.stdout.write(json_text(result, indent=2, alphabet=sys.stdout.encoding or "ascii") + "\n")
     else:
         show_tables(result)
 

@@ -1,6 +1,6 @@
 """The only exception a user should see, and how its sentences name things."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 
 class GclError(Exception):
@@ -23,3 +23,11 @@ class GclError(Exception):
 def first_few(things: Sequence[object], number: int = 3) -> str:
     """`a, b, c, ...`: the first `number` of them."""
     return ", ".join(map(str, things[:number])) + (", ..." if len(things) > number else "")
+
+
+def did_you_mean(word: str, known: Iterable[str], how: Mapping[str, str] | None = None) -> str:
+    """`Did you mean radius?`; empty where nothing known is alike. `how` says how some are typed."""
+    from difflib import get_close_matches  # of use to who mistyped alone
+
+    alike = get_close_matches(word, list(known), n=1)
+    return f"Did you mean {(how or {}).get(alike[0], alike[0])}?" if alike else ""

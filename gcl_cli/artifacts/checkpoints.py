@@ -1,5 +1,6 @@
 """Training state on disk: tensors in safetensors, the rest in JSON; no pickle."""
 
+import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,9 +10,10 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from gcl_cli.artifacts.files import flush, read_json, write_json
+from gcl_cli.artifacts.files import read_json, write_json
 from gcl_cli.artifacts.seals import is_whole, seal_folder
 from gcl_cli.errors import GclError
+from gcl_cli.machine.system import flush
 
 KEPT = 2
 
@@ -89,6 +91,8 @@ def _split(value: Any, tensors: dict[str, torch.Tensor]) -> Any:
         return {"dict": [[key, _split(item, tensors)] for key, item in value.items()]}
     if isinstance(value, list | tuple):
         return {"list": [_split(item, tensors) for item in value]}
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"float": str(value)}
     return {"value": value}
 
 
@@ -100,4 +104,6 @@ def _join(tree: Any, tensors: dict[str, torch.Tensor]) -> Any:
         return {key: _join(item, tensors) for key, item in content}
     if kind == "list":
         return [_join(item, tensors) for item in content]
+    if kind == "float":
+        return float(content)
     return content

@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from gcl_cli.machine.json_text import json_text
+from gcl_cli.machine.system import flush
+
 CHUNK = 1 << 20
 
 
@@ -26,15 +29,6 @@ def sha256(path: Path) -> str:
 def digest_of(value: Any) -> str:
     """Hexadecimal digest of a JSON-able value, independent of the order of its keys."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-
-
-def flush(path: Path) -> None:
-    """Push a file or folder entry to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager
@@ -72,8 +66,8 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file, whole or not at all."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    """Write a JSON file, whole or not at all; what is no number becomes null."""
+    write_text(path, json_text(value, indent=2) + "\n")
 
 
 def create_json(path: Path, value: Any) -> None:

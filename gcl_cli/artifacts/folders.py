@@ -10,13 +10,14 @@ from typing import Any
 from gcl_cli.artifacts.layout import MADE_BY, WorkFolder, reference
 from gcl_cli.artifacts.lock import LOCK, take_lock
 from gcl_cli.artifacts.manifest import MANIFEST, NewerVersionError, is_config, read_manifest
-from gcl_cli.artifacts.run import CHECKPOINTS, METRICS, REPLACED, RUN, SHARDS
+from gcl_cli.artifacts.run import CHECKPOINTS, METRICS, REMAKE, REPLACED, RUN, SHARDS
 from gcl_cli.artifacts.seals import read_sealed
 from gcl_cli.errors import GclError
+from gcl_cli.machine.system import OPEN_FOLDERS_MOVE
 
 PARTIAL = ".partial"
 TEMPORARY = ".tmp"
-SCRATCH = (CHECKPOINTS, SHARDS, REPLACED, RUN, LOCK)  # what only a run needs
+SCRATCH = (CHECKPOINTS, SHARDS, REPLACED, REMAKE, RUN, LOCK)  # what only a run needs
 
 
 @dataclass(frozen=True)
@@ -97,12 +98,6 @@ def _partial(folder: Path) -> FoundFolder | None:
     return FoundFolder(stage, name, folder, True, config, inputs, moment=started)
 
 
-def replaced_config(partial: Path) -> dict[str, Any]:
-    """The settings of the artifact that waits in a partial folder to be replaced; empty where there is none."""
-    waiting = partial / REPLACED
-    return dict(read_manifest(waiting).config) if (waiting / MANIFEST).is_file() else {}
-
-
 def work_done(partial: Path) -> dict[str, int]:
     """What the same command need not do again: training steps, recorded epochs, shards of a table."""
     steps = [int(path.name) for path in contents(partial / CHECKPOINTS) if path.name.isdigit()]
@@ -140,16 +135,21 @@ def _bytes(path: Path) -> int:
         return 0
 
 
-def set_aside(artifact: Path) -> None:
-    """Let an artifact wait in the partial folder of the one that will replace it, which drops it when complete."""
+def mark_for_remake(artifact: Path) -> None:
+    """Let the next run make an artifact anew, which stays as it is until the new one is complete."""
     partial = artifact.with_name(artifact.name + PARTIAL)
     partial.mkdir(exist_ok=True)
-    if (partial / REPLACED).exists():
-        shutil.rmtree(partial / REPLACED)
-    artifact.rename(partial / REPLACED)
+    (partial / REMAKE).touch()
+
+
+def is_remade(partial: Path) -> bool:
+    """Whether a partial folder is to take the place of a finished artifact."""
+    return (partial / REMAKE).exists() and (partial.with_name(partial.name.removesuffix(PARTIAL)) / MANIFEST).exists()
 
 
 def drop_partial(partial: Path) -> None:
     """Remove a partial folder; GclError when a gcl process is at work in it."""
-    with take_lock(partial):  # never pull the folder from under a run that is alive
+    with take_lock(partial) as held:  # never pull the folder from under a run that is alive
+        if not OPEN_FOLDERS_MOVE:
+            held.close()
         shutil.rmtree(partial)

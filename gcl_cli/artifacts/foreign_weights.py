@@ -16,7 +16,17 @@ from torch.serialization import safe_globals
 
 from gcl_cli.errors import GclError
 
-SUFFIXES = (".pth", ".pt", ".tar", ".bin", ".ckpt", ".safetensors")
+ENDINGS = (".pth", ".pt", ".tar", ".bin", ".ckpt", ".safetensors")  # usual ones; what a file is, its bytes say
+_BEGINNINGS = {  # of files that are no weights, or weights of others
+    b"<": "it is a web page",
+    b"version https://git-lfs": "it is a pointer of Git LFS, not the file (git lfs pull)",
+    b"\x89HDF": "it is an HDF5 file of Keras or TensorFlow",
+    b"\x89PNG": "it is a picture",
+    b"\xff\xd8\xff": "it is a picture",
+    b"\x08": "it is an ONNX file",
+    b"\x1f\x8b": "it is compressed (gunzip)",
+}
+_TORCH = (b"PK", b"\x80")  # an archive, or a pickle of old
 DEEPEST = 6  # dictionaries within each other; weights lie at 1 to 3
 # Beside tensors, checkpoints like to carry an epoch's best figure and the parsed options. Both are plain data.
 _SCALAR, _ARRAY = np.float64(0).__reduce__()[0], np.zeros(1).__reduce__()[0]
@@ -29,7 +39,7 @@ MOST_UNPACKED = 4  # times the size of an archive
 
 def made_here(path: Path) -> bool:
     """Whether a gcl command wrote this weight file: its header then says the architecture."""
-    if path.suffix != ".safetensors":
+    if not _is_safetensors(path):
         return False
     try:
         with safe_open(path, framework="pt") as file:
@@ -44,10 +54,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     In the file's order; what an optimizer keeps is left out. Nothing in the file is executed: what is more than
     tensors and plain values is refused. Raises GclError that says what to do.
     """
-    if not path.name.lower().endswith(SUFFIXES):
-        raise GclError(f"{path} is no weight file by its name.", f"Give one that ends in {', '.join(SUFFIXES)}")
     try:
-        content = load_file(path) if path.suffix == ".safetensors" else _load_torch(path)
+        content = load_file(path) if _is_safetensors(path) else _load_torch(path)
     except SafetensorError as error:
         raise _unreadable(path, "it is no whole safetensors file") from error
     tensors = dict(_walk(content, "", 0, set()))
@@ -58,11 +66,25 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     return tensors
 
 
+def _is_safetensors(path: Path) -> bool:
+    """Whether a file is written as safetensors are, or called so and written like nothing else that is read here."""
+    start = _beginning(path)
+    return start[8:9] == b"{" or (path.suffix == ".safetensors" and not start.startswith(_TORCH))
+
+
+def _beginning(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(64)
+    except IsADirectoryError as error:
+        raise GclError(f"{path} is a folder; a weight file was expected.", "Name the file in it.") from error
+
+
 def _load_torch(path: Path) -> Any:
     _refuse_bomb(path)
     try:
-        with safe_globals(_PLAIN):
-            return torch.load(path, map_location="cpu", weights_only=True)
+        with safe_globals(_PLAIN), path.open("rb") as file:  # by a path, torch would go by its ending
+            return torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # any bytes can lie here, so any exception can come; each means: not readable as data
         raise _refusal(path, str(error)) from error
 
@@ -87,13 +109,13 @@ def _refusal(path: Path, message: str) -> GclError:
             f"{path} holds {what} beside tensors. It is not executed: a weight file from elsewhere could do anything.",
             "Where you trust its origin, write the tensors alone: torch.save(model.state_dict(), 'weights.pth')",
         )
-    with path.open("rb") as file:
-        start = file.read(64).lstrip().lower()
-    return _unreadable(path, "it is a web page" if start.startswith(b"<") else "it is no whole file of torch.save")
+    start = _beginning(path).lstrip()
+    known = (what for beginning, what in _BEGINNINGS.items() if start.startswith(beginning))
+    return _unreadable(path, next(known, "it is no whole file of torch.save"))
 
 
 def _unreadable(path: Path, reason: str) -> GclError:
-    return GclError(f"{path} cannot be read as weights: {reason}.", "Fetch the whole file again.")
+    return GclError(f"{path} cannot be read as weights: {reason}.", "Fetch the whole file again, or another one.")
 
 
 def _walk(value: Any, name: str, depth: int, seen: set[int]) -> Iterator[tuple[str, Tensor]]:

@@ -2,24 +2,29 @@
 
 import json
 import shutil
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from itertools import takewhile
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import Any, Self
 
-from gcl_cli.artifacts.files import empty, flush, sha256, write_json, write_text
+from gcl_cli.artifacts.files import empty, sha256, write_json, write_text
 from gcl_cli.artifacts.layout import WorkFolder, checked_name, reference
 from gcl_cli.artifacts.lock import LOCK, take_lock
 from gcl_cli.artifacts.manifest import MANIFEST, Artifact, Manifest, read_artifact, read_manifest, versions
 from gcl_cli.artifacts.seals import read_sealed, sealed
 from gcl_cli.errors import GclError
+from gcl_cli.machine import system
+from gcl_cli.machine.json_text import json_text
+from gcl_cli.machine.system import flush
 
 RUN = "run.json"
 METRICS = "metrics.jsonl"
 CHECKPOINTS = "checkpoints"
 SHARDS = "shards"
-REPLACED = "replaced"  # the artifact that a remade one takes the place of, until it does
-_FILES, _FOLDERS = (RUN, LOCK), (CHECKPOINTS, SHARDS, REPLACED)  # what publishing leaves behind
+REPLACED = "replaced"  # where the artifact that a remade one takes the place of lies for a moment
+REMAKE = "remake"  # says that an artifact which is complete is to be made anew; it stays until the new one is
+_FILES, _FOLDERS = (RUN, LOCK, REMAKE), (CHECKPOINTS, SHARDS, REPLACED)  # what publishing leaves behind
 
 
 def now() -> str:
@@ -35,14 +40,14 @@ class Run:
         self.config, self.inputs = _plain(config), inputs
         self.final = work.artifact(reference(stage, name))
         self.folder = self.final.with_name(self.final.name + ".partial")
-        self._lock: IO[str] | None = None
+        self._lock: ExitStack | None = None
 
     def finished(self, *, restart: bool) -> Artifact | None:
         """The artifact when this very run is complete already; None when there is work to do.
 
         Raises GclError when the folder holds a run of other settings or inputs and `restart` is off.
         """
-        if restart or not (self.final / MANIFEST).exists():
+        if restart or not (self.final / MANIFEST).exists() or self._is_remade():
             return None
         manifest = read_manifest(self.final)
         self._refuse_difference({"config": manifest.config, "inputs": manifest.inputs}, "was made")
@@ -60,6 +65,8 @@ class Run:
             if restart or not (self.folder / RUN).exists():
                 begun = {"config": self.config, "inputs": self.inputs, "started": now()}
                 self._empty()
+                if restart and self.final.exists():
+                    (self.folder / REMAKE).touch()
                 write_json(self.folder / RUN, sealed(begun))
             else:
                 self._refuse_difference(self._begun_with(), "was begun")
@@ -84,7 +91,7 @@ class Run:
     def record(self, values: dict[str, Any]) -> None:
         """Append one line to metrics.jsonl."""
         with (self.folder / METRICS).open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"time": now(), **values}) + "\n")
+            file.write(json_text({"time": now(), **values}) + "\n")
 
     def recorded(self) -> list[dict[str, Any]]:
         """The lines of metrics.jsonl so far."""
@@ -93,7 +100,7 @@ class Run:
 
     def put_back(self, lines: list[dict[str, Any]]) -> None:
         """Make metrics.jsonl what it was at the checkpoint that is resumed, whatever has become of it since."""
-        write_text(self.folder / METRICS, "".join(json.dumps(line) + "\n" for line in lines))
+        write_text(self.folder / METRICS, "".join(json_text(line) + "\n" for line in lines))
 
     def _begun_with(self) -> dict[str, Any]:
         path, fix = self.folder / RUN, "Add --restart to make it anew."
@@ -102,13 +109,22 @@ class Run:
             raise GclError(f"{path} is damaged: nobody knows what was begun there.", fix)
         return found
 
+    def _is_remade(self) -> bool:
+        """Whether this very run was begun, or is to be, to take the place of the finished one."""
+        if not (self.folder / REMAKE).exists():
+            return False
+        if not (self.folder / RUN).exists():
+            return True
+        begun = self._begun_with()
+        return bool(begun["config"] == self.config and begun["inputs"] == self.inputs)
+
     def _empty(self) -> None:
         """Drop what an earlier run left, its settings first: the rest is nobody's then, whatever stops this.
 
         The lock stays, and an artifact that waits here to be replaced.
         """
         (self.folder / RUN).unlink(missing_ok=True)
-        empty(self.folder, but=(LOCK, REPLACED))
+        empty(self.folder, but=(LOCK, REPLACED, REMAKE))
 
     def _forget_publishing(self) -> None:
         """Drop from the metrics what a run wrote that ended while it published, and half a line of a full disk."""
@@ -145,6 +161,8 @@ class Run:
         if self.final.exists():
             shutil.rmtree(self.folder / REPLACED, ignore_errors=True)
             self.final.rename(self.folder / REPLACED)
+        if not system.OPEN_FOLDERS_MOVE:
+            self.__exit__(None, None, None)
         self.folder.rename(self.final)
         flush(self.final.parent)
         self._clear_scratch()
@@ -181,7 +199,7 @@ def _is_of_the_work(line: str) -> bool:
 
 def _plain(config: dict[str, Any]) -> dict[str, Any]:
     """The value as it will read back from JSON (tuples become lists)."""
-    plain: dict[str, Any] = json.loads(json.dumps(config))
+    plain: dict[str, Any] = json.loads(json_text(config))
     return plain
 
 

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
+from PIL.PngImagePlugin import PngInfo
 
 from gcl_cli.artifacts.files import whole
 
 GAP, FRAME, LINE = 6, 3, 14  # pixels between pictures, of a frame, of a line of text
+OWNER = "gcl owner"
 WIDEST = 2  # heights that a picture may be wide
 BLACK, GREEN, RED = (40, 40, 40), (0, 150, 60), (220, 30, 30)
 
@@ -30,10 +32,11 @@ def write_sheet(
     headings: Sequence[str] = (),
     titles: Sequence[str] = (),
     height: int | None = None,
+    owner: str = "",
 ) -> None:
     """Write a PNG of rows of pictures, all scaled to one `height`: without one, that of the tallest.
 
-    headings: one above each column; titles: a line above each row.
+    headings: one above each column; titles: a line above each row; owner: see `write_png`.
     """
     tall = height or max(cell.picture.shape[0] for row in rows for cell in row)
     pictures = [[Image.fromarray(scaled(cell.picture, tall)).convert("RGB") for cell in row] for row in rows]
@@ -50,8 +53,27 @@ def write_sheet(
     for number, (row, images) in enumerate(zip(rows, pictures, strict=True)):
         for left, cell, picture in zip(lefts, row, images, strict=False):
             _place(sheet, draw, cell, picture, (left, first + number * step + above), tall)
+    write_png(path, sheet, owner=owner)
+
+
+def write_png(path: Path, picture: Image.Image, *, owner: str) -> None:
+    """Write a PNG that says whose it is, so that nobody else overwrites it."""
+    about = PngInfo()
+    if owner:
+        about.add_text(OWNER, owner)
     with whole(path) as temporary:
-        sheet.save(temporary, "PNG")
+        picture.save(temporary, "PNG", pnginfo=about)
+
+
+def owner_of_png(path: Path) -> str | None:
+    """Whose a PNG is; None where there is none, empty where it does not say."""
+    try:
+        with Image.open(path) as picture:
+            return str(picture.info.get(OWNER, ""))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, SyntaxError):  # no picture: whatever it is, it is not ours
+        return ""
 
 
 def scaled(picture: np.ndarray, tall: int) -> np.ndarray:

@@ -21,6 +21,8 @@ _TOLD = {  # what the system says -> what it means for a folder or file, and wha
     errno.EPERM: ("Permission to use {place} is denied.", f"{_ELSEWHERE}, or mend its permissions."),
     errno.EIO: ("The disk reports an error in reading or writing {place}.", f"Look after the disk; {_GO_ON}"),
     errno.ESTALE: ("The shared file system lost {place}.", f"See that it is mounted; {_GO_ON}"),
+    errno.ENOSYS: ("The file system of {place} lacks something gcl needs.", "Choose a --work DIR on another one."),
+    errno.EBUSY: ("{place} is in use by another program.", f"Close it there; {_GO_ON}"),
     errno.ENOLCK: ("The file system of {place} offers no locks.", "Choose a --work DIR on another one."),
     errno.ENOTSUP: ("The file system of {place} lacks something gcl needs.", "Choose a --work DIR on another one."),
     errno.ENOENT: ("{place} is gone: something moved or removed it.", f"Put it back, or leave it alone; {_GO_ON}"),

@@ -1,13 +1,13 @@
 """Rendered pictures as one file each, in the published layout: `{train,test}/render[_<degrees>]/<picture>`."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from gcl_cli.artifacts.pairing import base, base_stem, one_each, shortest, stem
 from gcl_cli.errors import GclError
 
 ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
@@ -65,15 +65,7 @@ def read_view(path: Path, height: int, width: int) -> np.ndarray:
 
 def file_names(pictures: Sequence[str]) -> dict[str, str]:
     """Under which name each picture's views lie in a folder: its own, without folders where that is unique."""
-    short = unique(pictures, lambda name: PurePosixPath(name).name)
-    return {name: PurePosixPath(name).name if PurePosixPath(name).name in short else name for name in pictures}
-
-
-def unique(names: Iterable[str], key: Callable[[str], str]) -> dict[str, str]:
-    """key -> name, for the keys that one name alone has."""
-    names = list(names)
-    counts = Counter(key(name) for name in names)
-    return {key(name): name for name in names if counts[key(name)] == 1}
+    return dict(zip(pictures, shortest(pictures, (base,)), strict=True))
 
 
 def _pairs_at(root: Path, folder: Path, names: Sequence[str], unused: set[str]) -> dict[str, Path]:
@@ -87,12 +79,7 @@ def _pairs_at(root: Path, folder: Path, names: Sequence[str], unused: set[str]) 
         for path in (root / folder).rglob("*")
         if path.suffix.lower() in ENDINGS
     ]
-    pairs: dict[str, str] = {}
-    keys: tuple[Callable[[str], str], ...] = (str, lambda n: PurePosixPath(n).name, lambda n: PurePosixPath(n).stem)
-    for key in keys:
-        wanted = unique((name for name in names if name not in pairs), key)
-        found = unique(files, key)
-        pairs |= {wanted[same]: found[same] for same in wanted.keys() & found.keys()}
+    pairs = one_each(files, names, (str, stem, base, base_stem))
     unused |= {(folder / file).as_posix() for file in set(files) - set(pairs.values())}
     return {name: root / folder / file for name, file in pairs.items()}
 

@@ -6,7 +6,6 @@ import typer
 
 from gcl_cli import config as c
 from gcl_cli import console
-from gcl_cli.cli.app import app
 from gcl_cli.cli.options import (
     AllowSubset,
     AsJson,
@@ -15,6 +14,7 @@ from gcl_cli.cli.options import (
     Init,
     with_settings,
 )
+from gcl_cli.cli.program import app
 
 
 @app.command()

@@ -2,7 +2,6 @@
 
 import functools
 import inspect
-import os
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -12,15 +11,12 @@ import typer
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from gcl_cli import console
-from gcl_cli.artifacts.storage import storage_in_words
+from gcl_cli.cli.failures import errors_told
 from gcl_cli.config import Settings
 from gcl_cli.config.presets import PRESETS
 from gcl_cli.config.setting import refused, typed_text
 from gcl_cli.config.stages import STAGE_SETTINGS
-from gcl_cli.errors import GclError
-
-INTERRUPTED = 130
+from gcl_cli.errors import GclError, did_you_mean
 
 Data = Annotated[str | None, typer.Argument(metavar="DATA", help="folder of person crops, or the name of a data set")]
 Preset = Annotated[Literal["paper", "small", "tiny"], typer.Option(help="size of networks and schedules")]
@@ -65,7 +61,6 @@ _RUN: dict[str, Any] = {
     "device": (Annotated[str, typer.Option(metavar="auto|cpu|cuda|...", help="device of the networks")], "auto"),
     "threads": (Annotated[int | None, typer.Option(min=1, help="CPU threads or processes [default: all cores]")], None),
 }
-_FOR_TEAMS = ("warmup", "gan-warmup", "joint")  # commands that torchrun may start several times
 
 
 def with_settings(
@@ -94,10 +89,8 @@ def with_settings(
             run = {name: values.pop(name) for name in shared}
             more = values.pop("set_more") or []
             checked = methods[values["method"]] if methods else model
-            with_errors(
-                lambda: command(**values, chosen=validated(stage, checked, chosen, more), run=run),
-                stage=stage, folders=_written(values | run),
-            )  # fmt: skip
+            with errors_told(stage, folders=_written(values | run)):
+                command(**values, chosen=validated(stage, checked, chosen, more), run=run)
 
         own = [p for p in inspect.signature(command).parameters.values() if p.name not in ("chosen", "run")]
         options = [_parameter(name, _annotation(stage, name, info), None) for name, info in fields.items()]
@@ -117,7 +110,8 @@ def with_shared(*names: str) -> Callable[[Callable[..., None]], Callable[..., No
         @functools.wraps(command)
         def wrapper(**values: Any) -> None:
             run = {name: values.pop(name) for name in names}
-            with_errors(lambda: command(**values, run=run), stage=command.__name__, folders=_written(values | run))
+            with errors_told(command.__name__, folders=_written(values | run)):
+                command(**values, run=run)
 
         own = [p for p in inspect.signature(command).parameters.values() if p.name != "run"]
         options = [_parameter(name, *_RUN[name]) for name in names]
@@ -130,31 +124,6 @@ def with_shared(*names: str) -> Callable[[Callable[..., None]], Callable[..., No
 def _written(values: Mapping[str, Any]) -> list[str]:
     """Where a command writes."""
     return [str(values[name]) for name in ("work", "to", "folder") if values.get(name)]
-
-
-def with_errors(
-    job: Callable[[], None], *, stage: str, interrupted: str = "The same command goes on from the last checkpoint.",
-    folders: Sequence[str] = (),
-) -> None:  # fmt: skip
-    """Run a command; what a user can mend is told in two lines, an interruption in one that says how to go on.
-
-    folders: where the command writes, which is told when there is no room.
-    """
-    from gcl_cli.datasets.listing import require_fit  # brings numpy, which help does without
-
-    try:
-        if os.environ.get("WORLD_SIZE", "1") != "1" and stage not in _FOR_TEAMS:
-            raise GclError(f"gcl {stage} is not shared among processes by torchrun.", "Start it without torchrun.")
-        for folder in folders:
-            require_fit(folder)
-        with storage_in_words(folders):
-            job()
-    except GclError as error:
-        console.complain(error.problem, error.fix)
-        raise typer.Exit(2) from error
-    except KeyboardInterrupt as error:
-        console.say(f"Interrupted. {interrupted}")
-        raise typer.Exit(INTERRUPTED) from error
 
 
 def validated(stage: str, model: type[Settings], chosen: dict[str, Any], more: Sequence[str] = ()) -> dict[str, Any]:
@@ -174,7 +143,8 @@ def setting_named(stage: str, model: type[Settings], said: str) -> str:
     """The name of a setting, as `model` has it; GclError where it has none of that name."""
     name = said.strip().replace("-", "_")
     if name not in model.model_fields:
-        raise GclError(f"{name} is no setting of gcl {stage}.", f"It has: {', '.join(sorted(model.model_fields))}")
+        known = f"{did_you_mean(name, model.model_fields)} It has: {', '.join(sorted(model.model_fields))}".strip()
+        raise GclError(f"{name} is no setting of gcl {stage}.", known)
     return name
 
 

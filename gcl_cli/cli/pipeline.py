@@ -6,7 +6,6 @@ import typer
 
 from gcl_cli import config as c
 from gcl_cli import console
-from gcl_cli.cli.app import app
 from gcl_cli.cli.options import (
     AllowSubset,
     AsJson,
@@ -23,6 +22,7 @@ from gcl_cli.cli.options import (
     Validation,
     with_settings,
 )
+from gcl_cli.cli.program import app
 from gcl_cli.config import WARMUP_METHODS
 
 _NO_RUN = ("work", "name", "data_root", "device")

@@ -7,7 +7,7 @@ import typer
 
 from gcl_cli import config as c
 from gcl_cli import console
-from gcl_cli.cli.app import app
+from gcl_cli.cli.failures import errors_told
 from gcl_cli.cli.options import (
     AllowSubset,
     AsJson,
@@ -16,10 +16,10 @@ from gcl_cli.cli.options import (
     Generator,
     Init,
     validated_by_stage,
-    with_errors,
     with_settings,
     with_shared,
 )
+from gcl_cli.cli.program import app
 
 CHAIN = ("mesh", "render", "warmup", "gan-warmup", "joint", "evaluate", "gen-metrics")
 Part = Literal["mesh", "render", "warmup", "gan-warmup", "joint", "gen-metrics"]
@@ -58,10 +58,8 @@ def run_chain(
 
     wishes = Wishes(preset, until, anew_from, validated_by_stage(set_more or [], CHAIN))
     options = RunOptions(**run, allow_subset=allow_subset)
-    with_errors(
-        lambda: console.show(running.run(options, data, wishes), as_json=as_json),
-        stage="run", interrupted=running.go_on(wishes),
-    )  # fmt: skip
+    with errors_told("run", interrupted=running.go_on(wishes)):
+        console.show(running.run(options, data, wishes), as_json=as_json)
 
 
 @app.command("status")
@@ -158,7 +156,7 @@ def search(
     image: Images,
     from_behind: Annotated[bool, typer.Option("--from-behind", help="the same as --angle 180")] = False,
     to: Annotated[str, typer.Option(metavar="DIR", help="folder for search.html, .json and .csv")] = "search",
-    encoder: Encoder = None, generator: Generator = None, as_json: AsJson = False,
+    encoder: Encoder = None, init: Init = None, generator: Generator = None, as_json: AsJson = False,
     *, chosen: dict[str, Any], run: dict[str, Any],
 ) -> None:  # fmt: skip
     """Find the person on a picture in any folder of crops, which is indexed once.
@@ -169,7 +167,7 @@ def search(
     from gcl_cli.records import RunOptions
 
     chosen = c.with_view_from_behind(chosen) if from_behind else chosen
-    result = stage.run(RunOptions(**run), gallery, image, to, chosen, encoder=encoder, generator=generator)
+    result = stage.run(RunOptions(**run), gallery, image, to, chosen, encoder=encoder, init=init, generator=generator)
     console.show(result, as_json=as_json)
 
 

@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 from gcl_cli.config import Settings
 from gcl_cli.config.presets import PRESETS, settings_for
 from gcl_cli.config.stages import STAGE_SETTINGS
-from gcl_cli.errors import GclError
+from gcl_cli.errors import GclError, did_you_mean
 
 WORDS = {int: "integer", float: "number", bool: "true or false", str: "text"}
 SIGNS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<", "multiple_of": "multiple of"}
@@ -19,7 +19,10 @@ def run(stage: str | None) -> dict[str, list[dict[str, Any]]]:
     """The settings of one command, or of all; a warm-up method is called `warmup-METHOD`, `warmup` stands for all."""
     chosen = [key for key in STAGE_SETTINGS if stage in (None, key) or (stage == "warmup" and key.startswith("warmup"))]
     if not chosen:
-        raise GclError(f"There are no settings of {stage!r}.", f"Name one of: {', '.join(STAGE_SETTINGS)}")
+        alike = did_you_mean(stage or "", STAGE_SETTINGS)
+        raise GclError(
+            f"There are no settings of {stage!r}.", f"{alike} Name one of: {', '.join(STAGE_SETTINGS)}".strip()
+        )
     return {key: _rows(key) for key in chosen}
 
 

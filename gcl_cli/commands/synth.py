@@ -2,20 +2,22 @@
 
 import shutil
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gcl_cli import console
-from gcl_cli.artifacts.files import empty, flush, read_json, write_json
+from gcl_cli.artifacts.files import empty, read_json, write_json
 from gcl_cli.artifacts.formats import write_truth
 from gcl_cli.artifacts.lock import LOCK, take_lock
 from gcl_cli.artifacts.manifest import versions
 from gcl_cli.config import SynthSettings
 from gcl_cli.config.presets import settings_for
 from gcl_cli.errors import GclError
-from gcl_cli.machine.processes import cores, map_shared
+from gcl_cli.machine.processes import map_shared
+from gcl_cli.machine.system import cores, flush
 from gcl_cli.synth.population import Drawing, by_person, described_cameras, described_people, draw_all, plan
 
 RECORD = "synth.json"
@@ -38,13 +40,13 @@ def run(folder: str, chosen: dict[str, Any], *, threads: int | None, restart: bo
     partial = target.with_name(target.name + ".partial")
     drawings: list[Drawing] = []
     groups = by_person(shots)
-    with take_lock(partial), console.meter("synth", len(shots)) as meter:
+    with take_lock(partial) as held, console.meter("synth", len(shots)) as meter:
         empty(partial, but=(LOCK,))
         for drawn in map_shared(draw_all, groups, processes=min(threads or cores(), len(groups))):
             _write_pictures(partial, drawn)
             drawings += [(shot, b"", truth) for shot, _, truth in drawn]
             meter.advance(len(drawn))
-        counts = _publish(partial, target, settings, drawings)
+        counts = _publish(partial, target, settings, drawings, held)
     return {"folder": str(target), **counts}
 
 
@@ -71,8 +73,10 @@ def _write_pictures(folder: Path, drawings: list[Drawing]) -> None:
         path.write_bytes(picture)
 
 
-def _publish(partial: Path, target: Path, settings: SynthSettings, drawings: list[Drawing]) -> dict[str, int]:
-    """Write the truth and the record beside the pictures, and give the folder its name."""
+def _publish(
+    partial: Path, target: Path, settings: SynthSettings, drawings: list[Drawing], held: ExitStack
+) -> dict[str, int]:
+    """Write the truth and the record beside the pictures, let go of the lock, and give the folder its name."""
     ordered = sorted(drawings, key=lambda drawing: drawing[0].name)
     shots = [shot for shot, _, _ in ordered]
     names = [shot.name for shot in shots]
@@ -86,6 +90,7 @@ def _publish(partial: Path, target: Path, settings: SynthSettings, drawings: lis
     write_json(partial / LOOKS, {"people": described_people(shots), "cameras": described_cameras(shots)})
     counts = dict(Counter(shot.split for shot in sorted(shots, key=lambda shot: SPLITS.index(shot.split))))
     write_json(partial / RECORD, {"settings": settings.model_dump(), "pictures": counts, "versions": versions()})
+    held.close()
     (partial / LOCK).unlink()
     flush(partial)
     replaced = target.with_name(target.name + ".replaced")

@@ -8,17 +8,17 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from gcl_cli.artifacts.files import whole
+from gcl_cli.artifacts.files import digest_of
 from gcl_cli.artifacts.layout import WorkFolder
-from gcl_cli.artifacts.sheets import Cell, write_sheet
+from gcl_cli.artifacts.sheets import Cell, owner_of_png, write_png, write_sheet
 from gcl_cli.config import ViewsSettings
 from gcl_cli.config.presets import settings_for
 from gcl_cli.machine.devices import choose_device, set_threads
-from gcl_cli.people.given_files import folder_names, picture_files, refuse_overwriting, target_folder
+from gcl_cli.people.given_files import folder_names, free_name, owner, picture_files, refuse_overwriting, target_folder
 from gcl_cli.people.turning import TurnedPeople, open_view_generator, turn_people
 from gcl_cli.records import RunOptions
 
-SHEET = "sheet.png"
+SHEET = "sheet"
 SHOWN_HEIGHT = 256  # of a picture on the sheet, so that those of small networks can be looked at
 
 
@@ -31,30 +31,40 @@ def run(
     set_threads(options.threads)
     opened = open_view_generator(WorkFolder(Path(options.work)), generator, choose_device(options.device))
     target = target_folder(to)
-    folders = [target / name for name in folder_names(files)]
+    owners = [owner(file) for file in files]
+    folders = [target / name for name in folder_names(files, owners, lambda name: _owner_of(target / name))]
     views = [folder / f"{angle:03d}.png" for folder in folders for angle in settings.angles]
-    refuse_overwriting(files, [*views, target / SHEET])
+    together = digest_of(owners)
+    sheet = target / f"{free_name(SHEET, together, lambda name: owner_of_png(target / f'{name}.png'))}.png"
+    refuse_overwriting(files, [*views, sheet])
     people = turn_people(opened, files, settings.angles)
     for folder in folders:
         folder.mkdir(exist_ok=True)
-    for path, picture in zip(views, people.generated.flatten(0, 1), strict=True):
-        with whole(path) as temporary:
-            Image.fromarray(_as_image(picture)).save(temporary, "PNG")
-    _draw_sheet(target / SHEET, people)
+    whose = [one for one in owners for _ in settings.angles]
+    for path, picture, one in zip(views, people.generated.flatten(0, 1), whose, strict=True):
+        write_png(path, Image.fromarray(_as_image(picture)), owner=one)
+    _draw_sheet(sheet, people, together)
     rows = [
         {"picture": str(file), "body": status, "views": str(folder)}
         for file, status, folder in zip(files, people.status, folders, strict=True)
     ]
-    return {"generator": opened.reference, "angles": settings.angles, "people": rows, "sheet": str(target / SHEET)}
+    return {"generator": opened.reference, "angles": settings.angles, "people": rows, "sheet": str(sheet)}
 
 
-def _draw_sheet(path: Path, people: TurnedPeople) -> None:
+def _owner_of(folder: Path) -> str | None:
+    """Whose views a folder has; None where it has none."""
+    pictures = sorted(folder.glob("*.png")) if folder.is_dir() else []
+    return owner_of_png(pictures[0]) if pictures else None
+
+
+def _draw_sheet(path: Path, people: TurnedPeople, owner: str) -> None:
     """For each person the photograph and the generated pictures, and below each the body that it follows."""
     rows = []
     for photograph, generated, bodies in zip(people.photographs, people.generated, people.bodies, strict=True):
         rows.append([Cell(_as_image(picture)) for picture in (photograph, *generated)])
         rows.append([Cell(body.numpy()) for body in bodies])
-    write_sheet(path, rows, headings=("photo", *(str(angle) for angle in people.angles)), height=SHOWN_HEIGHT)
+    headings = ("photo", *(str(angle) for angle in people.angles))
+    write_sheet(path, rows, headings=headings, height=SHOWN_HEIGHT, owner=owner)
 
 
 def _as_image(picture: Tensor) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from gcl_cli.artifacts.run import CHECKPOINTS, Run
 from gcl_cli.errors import GclError
 from gcl_cli.following.advice import diverged
 from gcl_cli.machine.devices import resolved
+from gcl_cli.machine.interruptions import noted
 from gcl_cli.records import Event, Observer
 from gcl_cli.training.divergence import DivergenceError, refuse_spoiled
 from gcl_cli.training.state import TrainingState
@@ -74,8 +75,9 @@ def follow(
 ) -> list[dict[str, Any]]:
     """Run the loop to its end; returns the recorded epochs.
 
-    Every epoch becomes a line of metrics.jsonl, with what the observers see; every `checkpoint_every` steps a
-    checkpoint is written. GclError where the training diverges, unrecorded. Of a team only the leading process writes.
+    Every epoch becomes a line of metrics.jsonl, with what the observers see; every `checkpoint_every` steps, and after
+    the step in which Ctrl-C is typed, a checkpoint is written. GclError where the training diverges, unrecorded. Of a
+    team only the leading process writes.
     """
     if not team.leads:
         with _divergence_in_words(run, state):
@@ -85,13 +87,11 @@ def follow(
     _tell_arithmetic(run, state)
     pace = _Pace(state)
     with _divergence_in_words(run, state), console.meter(run.stage, total=1, done=state.steps_done) as meter:
-        for event in events:
+        for event in _kept_safe(run, state, events, checkpoint_every, team):
             _refuse_spoiled(state, event, checkpoint_every)
             if event.kind == "step":
                 meter.total = state.steps_done - event.step + event.steps * (epochs - event.epoch)
                 meter.advance(note=pace.count(event))
-                if state.steps_done % checkpoint_every == 0:
-                    _save(run, state)
                 continue
             with state.stopwatch.timing("observing"):
                 for observe in observers:
@@ -102,6 +102,26 @@ def follow(
             warn_of(event)
             warn_of_camera_clusters([line.get("share_cross_camera") for line in run.recorded()])
     return run.recorded()
+
+
+def _kept_safe(
+    run: Run, state: TrainingState, events: Iterator[Event], checkpoint_every: int, team: Team
+) -> Iterator[Event]:
+    """The events, with a checkpoint every so many steps, until Ctrl-C is typed; KeyboardInterrupt, with one, then.
+
+    A team is interrupted at once: its processes wait for each other within a step.
+    """
+    waiting = noted("Stopping after this step. Ctrl-C again: at once, from the last checkpoint.")
+    with waiting if team.size == 1 else nullcontext(bool) as asked:
+        for event in events:
+            yield event
+            if asked():
+                refuse_spoiled(state.networks)
+                _save(run, state)
+                console.say(f"Kept as a checkpoint: {run.stage}/{run.name} after {state.steps_done} steps.")
+                raise KeyboardInterrupt
+            if event.kind == "step" and state.steps_done % checkpoint_every == 0:
+                _save(run, state)
 
 
 def _tell_arithmetic(run: Run, state: TrainingState) -> None:

@@ -1,15 +1,16 @@
 """Processes that torchrun started, as one training team; the leading one writes the files."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 from torch import distributed
 
+from gcl_cli import console
 from gcl_cli.artifacts.run import Run
 from gcl_cli.errors import GclError
 from gcl_cli.machine.devices import choose_device, set_threads
+from gcl_cli.machine.ranks import by_torchrun, foreign, place
 from gcl_cli.records import RunOptions
 from gcl_cli.training.team import ALONE, Team
 
@@ -21,13 +22,20 @@ def open_team(device: str) -> Iterator[tuple[Team, torch.device]]:
     device: that of `--device`; `auto` gives every process of a machine a GPU of its own. Messages travel by nccl
     between GPUs and by gloo between CPUs.
     """
-    size = int(os.environ.get("WORLD_SIZE", "1"))
+    rank, size, local = place()
     if size == 1:
+        if said := foreign():
+            console.say(f"{' and '.join(said)} without MASTER_ADDR and MASTER_PORT: this process trains alone.")
         yield ALONE, choose_device(device)
         return
-    own = _own_device(device)
+    own = _own_device(device, local)
     if own.type == "cuda":
         torch.cuda.set_device(own)
+    if not by_torchrun():
+        console.say(
+            f"RANK, WORLD_SIZE and MASTER_ADDR make this process {rank} of {size}: it waits for the others. To train "
+            "alone: unset RANK WORLD_SIZE"
+        )
     try:
         distributed.init_process_group("nccl" if own.type == "cuda" else "gloo")
     except (RuntimeError, ValueError) as error:
@@ -36,7 +44,7 @@ def open_team(device: str) -> Iterator[tuple[Team, torch.device]]:
             "Start them with torchrun (docs/several_machines.md); every machine needs the same --rdzv-endpoint.",
         ) from error
     try:
-        yield Team(int(os.environ["RANK"]), size), own
+        yield Team(rank, size), own
     finally:
         distributed.destroy_process_group()
 
@@ -58,9 +66,9 @@ def begun_together(job: Run, options: RunOptions) -> Iterator[tuple[Team, torch.
             yield team, device
 
 
-def _own_device(device: str) -> torch.device:
-    """One GPU for each process of a machine."""
-    local, gpus = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
+def _own_device(device: str, local: int) -> torch.device:
+    """One GPU for each process of a machine; `local` is this one's number there."""
+    gpus = torch.cuda.device_count()
     if device != "auto" or not gpus:
         return choose_device(device)
     if local >= gpus:

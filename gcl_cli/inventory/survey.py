@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from gcl_cli.artifacts.dataset_record import recall
-from gcl_cli.artifacts.folders import FoundFolder, found_folders, size_of, work_done
+from gcl_cli.artifacts.folders import FoundFolder, found_folders, is_remade, size_of, work_done
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.lock import is_locked
 from gcl_cli.artifacts.manifest import made_anew
@@ -46,9 +46,14 @@ class Survey:
         return self._entry(reference, partial=True)
 
     def fresh(self, reference: str) -> bool:
-        """Whether that artifact is there and its inputs are what they were."""
+        """Whether that artifact is there, its inputs are what they were, and it is not to be made anew."""
         entry = self.finished(reference)
-        return entry is not None and entry.state == "fresh"
+        return entry is not None and entry.state == "fresh" and not self.remade(reference)
+
+    def remade(self, reference: str) -> bool:
+        """Whether that artifact is there and is to be made anew, or is being so."""
+        begun = self.begun(reference)
+        return begun is not None and is_remade(begun.found.folder)
 
     def _entry(self, reference: str, *, partial: bool) -> Entry | None:
         matching = (e for e in self.entries if e.reference == reference and e.found.partial is partial)

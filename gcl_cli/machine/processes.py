@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -12,17 +11,13 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from gcl_cli.errors import GclError
+from gcl_cli.machine.system import interruptions_held_back
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 AHEAD = 3  # items a process that wait or lie finished: memory stays the same however many there are
 _SINGLE = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-
-
-def cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def map_shared(function: Callable[[Item], Result], items: Iterable[Item], *, processes: int) -> Iterator[Result]:
@@ -53,7 +48,7 @@ def _few_at_a_time(
 ) -> Iterator[Result]:
     begun: deque[Future[Result]] = deque()
     for item in items:
-        with _interruptions_held_back():
+        with interruptions_held_back():
             begun.append(pool.submit(function, item))  # may start a process
         if len(begun) > ahead:
             yield begun.popleft().result()
@@ -71,16 +66,6 @@ def _end_with_parent() -> None:
             os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-@contextmanager
-def _interruptions_held_back() -> Iterator[None]:
-    """Ctrl-C reaches every process of a terminal: those started inside leave it to this one, which sees it after."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -1,14 +1,15 @@
 """How much main memory this process may use, also inside a container."""
 
-import os
 from pathlib import Path
+
+from gcl_cli.machine.system import machine_memory
 
 PROC, CGROUP = Path("/proc"), Path("/sys/fs/cgroup")
 
 
 def usable_memory(cgroup: Path = CGROUP) -> tuple[int, bool]:
     """Bytes that this process may have in all; whether it is a container that limits them."""
-    machine, limit = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), _limit(cgroup)
+    machine, limit = machine_memory(), _limit(cgroup)
     return (limit, True) if limit is not None and limit < machine else (machine, False)
 
 

@@ -7,11 +7,13 @@ largest scale to the smallest, and `w1` to `w4`, `b1` to `b4` name the networks 
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from torch import Tensor, nn
 
 from gcl_cli.errors import GclError
+from gcl_cli.networks.foreign_parts import parts_apart, say_which
 from gcl_cli.networks.generator import Generator
 from gcl_cli.networks.modulation import ModulationNetworks
 
@@ -26,21 +28,23 @@ class Layer(NamedTuple):
     second: Tensor
 
 
-def translate_gan(tensors: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor] | None:
+def translate_gan(tensors: Mapping[str, Tensor], network: nn.Module, *, file: str = "FILE") -> dict[str, Tensor] | None:
     """The state dict of `network`, one of the three, from a file of tensors in the order of their modules.
 
-    None where the file does not hold it. Raises GclError where it could be in more than one place: nothing is guessed.
+    file: what the user typed for it. None where the file does not hold it. Raises GclError where it could be in more
+    than one place: nothing is guessed.
     """
     own = network.state_dict()
     if own.keys() == tensors.keys():
         fits = all(own[name].shape == tensor.shape for name, tensor in tensors.items())
         return {name: tensor.float() for name, tensor in tensors.items()} if fits else None
+    in_order = partial(_in_order, tensors, file=file)
     if not isinstance(network, Generator):
-        return _in_order(tensors, own, "weight", "bias")
+        return in_order(own, "weight", "bias")
     decoder = {name: tensor for name, tensor in own.items() if not name.startswith("modulator.")}
     found = (
-        _in_order(tensors, decoder, "weight", "bias"),
-        _in_order(tensors, decoder, "gamma", "beta"),
+        in_order(decoder, "weight", "bias"),
+        in_order(decoder, "gamma", "beta"),
         _modulation(tensors, network.modulator),
     )
     if any(part is None for part in found):
@@ -49,16 +53,16 @@ def translate_gan(tensors: Mapping[str, Tensor], network: nn.Module) -> dict[str
 
 
 def _in_order(
-    tensors: Mapping[str, Tensor], own: Mapping[str, Tensor], first: str, second: str
+    tensors: Mapping[str, Tensor], own: Mapping[str, Tensor], first: str, second: str, *, file: str
 ) -> dict[str, Tensor] | None:
     """The one run of layers in the file that has the shapes of ours, by our names."""
     wanted, there = _layers(own, first, second), _layers(tensors, first, second)
     starts = _runs(there, wanted)
     if len(starts) > 1:
-        places = ", ".join(there[start].name for start in starts)
+        parts = parts_apart([there[start].name for start in starts])
         raise GclError(
-            f"The file holds more than one network of the same shapes, from: {places}.",
-            "Keep one: torch.save(torch.load(FILE, weights_only=True)[KEY], 'one.pt')",
+            f"The file holds more than one network of the same shapes, below: {', '.join(parts)}.",
+            say_which("--init-gan", file, parts),
         )
     return _renamed(there[starts[0] :], wanted, first, second) if starts else None
 

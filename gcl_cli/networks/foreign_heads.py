@@ -60,6 +60,7 @@ def _linears(tensors: Mapping[str, Tensor], outputs: int, inputs: int) -> list[s
         name.removesuffix(".weight")
         for name, tensor in tensors.items()
         if name.endswith(".weight") and tuple(tensor.shape) in shapes and not _is_classifier(name)
+        if tensors.get(f"{name.removesuffix('weight')}bias", tensor[:, 0]).numel() == outputs
     ]
 
 
@@ -68,10 +69,11 @@ def _is_classifier(name: str) -> bool:
 
 
 def _norms(tensors: Mapping[str, Tensor], channels: int) -> list[str]:
-    """Names, without `.weight`, of the BatchNorms of a size."""
+    """Names, without `.weight`, of the BatchNorms of a size; a bias may be absent."""
     bases = (name.removesuffix(".running_mean") for name in tensors if name.endswith(".running_mean"))
-    needed = ("weight", "running_mean", "running_var")
-    return [b for b in bases if all(f"{b}.{n}" in tensors and tensors[f"{b}.{n}"].shape == (channels,) for n in needed)]
+    shapes = {base: {n: tensors[f"{base}.{n}"].shape for n in NORM if f"{base}.{n}" in tensors} for base in bases}
+    needed = {"weight", "running_mean", "running_var"}
+    return [base for base, there in shapes.items() if there.keys() >= needed and set(there.values()) == {(channels,)}]
 
 
 def _one(linears: list[str], norms: list[str]) -> tuple[str, str] | None:
@@ -93,7 +95,7 @@ def _projection(tensors: Mapping[str, Tensor], linear: str, norm: str) -> FoundH
     bias = tensors.get(f"{linear}.bias")
     found = {
         "head.project.weight": weight,
-        "head.project.bias": torch.zeros(len(weight)) if bias is None else bias.float(),
+        "head.project.bias": torch.zeros(len(weight)) if bias is None else bias.float().flatten(),
         **_norm(tensors, norm),
     }
     pooled = "The file pools by GeM before its projection; here the projection follows average pooling."
@@ -117,7 +119,7 @@ def _norm(tensors: Mapping[str, Tensor], norm: str) -> dict[str, Tensor]:
     """A BatchNorm by our names; a bias that the file leaves out is 0."""
     found = {f"head.norm.{n}": tensors[f"{norm}.{n}"].float() for n in NORM if f"{norm}.{n}" in tensors}
     found.setdefault("head.norm.bias", torch.zeros_like(found["head.norm.weight"]))
-    if f"{norm}.{COUNTER}" in tensors:
+    if f"{norm}.{COUNTER}" in tensors and tensors[f"{norm}.{COUNTER}"].ndim == 0:
         found[f"head.norm.{COUNTER}"] = tensors[f"{norm}.{COUNTER}"]
     return found
 

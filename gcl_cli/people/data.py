@@ -18,7 +18,7 @@ from gcl_cli.datasets.dataset import Dataset, person_numbers, require_split
 from gcl_cli.datasets.decoding import read_pictures
 from gcl_cli.datasets.timing import timing
 from gcl_cli.errors import GclError
-from gcl_cli.machine.processes import cores
+from gcl_cli.machine.system import cores
 from gcl_cli.records import LabelledSet, RunOptions, Sample, TrainingSet
 
 

@@ -3,9 +3,11 @@
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import count
 from pathlib import Path
 
+from gcl_cli.artifacts.files import digest_of, sha256
 from gcl_cli.datasets.dataset import PICTURE_ENDINGS
 from gcl_cli.datasets.listing import expanded, reachable, require_fit
 from gcl_cli.errors import GclError
@@ -41,19 +43,32 @@ def target_folder(to: str) -> Path:
     return folder
 
 
-def folder_names(files: Sequence[Path]) -> list[str]:
-    """For each file a name of its own, made of its stem, that is safe as the name of a folder on any system."""
-    taken: set[str] = set()
+def folder_names(
+    files: Sequence[Path], owners: Sequence[str] = (), owner_of: Callable[[str], str | None] = lambda name: None
+) -> list[str]:
+    """For each file a name of its own, made of its stem, that is safe as the name of a folder on any system.
+
+    owners: what tells each file from all others; owner_of: whose a name is already. Names of others are passed over.
+    """
+    taken: dict[str, str] = {}
     names = []
-    for file in files:
+    for file, mine in zip(files, owners or map(str, range(len(files))), strict=True):
         plain = re.sub(r"[^\w-]+", "_", unicodedata.normalize("NFC", file.stem))[:LONGEST].strip("_") or "picture"
-        name, number = plain, 1
-        while name.casefold() in taken:
-            number += 1
-            name = f"{plain}-{number}"
-        taken.add(name.casefold())
+        name = free_name(plain, mine, lambda name: taken.get(name.casefold(), owner_of(name)))
+        taken[name.casefold()] = mine
         names.append(name)
     return names
+
+
+def free_name(plain: str, mine: str, owner_of: Callable[[str], str | None]) -> str:
+    """`plain`, with a number where that belongs to somebody else: what another command wrote is never overwritten."""
+    names = (plain if number == 1 else f"{plain}-{number}" for number in count(1))
+    return next(name for name in names if owner_of(name) in (None, mine))
+
+
+def owner(file: Path) -> str:
+    """What tells a picture from all others, also from those of its name; says nothing of where it lies."""
+    return digest_of([str(file.resolve()), sha256(file)])
 
 
 def refuse_overwriting(sources: Iterable[Path], targets: Iterable[Path]) -> None:

@@ -2,15 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from shlex import quote
 from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from gcl_cli import console
-from gcl_cli.artifacts.files import sha256
-from gcl_cli.artifacts.foreign_weights import SUFFIXES, made_here, read_tensors
+from gcl_cli.artifacts.foreign_weights import ENDINGS, made_here
 from gcl_cli.artifacts.layout import MADE_BY, WorkFolder
 from gcl_cli.artifacts.manifest import Artifact
 from gcl_cli.artifacts.weights import read_architecture, read_weights
@@ -26,6 +25,7 @@ from gcl_cli.networks.foreign_names import (
 )
 from gcl_cli.networks.identity_encoder import IdentityEncoder, load_imagenet
 from gcl_cli.networks.initialisation import initialise
+from gcl_cli.weights.given_weights import GivenWeights, given_weights
 from gcl_cli.weights.networks import latest, load_encoder, place, read_encoder, weight_file, with_own_layout
 from gcl_cli.weights.published import PublishedFile
 
@@ -45,6 +45,7 @@ class Start:
     trunk: tuple[str, int] | None = None  # ResNet and width of the tensors
     stem_relu: bool = True  # whether their trunk has a ReLU after its first norm
     head: Head | None = None  # head of the tensors
+    label: str = ""  # a name for what is made of it
     architecture: Architecture | None = None  # all of it, where a gcl command wrote the file
 
 
@@ -72,8 +73,10 @@ def open_encoder(work: WorkFolder, *, encoder: str | None, init: str | None, sta
     """
     if encoder is not None and init is not None:
         raise GclError("--encoder and --init both name the encoder.", "Give one of the two.")
-    if init is None or (_is_reference(init) and not Path(init).is_file()):
-        source, architecture = read_encoder(work, init or encoder or latest(work, stages))
+    if init is None or (_is_reference(init) and given_weights(init) is None):
+        source, architecture = read_encoder(work, init or _artifact(encoder) or latest(work, stages))
+        if init is None and encoder is None:
+            console.say(f"Encoder: {source.reference}, made {source.manifest.finished[:16].replace('T', ' ')} UTC.")
         return OpenedEncoder(
             source.reference, source.reference.replace("/", "-"), source.config.get("preset", "paper"), architecture,
             {source.reference: source.manifest.digest}, lambda device: load_encoder(source, architecture, device),
@@ -99,7 +102,7 @@ def _opened(start: Start, architecture: Architecture, preset: str) -> OpenedEnco
         raise GclError("--init none: this command needs an encoder that has learned.", "Make one: gcl warmup")
     settled = with_head_of(start, architecture)
     return OpenedEncoder(
-        start.init, f"init-{Path(start.init).name.partition('.')[0]}", preset, settled, start.inputs,
+        start.init, f"init-{start.label}", preset, settled, start.inputs,
         lambda device: new_encoder(start, settled, seed=HEAD_SEED, device=device),
     )  # fmt: skip
 
@@ -108,15 +111,16 @@ def read_start(work: WorkFolder, init: str) -> Start:
     """Read what `--init` names, and say on stderr how much of an encoder a file from elsewhere holds."""
     if init == "none" or init in IMAGENET:
         return Start(init)
-    if Path(init).is_file():
-        return _read_file(Path(init), init, {"init": sha256(Path(init))})
+    if (given := given_weights(init)) is not None:
+        return _read_file(given, init, {"init": given.digest})
     if not _is_reference(init):
         raise GclError(
             f"--init {init}: there is no such file.",
-            f"Name a weight file ({', '.join(SUFFIXES)}), an artifact (warmup/main), {', '.join(IMAGENET)}, or none.",
+            f"Name a weight file ({', '.join(ENDINGS)}), an artifact (warmup/main), {', '.join(IMAGENET)}, or none.",
         )
     source, _ = read_encoder(work, init)
-    return _read_file(weight_file(source, "identity_encoder"), init, {source.reference: source.manifest.digest})
+    file = GivenWeights(weight_file(source, "identity_encoder"), "")
+    return _read_file(file, init, {source.reference: source.manifest.digest})
 
 
 def with_head_of(start: Start, architecture: AnyArchitecture) -> AnyArchitecture:
@@ -161,8 +165,19 @@ def _is_reference(init: str) -> bool:
     return init.partition("/")[0] in MADE_BY
 
 
-def _read_file(path: Path, init: str, inputs: dict[str, str]) -> Start:
+def _artifact(encoder: str | None) -> str | None:
+    """What `--encoder` names; GclError where that is a file."""
+    if encoder is not None and not _is_reference(encoder) and given_weights(encoder) is not None:
+        raise GclError(
+            f"--encoder {encoder} is a file; it takes an artifact of the work folder, such as warmup/main.",
+            f"Name a weight file with --init: gcl evaluate --init {quote(encoder)} (also cluster, export, search ...)",
+        )
+    return encoder
+
+
+def _read_file(given: GivenWeights, init: str, inputs: dict[str, str]) -> Start:
     """The encoder in a weight file, made here or elsewhere."""
+    path, label = given.path, given.label
     if made_here(path):
         own, tensors = read_architecture(path), read_weights(path)
         with torch.device("meta"):
@@ -170,11 +185,11 @@ def _read_file(path: Path, init: str, inputs: dict[str, str]) -> Start:
         if _shapes(tensors) != _shapes(wanted):
             raise GclError(f"{path} holds no identity encoder.", "Give an identity_encoder.safetensors of gcl.")
         refuse_non_finite(tensors)
-        return Start(init, inputs, tensors, (own.trunk, own.trunk_width), own.stem_relu, own.head, own)
-    found = translate_encoder(read_tensors(path))
+        return Start(init, inputs, tensors, (own.trunk, own.trunk_width), own.stem_relu, own.head, label, own)
+    found = translate_encoder(given.tensors(), file=str(path))
     _tell(init, found)
     require_coverage(found)
-    return Start(init, inputs, found.tensors, (found.kind, found.width), found.stem_relu, found.head_kind)
+    return Start(init, inputs, found.tensors, (found.kind, found.width), found.stem_relu, found.head_kind, label)
 
 
 def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, torch.Size]:

@@ -120,7 +120,36 @@ def test_safetensors_are_read_and_ours_are_told_from_others(tmp_path):
     save_file({"x": torch.ones(2)}, tmp_path / "gcl.safetensors", metadata={"architecture": "{}"})
     assert read_tensors(tmp_path / "timm.safetensors")["conv1.weight"].tolist() == [1, 1]
     assert not made_here(tmp_path / "timm.safetensors") and made_here(tmp_path / "gcl.safetensors")
-    assert not made_here(tmp_path / "any.pth")
+    torch.save({"x": torch.ones(2)}, tmp_path / "any.safetensors.pth")
+    assert not made_here(tmp_path / "any.safetensors.pth")
+
+
+@pytest.mark.parametrize("name", ["weights", "model.v2", "w.PTH", "iter.pth.20240101", "w.safetensors"])
+def test_a_file_is_read_by_what_it_is_whatever_it_is_called(tmp_path, name):
+    for zipped in (True, False):
+        torch.save({"conv1.weight": torch.ones(2)}, tmp_path / name, _use_new_zipfile_serialization=zipped)
+        assert read_tensors(tmp_path / name)["conv1.weight"].tolist() == [1, 1]
+    save_file({"x": torch.ones(2)}, tmp_path / name, metadata={"architecture": "{}"})
+    assert read_tensors(tmp_path / name)["x"].tolist() == [1, 1] and made_here(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "pointer of Git LFS"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(99), "HDF5"), (b"\x08\x07\x12\x07pytorch" + bytes(99), "ONNX"),
+        (b"\xff\xd8\xff\xe0" + bytes(99), "a picture"), (b"\x1f\x8b" + bytes(99), "compressed"), (b"", "no whole file"),
+    ],
+)  # fmt: skip
+def test_other_files_are_named_for_what_they_are(tmp_path, content, what):
+    (tmp_path / "weights.pth").write_bytes(content)
+    with pytest.raises(GclError, match=what):
+        read_tensors(tmp_path / "weights.pth")
+
+
+def test_a_folder_is_no_weight_file(tmp_path):
+    with pytest.raises(GclError, match="is a folder"):
+        read_tensors(tmp_path)
 
 
 def test_torch_load_stands_in_one_place_and_only_for_weights():

@@ -2,6 +2,7 @@
 
 import json
 import struct
+import time
 import zipfile
 
 import numpy as np
@@ -147,3 +148,12 @@ def test_rows_of_a_table_come_in_the_order_that_is_asked_for(tmp_path):
         and found.status.tolist() == table.status[[4, 0, 4]].tolist()
     )
     assert np.array_equal(read_faces(tmp_path, "train"), TETRAHEDRON)
+
+
+@pytest.mark.parametrize("year", [1970, 1979, 2108, 2400])
+def test_an_npz_is_written_whatever_the_clock_says(tmp_path, monkeypatch, year):
+    write_npz(tmp_path / "now.npz", mesh())
+    monkeypatch.setattr(time, "time", lambda: (year - 1970) * 365.25 * 86_400)
+    write_npz(tmp_path / "then.npz", mesh())
+    assert (tmp_path / "then.npz").read_bytes() == (tmp_path / "now.npz").read_bytes()
+    assert np.array_equal(read_npz(tmp_path / "then.npz").vertices, mesh().vertices)

@@ -12,7 +12,9 @@ import pytest
 from typer.testing import CliRunner
 
 from gcl_cli import console
+from gcl_cli.api import status
 from gcl_cli.artifacts.layout import WorkFolder
+from gcl_cli.artifacts.manifest import read_artifact
 from gcl_cli.cli import app
 from gcl_cli.commands.run import command as running
 from gcl_cli.commands.run.requests import Wishes
@@ -161,8 +163,17 @@ def test_what_is_replaced_lies_there_until_the_new_one_is_complete(gcl, stages):
     gcl("--preset", "tiny")
     stages.fails["warmup/main"] = KeyboardInterrupt()
     CliRunner().invoke(app, ["run", "--from", "warmup"])
-    assert Path("work/warmup/main.partial/replaced/weights.safetensors").exists()
-    assert {e.state for e in survey(WorkFolder(Path("work"))).entries} == {"fresh", "interrupted"}
+    work = WorkFolder(Path("work"))
+    assert {e.state for e in survey(work).entries} == {"fresh", "interrupted"}
+    for reference in ("warmup/main", "joint/main", "evaluate/joint-main"):  # all that --from makes anew
+        assert read_artifact(work, reference).folder == work.artifact(reference)
+    rows = {row["type"]: row["because"] for row in status(work="work")["next"]}
+    assert rows["gcl run"].startswith("does what is left: warmup, ")
+    assert "gcl clean" not in rows
+    done = gcl()  # without --from: goes on with it, and makes what follows anew
+    assert [done[step] for step in ("mesh", "render", "warmup", "joint")] == ["kept", "kept", "made", "made"]
+    assert not list(Path("work").rglob("*.partial")) and not list(Path("work").rglob("remake"))
+    assert set(gcl().values()) == {"kept"}
 
 
 def test_the_preset_of_the_warmup_there_is_counts_even_when_it_is_made_anew(gcl, stages):

@@ -86,8 +86,29 @@ def test_several_pictures_are_told_apart_and_drawn_on_one_sheet(work, people, tm
     assert [folder.name for folder in folders] == [files[0].stem, files[1].stem, f"{files[0].stem}-2"]
     assert all(sorted(p.name for p in folder.iterdir()) == ["000.png", "030.png"] for folder in folders)
     assert Image.open(result["sheet"]).width > 3 * 32 * 4  # a photograph and two views, four times as large
-    assert (folders[1] / "030.png").read_bytes() == (folders[2] / "030.png").read_bytes()
-    assert (folders[0] / "030.png").read_bytes() != (folders[1] / "030.png").read_bytes()
+    first, second, third = (np.asarray(Image.open(folder / "030.png")) for folder in folders)
+    assert np.array_equal(second, third) and not np.array_equal(first, second)
+
+
+def test_views_of_another_picture_of_that_name_are_never_overwritten(work, people, tmp_path):
+    one, other, *_ = sorted((people / "query").glob("*.jpg"))
+    photos = [tmp_path / "a" / "photo.jpg", tmp_path / "b" / "photo.jpg"]
+    for photo, source in zip(photos, (one, other), strict=True):
+        photo.parent.mkdir()
+        photo.write_bytes(source.read_bytes())
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "sheet.png").write_bytes(one.read_bytes())  # somebody's photograph
+
+    def made(photo):
+        result = views.run(options(work), [str(photo)], str(tmp_path / "out"), None, {"angles": (0,)})
+        return Path(result["people"][0]["views"]).name, Path(result["sheet"]).name
+
+    assert made(photos[0]) == ("photo", "sheet-2.png")
+    kept = (tmp_path / "out" / "photo" / "000.png").read_bytes()
+    assert made(photos[1]) == ("photo-2", "sheet-3.png")
+    assert made(photos[0]) == ("photo", "sheet-2.png")  # its own, again
+    assert (tmp_path / "out" / "photo" / "000.png").read_bytes() == kept
+    assert (tmp_path / "out" / "sheet.png").read_bytes() == one.read_bytes()
 
 
 def test_a_picture_without_a_person_is_said_to_have_a_standing_body(work, tmp_path, warned):
@@ -120,7 +141,6 @@ def test_what_cannot_be_done_is_said_before_anything_is_made(work, people, tmp_p
         ([str(people)], "out", "is a folder"),
         ([str(tmp_path / "none.jpg")], "out", "no picture"),
         ([str(picture)], "file", "is no folder for results"),
-        ([str(sheet)], ".", "would overwrite"),
     ):
         with pytest.raises(GclError, match=problem):
             views.run(options(work), images, str(tmp_path / to), None, {})

@@ -121,3 +121,11 @@ def test_times_that_no_name_tells_are_missed_by_name(tmp_path):
     with pytest.raises(GclError, match="frame number") as raised:
         times_of(open_other(tmp_path / "repacked", allow_subset=False))
     assert "0000_c14_0030.jpg" in raised.value.problem and "--temporal" in raised.value.fix
+
+
+def test_pictures_of_one_name_in_two_folders_have_styled_ones_of_their_own():
+    samples = [Sample("a/0001.jpg", 1, 1), Sample("b/0001.jpg", 2, 1), Sample("b/0002.jpg", 2, 1)]
+    names = styled_names(samples, torch.tensor([1, 2]), "folder")
+    assert names == ["a/0001_fake_1to2.jpg", "b/0001_fake_1to2.jpg", "0002_fake_1to2.jpg"]
+    twins = [Sample("0001.jpg", 1, 1), Sample("0001.png", 2, 1)]
+    assert len(set(styled_names(twins, torch.tensor([1, 2]), "folder"))) == 2

@@ -1,4 +1,5 @@
 import json
+import signal
 
 import pytest
 import torch
@@ -30,7 +31,7 @@ def fresh_state() -> TrainingState:
     return TrainingState({"layer": layer}, {"layer": optimizer}, torch.Generator().manual_seed(4))
 
 
-def events(state: TrainingState, cut_after: int | None):
+def events(state: TrainingState, cut_after: int | None, during=lambda state: None):
     """A small training whose every step draws from the state's rng."""
 
     def begin():
@@ -39,6 +40,7 @@ def events(state: TrainingState, cut_after: int | None):
     def step(batch):
         if cut_after == state.steps_done:
             raise PowerCut
+        during(state)
         rows = torch.randn(8, 3, generator=state.rng) + batch
         loss = (state.networks["layer"](rows) - 1).square().mean()
         state.optimizers["layer"].zero_grad()
@@ -49,12 +51,12 @@ def events(state: TrainingState, cut_after: int | None):
     return run_epochs(state, epochs=EPOCHS, begin=begin, step=step)
 
 
-def train(work: WorkFolder, *, every: int, cut_after: int | None = None):
-    """The training part of a stage; returns the recorded epochs and the weights."""
+def train(work: WorkFolder, *, every: int, cut_after: int | None = None, during=lambda state: None):
+    """The training part of a stage; returns the recorded epochs and the weights. `during`: happens in every step."""
     state = fresh_state()
     with Run(work, "warmup", "main", {"every": every}, {}).begin(restart=False) as run:
         resume(run, state)
-        epochs = follow(run, state, events(state, cut_after), epochs=EPOCHS, checkpoint_every=every)
+        epochs = follow(run, state, events(state, cut_after, during), epochs=EPOCHS, checkpoint_every=every)
     return epochs, state.networks["layer"].state_dict()
 
 
@@ -78,6 +80,48 @@ def test_a_run_that_was_cut_off_anywhere_ends_as_an_unbroken_one(tmp_path, every
     again, weights_again = train(broken, every=every)
     assert figures(again) == figures(epochs)
     assert all(torch.equal(weights[name], weights_again[name]) for name in weights)
+
+
+def typed_in(*steps: int):
+    """Ctrl-C in the middle of these steps."""
+
+    def during(state):
+        for _ in range(steps.count(state.steps_done)):
+            signal.raise_signal(signal.SIGINT)
+
+    return during
+
+
+@pytest.mark.parametrize("step", [0, 2, 3, 6, 11])  # also the last of an epoch, and of all
+def test_ctrl_c_in_a_step_keeps_that_step_and_the_run_ends_as_an_unbroken_one(tmp_path, capfd, step):
+    epochs, weights = train(WorkFolder(tmp_path / "unbroken"), every=100)
+    broken = WorkFolder(tmp_path / "broken")
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        train(broken, every=100, during=typed_in(step))
+    assert signal.getsignal(signal.SIGINT) is before
+    assert newest_checkpoint(broken.artifact("warmup/main.partial") / CHECKPOINTS) == step + 1
+    said = capfd.readouterr().err
+    assert "Stopping after this step. Ctrl-C again: at once" in said
+    assert f"Kept as a checkpoint: warmup/main after {step + 1} steps." in said
+    again, weights_again = train(broken, every=100)
+    assert figures(again) == figures(epochs)
+    assert all(torch.equal(weights[name], weights_again[name]) for name in weights)
+
+
+def test_ctrl_c_twice_stops_at_once(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        train(WorkFolder(tmp_path), every=2, during=typed_in(3, 3))
+    assert newest_checkpoint(tmp_path / "warmup" / "main.partial" / CHECKPOINTS) == 2
+
+
+def test_where_ctrl_c_is_ignored_it_stays_ignored(tmp_path):
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        epochs, _ = train(WorkFolder(tmp_path), every=2, during=typed_in(3))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert len(epochs) == EPOCHS
 
 
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before_and_said_so(tmp_path, capsys):

@@ -10,7 +10,8 @@ import pytest
 
 from gcl_cli.artifacts.layout import checked_name
 from gcl_cli.errors import GclError
-from gcl_cli.machine.processes import cores, map_shared
+from gcl_cli.machine.processes import map_shared
+from gcl_cli.machine.system import cores
 
 ROOT = Path(__file__).resolve().parents[2]
 

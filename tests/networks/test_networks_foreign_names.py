@@ -10,6 +10,7 @@ from gcl_cli.errors import GclError
 from gcl_cli.networks.discriminator import Discriminator
 from gcl_cli.networks.foreign_gan import translate_gan
 from gcl_cli.networks.foreign_names import require_coverage, translate_encoder
+from gcl_cli.networks.foreign_parts import only_below, parts_apart
 from gcl_cli.networks.generator import Generator
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.networks.initialisation import initialise
@@ -114,22 +115,81 @@ def test_norms_are_a_small_share_of_the_values_and_yet_missed():
     found = translate_encoder(bare)
     lost = 1 - sum(tensor.numel() for tensor in bare.values()) / sum(found.trunk.sizes.values())
     assert lost < 0.05
-    with pytest.raises(GclError, match="less than 95%"):
+    with pytest.raises(GclError, match=r"Missing: trunk\.bn1\.weight, .* and \d+ more"):
         require_coverage(found)
 
 
-def test_a_file_that_lacks_almost_nothing_passes_and_says_what():
+@pytest.mark.parametrize("left_out", [name for name in made.trunk_below("", made.encoder_with(None))])
+def test_no_tensor_is_too_small_to_be_missed_but_the_counters_of_batches(left_out):
     tensors = made.trunk_below("", made.encoder_with(None))
-    del tensors["bn1.bias"]
-    found = translate_encoder(tensors)
-    require_coverage(found)
-    assert found.trunk.missing == ("trunk.bn1.bias",) and 0.95 < found.trunk.share < 1
+    del tensors[left_out]
+    if left_out.endswith("num_batches_tracked"):
+        require_coverage(translate_encoder(tensors))
+    elif left_out == "layer1.0.conv1.weight":  # which says where the network lies
+        with pytest.raises(GclError, match="no ResNet in the file"):
+            translate_encoder(tensors)
+    else:
+        with pytest.raises(GclError, match="does not hold all of a resnet18 of width 16") as caught:
+            require_coverage(translate_encoder(tensors))
+        assert f"Missing: trunk.{left_out}." in caught.value.problem
 
 
-def test_tensors_of_other_shapes_count_as_missing():
-    tensors = made.trunk_below("", made.encoder_with(None))
-    tensors["layer3.0.conv1.weight"] = torch.ones(3, 3)
-    assert translate_encoder(tensors).trunk.missing == ("trunk.layer3.0.conv1.weight",)
+@pytest.mark.parametrize(
+    ("name", "tensor", "why"),
+    [
+        ("conv1.weight", torch.ones(16, 1, 7, 7), r"16x1x7x7, where 16x3x7x7 is wanted"),  # thermal pictures
+        ("conv1.weight", torch.ones(8, 3, 3, 3), r"8x3x3x3, where 16x3x7x7 is wanted"),  # CLIP's stem
+        ("layer3.0.conv1.weight", torch.ones(3, 3), r"3x3, where 64x32x3x3 is wanted"),
+        ("bn1.bias", torch.tensor(1.0), r"one value, where 16 is wanted"),
+        ("layer2.0.conv1.weight", torch.ones(32, 16, 3, 3, dtype=torch.int8), "int8, no floating-point numbers"),
+    ],
+)
+def test_tensors_that_do_not_fit_are_missing_and_it_is_said_why(name, tensor, why):
+    found = translate_encoder(made.trunk_below("", made.encoder_with(None)) | {name: tensor})
+    assert found.trunk.missing == (f"trunk.{name}",)
+    with pytest.raises(GclError, match=rf"Not fitting: trunk\.{name} \({why}\)"):
+        require_coverage(found)
+
+
+@pytest.mark.parametrize("tensor", [torch.ones(3), torch.tensor(1.0), torch.ones(16, 0, 3, 3)])
+def test_a_first_block_that_is_no_convolution_is_no_resnet(tensor):
+    with pytest.raises(GclError, match="no ResNet in the file"):
+        translate_encoder({"layer1.0.conv1.weight": tensor, "conv1.weight": torch.ones(16, 3, 7, 7)})
+
+
+BESIDE = {  # beside the trunk's children -> whether the trunk is another one with it; the last map has 128 channels
+    "a second convolution of the stem": ({"conv2.weight": (16, 16, 3, 3), "bn2.weight": (16,)}, True),
+    "attention between two layers": ({"NL_2.0.theta.weight": (16, 32, 1, 1)}, True),
+    "a mask over the last map": ({"spatial.conv.weight": (1, 2, 7, 7)}, True),
+    "a classifier": ({"fc.weight": (751, 128), "fc.bias": (751,)}, False),
+    "attention that pools": ({"attnpool.q_proj.weight": (128, 128), "attnpool.positional_embedding": (9, 128)}, False),
+    "part features": ({"reduce.0.weight": (32, 128, 1, 1), "ids.weight": (9, 32, 1, 1)}, False),
+    "one channel at a time": ({"head.depthwise.weight": (128, 1, 3, 3)}, False),
+    "GeM, means, a queue": ({"gap.p": (1,), "pixel_mean": (1, 3, 1, 1), "queue": (128, 650)}, False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("beside", BESIDE)
+@pytest.mark.parametrize("prefix", ["", "visual.", "module.base."])
+def test_what_works_within_the_trunk_without_being_a_part_of_resnet_is_refused(beside, prefix):
+    shapes, within = BESIDE[beside]
+    tensors = made.trunk_below(prefix, made.encoder_with(None)) | {
+        f"{prefix}{n}": torch.ones(s) for n, s in shapes.items()
+    }
+    if not within:
+        return require_coverage(translate_encoder(tensors))
+    with pytest.raises(GclError, match="no plain resnet18") as caught:
+        require_coverage(translate_encoder(tensors))
+    assert prefix + next(iter(shapes)) in caught.value.problem
+
+
+def test_a_head_whose_bias_does_not_fit_is_left_out():
+    encoder = made.encoder_with("batchnorm")
+    neck = made.norm_below("feat_bn", encoder) | {"feat_bn.bias": torch.ones(3)}
+    assert translate_encoder(made.trunk_below("", encoder) | neck).head_kind is None
+    encoder = made.encoder_with("projection")
+    feat = made.linear_below("feat", encoder) | {"feat.bias": torch.ones(3)}
+    assert translate_encoder(made.trunk_below("", encoder) | feat | made.norm_below("bn", encoder)).head_kind is None
 
 
 @pytest.mark.parametrize("more", ["layer1.0.bn1.IN.weight", "layer2.0.se.fc.weight", "layer4.2.conv1.weight"])
@@ -147,8 +207,26 @@ def test_two_encoders_in_one_file_are_refused_and_one_written_twice_is_not():
     doubled = one | {f"ema.{name}": tensor.clone() for name, tensor in one.items()}
     assert translate_encoder(doubled).prefix == "model."
     doubled["ema.model.conv1.weight"] = doubled["ema.model.conv1.weight"] + 1
-    with pytest.raises(GclError, match=r"2 encoders, below: model\., ema\.model\."):
-        translate_encoder(doubled)
+    with pytest.raises(GclError, match=r"2 encoders, below: model, ema\.model\.") as caught:
+        translate_encoder(doubled, file="moco.pth")
+    assert caught.value.fix == "Say which: --init moco.pth::model or --init moco.pth::ema.model"
+    for part in ("model", "ema.model"):
+        assert translate_encoder(only_below(doubled, part)).prefix == f"{part}."
+
+
+def test_parts_are_told_apart_by_the_start_of_their_names():
+    assert parts_apart(["state_dict.q.base.", "state_dict.k.base."]) == ["state_dict.q", "state_dict.k"]
+    assert parts_apart(["model.", "ema.model."]) == ["model", "ema.model"]
+    assert parts_apart(["a.enc.model.0.conv", "b.enc.model.0.conv"]) == ["a", "b"]
+    assert parts_apart(["", "ema."]) == ["", "ema"]
+
+
+def test_a_part_that_is_not_there_is_refused_with_the_parts_that_are():
+    tensors = {"encoder_q.conv1.weight": torch.ones(1), "encoder_k.conv1.weight": torch.ones(1)}
+    with pytest.raises(GclError, match="no tensors below 'encoder'") as caught:
+        only_below(tensors, "encoder")
+    assert "encoder_q.conv1, encoder_k.conv1" in caught.value.fix
+    assert only_below(tensors, "") == tensors
 
 
 def test_a_file_without_a_resnet_is_refused():
@@ -197,8 +275,11 @@ def test_our_own_names_load_as_they_are():
 
 def test_a_second_generator_in_the_file_is_refused():
     state = made.published_generator(gan())["a"]
-    with pytest.raises(GclError, match=r"more than one network .* from: a\.enc_content\.model\.0\.conv, b\.enc"):
+    with pytest.raises(GclError, match=r"more than one network .* below: a, b\.") as caught:
         translate_gan(flat({"a": state, "b": state}), gan()["structure_encoder"])
+    assert caught.value.fix == "Say which: --init-gan FILE::a or --init-gan FILE::b"
+    both = flat({"a": state, "b": state})
+    assert translate_gan(only_below(both, "a"), gan()["structure_encoder"]) is not None
 
 
 def test_adain_networks_whose_names_do_not_tell_them_apart_are_refused():

@@ -18,7 +18,9 @@ from made_work import begun, interrupted, made, market, remade, snapshot, whole_
 
 from gcl_cli import console
 from gcl_cli.api import clean, status
+from gcl_cli.artifacts import lock as lock_module
 from gcl_cli.artifacts import run as run_module
+from gcl_cli.artifacts.checkpoints import newest_checkpoint, save_checkpoint
 from gcl_cli.artifacts.dataset_record import recall
 from gcl_cli.artifacts.folders import drop_partial, found_folders
 from gcl_cli.artifacts.layout import WorkFolder
@@ -27,6 +29,7 @@ from gcl_cli.artifacts.manifest import read_artifact
 from gcl_cli.artifacts.run import CHECKPOINTS, METRICS, REPLACED, RUN, Run
 from gcl_cli.artifacts.storage import storage_in_words
 from gcl_cli.errors import GclError
+from gcl_cli.machine.system import locked
 from gcl_cli.people.data import open_data
 from gcl_cli.records import RunOptions
 
@@ -112,16 +115,16 @@ def test_a_lock_whose_folder_was_published_meanwhile_is_not_mistaken_for_that_of
     """Between opening the file and locking it the holder may publish, which takes the file away."""
     first, second = begun(work, "mesh/main"), begun(work, "mesh/main")
     first.begin(restart=False)
-    opened, flock = [], run_module.take_lock.__globals__["fcntl"].flock
+    opened = []
 
-    def publish_first(file, how):
+    def publish_first(descriptor):
         if not opened:
-            opened.append(file)
+            opened.append(descriptor)
             first.publish({})
             first.__exit__(None, None, None)
-        flock(file, how)
+        return locked(descriptor)
 
-    monkeypatch.setattr(run_module.take_lock.__globals__["fcntl"], "flock", publish_first)
+    monkeypatch.setattr(lock_module, "locked", publish_first)
     with second.begin(restart=False):
         assert is_locked(second.folder), "the lock lies in the published folder"
         with pytest.raises(GclError, match="in use"):
@@ -144,6 +147,28 @@ def test_restart_keeps_the_artifact_that_waits_to_be_replaced_until_the_new_one_
         assert not (run.folder / CHECKPOINTS).exists() and (run.folder / REPLACED).exists()
         run.publish({})
     assert not (run.final / REPLACED).exists()
+
+
+def test_an_interrupted_restart_leaves_the_artifact_where_it_is_and_the_same_command_goes_on(work):
+    old = made(work, "warmup/main")
+    with begun(work, "warmup/main").begin(restart=True) as run:
+        save_checkpoint(run.folder / CHECKPOINTS, 5, {})
+    assert read_artifact(WorkFolder(work), "warmup/main").manifest == old.manifest  # as search and evaluate read it
+    again = begun(work, "warmup/main")
+    assert again.finished(restart=False) is None  # although there is a finished one
+    with again.begin(restart=False):
+        assert newest_checkpoint(again.folder / CHECKPOINTS) == 5
+        again.publish({"again": True})
+    assert begun(work, "warmup/main").finished(restart=False).manifest.result == {"again": True}
+    assert sorted(path.name for path in (work / "warmup").iterdir()) == ["main"]
+
+
+def test_an_interrupted_restart_with_other_settings_leaves_the_finished_run_complete(work):
+    old = made(work, "warmup/main")
+    with begun(work, "warmup/main", {"epochs": 99}).begin(restart=True):
+        pass
+    assert begun(work, "warmup/main").finished(restart=False).manifest == old.manifest
+    assert begun(work, "warmup/main", {"epochs": 99}).finished(restart=False) is None
 
 
 def test_a_partial_folder_is_not_removed_while_a_run_is_at_work_in_it(work):

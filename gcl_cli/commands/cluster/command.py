@@ -25,7 +25,7 @@ from gcl_cli.datasets.dataset import camera_numbers
 from gcl_cli.datasets.decoding import read_pictures
 from gcl_cli.following.loop import complete_already
 from gcl_cli.machine.devices import choose_device, set_threads
-from gcl_cli.machine.processes import cores
+from gcl_cli.machine.system import cores
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.people.corrections import corrections_digest, read_corrections
 from gcl_cli.people.data import WorkData, open_data

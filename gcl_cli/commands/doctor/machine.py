@@ -16,8 +16,9 @@ from gcl_cli import __version__, console
 from gcl_cli.body.pyrender_backend import PLATFORMS, choose_backend
 from gcl_cli.commands.doctor.findings import Finding, note, ok, problem
 from gcl_cli.errors import GclError
-from gcl_cli.machine.processes import cores
+from gcl_cli.machine import ranks
 from gcl_cli.machine.ram import usable_memory
+from gcl_cli.machine.system import MEASURED, cores
 from gcl_cli.weights.weight_files import IMAGENET, INCEPTION
 
 OLDEST, NEWEST = (3, 11), (3, 13)  # versions of Python that are tested
@@ -32,6 +33,7 @@ def look_at_machine(work: Path) -> Iterator[Finding]:
     yield from torch_and_devices()
     yield memory()
     yield from processors()
+    yield from variables()
     yield from renderers()
     yield from extras()
     yield from weights()
@@ -41,6 +43,8 @@ def look_at_machine(work: Path) -> Iterator[Finding]:
 def python() -> Finding:
     """The version of Python."""
     found = f"Python {platform.python_version()}, gcl {__version__}, {platform.system()} {platform.machine()}"
+    if platform.system() not in MEASURED:
+        return note("python", found, "gcl is tested on Linux; here it should run. Please report what does not.")
     if sys.version_info[:2] < OLDEST:
         return problem("python", found, "Install Python 3.11 or newer.")
     if sys.version_info[:2] > NEWEST:
@@ -86,6 +90,13 @@ def processors() -> Iterator[Finding]:
     if "OMP_NUM_THREADS" in os.environ and threads < cores():
         fix = "Unset OMP_NUM_THREADS if that is not meant."
         yield note("threads", f"OMP_NUM_THREADS={os.environ['OMP_NUM_THREADS']} keeps cores idle", fix)
+
+
+def variables() -> Iterator[Finding]:
+    """Variables of schedulers and MPI that look like those of torchrun."""
+    if said := ranks.foreign():
+        fix = "Nothing; gcl trains in several processes when torchrun starts them."
+        yield note("variables", f"{' and '.join(said)} without MASTER_ADDR and MASTER_PORT say nothing here", fix)
 
 
 def _cpu_share() -> float | None:

@@ -12,7 +12,7 @@ from gcl_cli.commands.doctor.findings import Finding, note, ok, problem, shown
 from gcl_cli.datasets.dataset import Dataset
 from gcl_cli.datasets.decoding import read_crop
 from gcl_cli.errors import GclError
-from gcl_cli.machine.processes import cores
+from gcl_cli.machine.system import cores
 from gcl_cli.records import Sample
 
 LEAST_HEIGHT = 32  # pixels: less shows colours, no person

@@ -10,7 +10,7 @@ from gcl_cli import console
 from gcl_cli.artifacts.embedding_files import new_embeddings
 from gcl_cli.config import Architecture
 from gcl_cli.datasets.decoding import read_pictures
-from gcl_cli.machine.processes import cores
+from gcl_cli.machine.system import cores
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.people.data import WorkData
 from gcl_cli.records import RunOptions

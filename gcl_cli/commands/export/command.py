@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from gcl_cli import __version__
-from gcl_cli.artifacts.files import whole, write_json
+from gcl_cli.artifacts.files import read_json, whole, write_json
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.weights import save_weights
 from gcl_cli.commands.export.onnx_file import onnx_bytes, require_onnx, write_whole
@@ -15,7 +15,7 @@ from gcl_cli.config import ExportSettings
 from gcl_cli.config.presets import settings_for
 from gcl_cli.machine.devices import set_threads
 from gcl_cli.networks.identity_encoder import IdentityEncoder
-from gcl_cli.people.given_files import target_folder
+from gcl_cli.people.given_files import free_name, target_folder
 from gcl_cli.records import RunOptions
 from gcl_cli.weights.starting_weights import OpenedEncoder, open_encoder
 
@@ -34,10 +34,21 @@ def run(
     set_threads(options.threads)
     network = source.load(torch.device("cpu")).eval()
     about = {"encoder": source.reference, "made_by": f"gcl-cli {__version__}", **_description(source, network)}
-    name = f"{source.label}.{settings.format}"
+    label = free_name(source.label, source.reference, lambda name: _encoder_of(Path(to) / f"{name}.json"))
+    name = f"{label}.{settings.format}"
     path, checked = (_write_onnx if settings.format == "onnx" else _write_weights)(to, name, network, source, about)
-    write_json(path.with_suffix(".json"), {**about, **checked, "architecture": source.architecture.model_dump()})
+    write_json(path.with_name(f"{label}.json"), {**about, **checked, "architecture": source.architecture.model_dump()})
     return {"file": str(path), "megabytes": path.stat().st_size / 1e6, **about, **checked}
+
+
+def _encoder_of(path: Path) -> str | None:
+    """Whose export a description is; None where there is none, empty where it does not say."""
+    try:
+        return str(read_json(path).get("encoder", ""))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return ""
 
 
 def _description(source: OpenedEncoder, network: IdentityEncoder) -> dict[str, Any]:

@@ -1,18 +1,17 @@
 """Weights of structure encoder, generator and discriminator that were made elsewhere."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from torch import nn
 
 from gcl_cli import console
-from gcl_cli.artifacts.files import sha256
-from gcl_cli.artifacts.foreign_weights import SUFFIXES, made_here, read_tensors
+from gcl_cli.artifacts.foreign_weights import ENDINGS, made_here
 from gcl_cli.artifacts.weights import read_architecture
 from gcl_cli.config import Architecture
 from gcl_cli.errors import GclError
 from gcl_cli.networks.foreign_gan import translate_gan
 from gcl_cli.networks.foreign_names import refuse_non_finite
+from gcl_cli.weights.given_weights import GivenWeights, given_weights
 from gcl_cli.weights.networks import GAN
 
 NEEDED = ("structure_encoder", "generator")  # a discriminator can start anew
@@ -20,17 +19,15 @@ NEEDED = ("structure_encoder", "generator")  # a discriminator can start anew
 
 def gan_digests(files: Sequence[str]) -> dict[str, str]:
     """The digests of the files of `--init-gan`; GclError where one is not there."""
-    for file in files:
-        if not Path(file).is_file():
-            raise GclError(f"--init-gan {file}: there is no such file.", f"Name weight files ({', '.join(SUFFIXES)}).")
-    return {f"init-gan-{number}": sha256(Path(file)) for number, file in enumerate(files)}
+    return {f"init-gan-{number}": _given(file).digest for number, file in enumerate(files)}
 
 
 def with_layout_of(files: Sequence[str], architecture: Architecture) -> Architecture:
     """`architecture` with the part layout that the weights were trained with: the published code's, or a header's."""
     if not files:
         return architecture
-    layouts = {read_architecture(Path(f)).part_layout if made_here(Path(f)) else "channel_major" for f in files}
+    paths = [_given(file).path for file in files]
+    layouts = {read_architecture(path).part_layout if made_here(path) else "channel_major" for path in paths}
     if len(layouts) > 1:
         raise GclError("The files of --init-gan are of different part layouts.", "Give files of one training run.")
     return architecture.model_copy(update={"part_layout": layouts.pop()})
@@ -43,9 +40,9 @@ def load_gan_files(files: Sequence[str], networks: dict[str, nn.Module]) -> None
     """
     loaded: dict[str, str] = {}
     for file in files:
-        tensors = read_tensors(Path(file))
+        tensors = _given(file).tensors()
         for name in GAN:
-            found = translate_gan(tensors, networks[name])
+            found = translate_gan(tensors, networks[name], file=file)
             if found is None:
                 continue
             if name in loaded:
@@ -62,11 +59,19 @@ def load_gan_files(files: Sequence[str], networks: dict[str, nn.Module]) -> None
             )
         if name not in loaded:
             console.warn(f"No file of --init-gan holds a {_words(name)}: it starts anew.")
-    if not all(made_here(Path(file)) for file in loaded.values()):
+    if not all(made_here(_given(file).path) for file in loaded.values()):
         console.warn(
             "Weights were matched by the order and shapes of their layers. Assumed: dilations 3, 6, 9 in this order, "
             "discriminators from the largest scale on, the published cut of the part code (part_layout channel_major)."
         )
+
+
+def _given(file: str) -> GivenWeights:
+    """A file of `--init-gan`; GclError where it is not there."""
+    given = given_weights(file)
+    if given is None:
+        raise GclError(f"--init-gan {file}: there is no such file.", f"Name weight files ({', '.join(ENDINGS)}).")
+    return given
 
 
 def _words(name: str) -> str:

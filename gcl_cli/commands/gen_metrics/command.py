@@ -28,7 +28,7 @@ from gcl_cli.config.presets import settings_for
 from gcl_cli.errors import GclError
 from gcl_cli.following.loop import complete_already
 from gcl_cli.machine.devices import choose_device, set_threads
-from gcl_cli.machine.processes import cores
+from gcl_cli.machine.system import cores
 from gcl_cli.people.data import open_data
 from gcl_cli.records import RunOptions
 from gcl_cli.training.features import embed

@@ -1,15 +1,15 @@
 """Two folders of pictures, whoever made them: real ones, and generated ones."""
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from gcl_cli import console
+from gcl_cli.artifacts.pairing import base, base_stem, owners, stem
 from gcl_cli.commands.gen_metrics.diversity import diversity_figures
 from gcl_cli.commands.gen_metrics.inception import HEIGHT, WIDTH
 from gcl_cli.commands.gen_metrics.spaces import ENCODER, INCEPTION, halves_apart, set_distances
@@ -146,24 +146,7 @@ def _varieties(real: Folder, generated: Folder, settings: GenMetricsSettings) ->
 
 
 def paired(real: tuple[str, ...], generated: tuple[str, ...]) -> list[tuple[int, int]]:
-    """Rows (real, generated) of the same name without its ending; folders may differ where the rest is unique."""
-    whole, ends = _rows_by(real, _stem), _rows_by(real, _end)
-    pairs = []
-    for row, name in enumerate(generated):
-        other = whole.get(_stem(name), ends.get(_end(name)))
-        if other is not None:
-            pairs.append((other, row))
-    return pairs
-
-
-def _rows_by(names: tuple[str, ...], key: Callable[[str], str]) -> dict[str, int]:
-    counts = Counter(map(key, names))
-    return {key(name): row for row, name in enumerate(names) if counts[key(name)] == 1}
-
-
-def _stem(name: str) -> str:
-    return str(PurePosixPath(name).with_suffix(""))
-
-
-def _end(name: str) -> str:
-    return PurePosixPath(name).stem
+    """Rows (real, generated) of the same name; endings and folders may differ where the rest is unique."""
+    row_of = {name: row for row, name in enumerate(real)}
+    found = owners(generated, real, (str, stem, base, base_stem))
+    return [(row_of[found[name][0]], row) for row, name in enumerate(generated) if name in found]

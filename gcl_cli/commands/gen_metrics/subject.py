@@ -12,7 +12,7 @@ from gcl_cli.artifacts.manifest import Artifact
 from gcl_cli.commands.gen_metrics.spaces import ENCODER
 from gcl_cli.config import Architecture, GenMetricsSettings
 from gcl_cli.datasets.decoding import picture_sizes, read_pictures
-from gcl_cli.machine.processes import cores
+from gcl_cli.machine.system import cores
 from gcl_cli.people.data import WorkData, training_set
 from gcl_cli.people.rendered_views import open_views, require_painted
 from gcl_cli.records import PaintedViews, RunOptions, StructurePictures

@@ -12,7 +12,7 @@ from gcl_cli.datasets.catalogue import resolve
 from gcl_cli.datasets.dataset import camera_numbers, person_numbers, require_split
 from gcl_cli.datasets.decoding import read_pictures
 from gcl_cli.errors import GclError
-from gcl_cli.machine.processes import cores
+from gcl_cli.machine.system import cores
 from gcl_cli.metrics.ranking import rank_features
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.people.data import WorkData, open_other

@@ -32,7 +32,7 @@ from gcl_cli.datasets.decoding import read_crop
 from gcl_cli.errors import GclError, first_few
 from gcl_cli.following.loop import complete_already
 from gcl_cli.machine.devices import choose_device
-from gcl_cli.machine.processes import cores
+from gcl_cli.machine.system import cores
 from gcl_cli.people.bodies import STATUS, read_bodies
 from gcl_cli.people.data import WorkData, open_data
 from gcl_cli.people.estimating import estimate_shard

@@ -1,6 +1,5 @@
 """Meshes that another program made, in the place of gcl's own estimates."""
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -10,6 +9,7 @@ import numpy as np
 
 from gcl_cli.artifacts.dataset_record import fingerprint
 from gcl_cli.artifacts.mesh_files import Mesh, read_archive_row, read_npz, read_obj, unpack_archive, write_npz
+from gcl_cli.artifacts.pairing import base, owners
 from gcl_cli.artifacts.vertex_tables import VertexMeshes
 from gcl_cli.body.person_gate import FALLBACK, OK
 from gcl_cli.datasets.decoding import picture_sizes
@@ -83,22 +83,22 @@ def open_given(path: Path) -> GivenMeshes:
 
 
 def paired(pictures: Iterable[str], places: dict[str, Place]) -> Pairs:
-    """Pair by names without suffixes; meshes may leave the folders out where the rest is unique.
+    """Pair by names; meshes may leave the pictures' suffixes and folders out where the rest is unique.
 
     Raises GclError when two meshes claim one picture.
     """
-    whole = {_stem(picture): picture for picture in pictures}
-    ends = Counter(PurePosixPath(stem).name for stem in whole)
-    unique = {PurePosixPath(s).name: p for s, p in whole.items() if ends[PurePosixPath(s).name] == 1}
     mesh_of: dict[str, str] = {}
-    for mesh in places:
-        stem = _stem(mesh)
-        picture = whole.get(stem) or unique.get(PurePosixPath(stem).name)
+    keys = (_name, _stem, lambda name: base(_name(name)), lambda name: base(_stem(name)))
+    for mesh, (picture, _) in owners(places, list(pictures), keys).items():
         if picture in mesh_of:
             raise GclError(f"{picture} has two meshes: {mesh_of[picture]} and {mesh}.", "Remove one of them.")
-        if picture is not None:
-            mesh_of[picture] = mesh
+        mesh_of[picture] = mesh
     return Pairs({p: places[mesh] for p, mesh in mesh_of.items()}, sorted(places.keys() - mesh_of.values()))
+
+
+def _name(name: str) -> str:
+    """A picture's name as it is, a mesh's without its own suffix: `a/b.jpg.obj` -> `a/b.jpg`."""
+    return name.removesuffix(PurePosixPath(name).suffix) if PurePosixPath(name).suffix in READERS else name
 
 
 def _stem(name: str) -> str:

@@ -26,7 +26,8 @@ from gcl_cli.config import RenderSettings
 from gcl_cli.config.presets import settings_for
 from gcl_cli.errors import GclError, first_few
 from gcl_cli.following.loop import complete_already
-from gcl_cli.machine.processes import cores, map_shared
+from gcl_cli.machine.processes import map_shared
+from gcl_cli.machine.system import cores
 from gcl_cli.people.data import WorkData, open_data
 from gcl_cli.records import RunOptions
 

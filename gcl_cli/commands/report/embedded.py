@@ -9,7 +9,7 @@ from gcl_cli.config import ReportSettings
 from gcl_cli.datasets.dataset import require_split
 from gcl_cli.datasets.decoding import read_pictures
 from gcl_cli.machine.devices import choose_device
-from gcl_cli.machine.processes import cores
+from gcl_cli.machine.system import cores
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.people.data import WorkData
 from gcl_cli.records import RunOptions, Sample

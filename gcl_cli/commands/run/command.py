@@ -5,7 +5,7 @@ from typing import Any
 
 from gcl_cli import console
 from gcl_cli.artifacts.dataset_record import recall
-from gcl_cli.artifacts.folders import drop_partial, set_aside
+from gcl_cli.artifacts.folders import drop_partial, mark_for_remake
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.manifest import read_artifact
 from gcl_cli.commands.run.requests import Wishes, chosen_preset, refuse_contradictions, settings_to_use
@@ -68,12 +68,12 @@ def _told(error: GclError, step: Step, wishes: Wishes) -> GclError:
 
 
 def _make_room(step: Step, found: Survey) -> None:
-    """Let what is there wait to be replaced, and drop what was begun."""
+    """Let what is there be made anew, and drop what was begun."""
     begun, finished = found.begun(step.reference), found.finished(step.reference)
     if begun is not None:
         drop_partial(begun.found.folder)
     if finished is not None:
-        set_aside(finished.found.folder)
+        mark_for_remake(finished.found.folder)
 
 
 def _take(step: Step, options: RunOptions, data: str | None, wishes: Wishes, preset: str) -> str:
@@ -81,6 +81,8 @@ def _take(step: Step, options: RunOptions, data: str | None, wishes: Wishes, pre
     work = WorkFolder(Path(options.work))
     found = survey(work)
     finished, begun = found.finished(step.reference), found.begun(step.reference)
+    if found.remade(step.reference):
+        finished = None  # it stays for whoever reads it meanwhile; here it counts as gone
     extra = {name for name in wishes.of(step) if finished is None or name not in finished.found.config}  # exports
     if finished is not None and finished.state == "fresh" and not extra:
         read_artifact(work, step.reference)  # which refuses files that changed
@@ -88,12 +90,14 @@ def _take(step: Step, options: RunOptions, data: str | None, wishes: Wishes, pre
     if begun is not None and begun.state in ("stale", "damaged"):
         console.say(f"{step.reference}: what was begun is {begun.state} ({begun.reason}), and is begun anew.")
         drop_partial(begun.found.folder)
+        if (old := found.finished(step.reference)) is not None:
+            mark_for_remake(old.found.folder)
         begun = None
     before = begun if begun is not None and begun.found.moment else finished
     chosen = settings_to_use(step, before, found, wishes)
     if finished is not None and finished.state != "fresh":
         console.say(f"{step.reference} is {finished.state} ({finished.reason}), and is made anew.")
-        set_aside(finished.found.folder)
+        mark_for_remake(finished.found.folder)
     config = before.found.config if before is not None else {}
     if step.stage == "warmup" and not wishes.preset:
         preset = config.get("preset", preset)

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gcl_cli.artifacts.folders import replaced_config
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.config.stages import DEFAULT_METHOD
 from gcl_cli.errors import GclError
@@ -46,8 +45,9 @@ def chosen_preset(found: Survey, wishes: Wishes) -> str:
     """The preset of the warm-up: as typed, else that of the warm-up there is or was, else the paper's."""
     if wishes.preset:
         return wishes.preset
-    for entry in (found.finished(WARMUP), found.begun(WARMUP)):
-        if entry is not None and (preset := (entry.found.config or replaced_config(entry.found.folder)).get("preset")):
+    both = (found.finished(WARMUP), found.begun(WARMUP))
+    for entry in reversed(both) if found.remade(WARMUP) else both:
+        if entry is not None and (preset := entry.found.config.get("preset")):
             return str(preset)
     return "paper"
 
@@ -98,7 +98,7 @@ def refuse_contradictions(steps: tuple[Step, ...], found: Survey, wishes: Wishes
 def _kept(step: Step, found: Survey) -> Entry | None:
     """The fresh artifact, or the interrupted run where there is none."""
     there = found.finished(step.reference)
-    if there is not None:
+    if there is not None and not found.remade(step.reference):
         return there if there.state == "fresh" else None
     begun = found.begun(step.reference)
     return begun if begun is not None and begun.state in ("interrupted", "running") else None

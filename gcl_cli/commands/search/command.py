@@ -13,7 +13,7 @@ from gcl_cli.artifacts.embedding_tables import EmbeddingTable
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.run import Run
 from gcl_cli.commands.search import graph
-from gcl_cli.commands.search.found import Found, Match, match_rows, write_found
+from gcl_cli.commands.search.found import Found, Match, asked, asked_before, match_rows, write_found
 from gcl_cli.commands.search.index import Listing, index_run, list_pictures, update_index
 from gcl_cli.commands.search.page import write_page
 from gcl_cli.config import SearchSettings
@@ -23,9 +23,9 @@ from gcl_cli.datasets.catalogue import resolve
 from gcl_cli.datasets.decoding import read_pictures
 from gcl_cli.errors import GclError
 from gcl_cli.machine.devices import choose_device, set_threads
-from gcl_cli.machine.processes import cores
+from gcl_cli.machine.system import cores
 from gcl_cli.networks.identity_encoder import IdentityEncoder
-from gcl_cli.people.given_files import picture_files, target_folder
+from gcl_cli.people.given_files import free_name, picture_files, target_folder
 from gcl_cli.people.turning import open_view_generator, turn_people
 from gcl_cli.records import RunOptions
 from gcl_cli.retrieval.nearest import nearest_rows
@@ -42,6 +42,7 @@ def run(
     chosen: dict[str, Any],
     *,
     encoder: str | None = None,
+    init: str | None = None,
     generator: str | None = None,
 ) -> dict[str, Any]:
     """Rank the pictures of `gallery` for each of `images`; returns the ranked lists, and writes them into `to`.
@@ -52,7 +53,7 @@ def run(
     files, folder = picture_files(images), target_folder(to)
     listing = list_pictures(resolve(gallery, Path(options.data_root)))
     work = WorkFolder(Path(options.work))
-    source = open_encoder(work, encoder=encoder, init=None, stages=("joint", "warmup"))
+    source = open_encoder(work, encoder=encoder, init=init, stages=("joint", "warmup"))
     set_threads(options.threads)
     load = cache(lambda: source.load(choose_device(options.device)))
     turned = None if settings.angle is None else _turned(options, files, settings.angle, generator)
@@ -206,6 +207,8 @@ def _matches(listing: Listing, rows: np.ndarray, cosines: np.ndarray) -> tuple[M
 
 def _write(folder: Path, found: list[Found], listing: Listing, about: dict[str, Any]) -> dict[str, str]:
     """The page and the tables; returns where the page is."""
-    write_found(folder, found, about)
-    write_page(folder / "search.html", found, listing.root, about)
-    return {"page": str(folder / "search.html")}
+    mine = asked(about, [one.query for one in found])
+    name = free_name("search", mine, lambda name: asked_before(folder / f"{name}.json"))
+    write_found(folder, name, found, about)
+    write_page(folder / f"{name}.html", found, listing.root, about)
+    return {"page": str(folder / f"{name}.html")}

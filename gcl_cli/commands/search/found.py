@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gcl_cli.artifacts.files import write_json, write_text
+from gcl_cli.artifacts.files import digest_of, read_json, write_json, write_text
 
 COLUMNS = ("query", "rank", "picture", "similarity")
 
@@ -40,12 +40,28 @@ def match_rows(found: list[Found]) -> list[dict[str, Any]]:
     ]
 
 
-def write_found(folder: Path, found: list[Found], about: dict[str, Any]) -> None:
-    """`search.json`, with `about` in front, and `search.csv`."""
+def asked(about: dict[str, Any], queries: list[str]) -> str:
+    """What was looked for, and where: the same question may take the place of its own answer, another may not."""
+    return digest_of([about.get("gallery"), sorted(set(queries))])
+
+
+def asked_before(path: Path) -> str | None:
+    """The question that a `search.json` answers; None where there is none, empty where it is something else."""
+    try:
+        answer = read_json(path)
+        return asked(answer, [row["query"] for row in answer["matches"]])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return ""
+
+
+def write_found(folder: Path, name: str, found: list[Found], about: dict[str, Any]) -> None:
+    """`<name>.json`, with `about` in front, and `<name>.csv`."""
     rows = match_rows(found)
-    write_json(folder / "search.json", {**about, "matches": rows})
+    write_json(folder / f"{name}.json", {**about, "matches": rows})
     table = io.StringIO()
     writer = csv.DictWriter(table, COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    write_text(folder / "search.csv", table.getvalue())
+    write_text(folder / f"{name}.csv", table.getvalue())

@@ -21,6 +21,7 @@ from gcl_cli.errors import GclError
 
 CHUNK = 1024  # pictures embedded together, and what an interruption may cost
 COPIED = 16384  # rows copied together
+_MOST = 2**63 - 1
 
 Embed = Callable[[Sequence[str]], np.ndarray]  # unit embeddings [M, D] float32 of pictures by their names
 
@@ -54,7 +55,8 @@ def list_pictures(root: Path) -> Listing:
         console.warn(remark)
     with reachable(root):
         states = [os.stat(f"{root}/{name}") for name in found.names]  # noqa: PTH116  # half the time of Path.stat
-    stamps = np.array([(state.st_size, state.st_mtime_ns) for state in states], np.int64)
+    times = (state.st_mtime_ns & _MOST for state in states)  # beyond the year 2262 they would not fit
+    stamps = np.array([(state.st_size, time) for state, time in zip(states, times, strict=True)], np.int64)
     return Listing(root, found.names, stamps)
 
 

@@ -1,13 +1,27 @@
 """The command `gcl` itself."""
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
 from gcl_cli import __version__
+from gcl_cli.cli.hints import Command, Group
 
-app = typer.Typer(
-    name="gcl", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
+_HELP = {"help_option_names": ["--help", "-h"]}
+
+
+class _Commands(typer.Typer):
+    """Typer with commands that say what to type instead, and `-h`."""
+
+    def command(self, name: str | None = None, **more: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:  # type: ignore[override]
+        """As Typer's."""
+        return super().command(name, cls=Command, context_settings=_HELP, **more)
+
+
+app = _Commands(
+    name="gcl", cls=Group, context_settings=_HELP, no_args_is_help=True, pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     help="Unsupervised person re-identification with generated views (GCL, CVPR 2021).\n\n"
     "mesh -> render -> warmup -> gan-warmup -> joint -> evaluate, gen-metrics; each command reads and writes files in "
     "the work folder and can be rerun alone; gcl run does them all.",
