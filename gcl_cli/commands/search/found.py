@@ -1,14 +1,13 @@
 """What a search found, as files: JSON, CSV and a page."""
 
-import csv
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gcl_cli.artifacts.files import write_json, write_text
+from gcl_cli.artifacts.files import write_json
+from gcl_cli.artifacts.tables import write_table
 
 COLUMNS = ("query", "rank", "picture", "similarity")
 
@@ -44,8 +43,4 @@ def write_found(folder: Path, found: list[Found], about: dict[str, Any]) -> None
     """`search.json`, with `about` in front, and `search.csv`."""
     rows = match_rows(found)
     write_json(folder / "search.json", {**about, "matches": rows})
-    table = io.StringIO()
-    writer = csv.DictWriter(table, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(folder / "search.csv", table.getvalue())
+    write_table(folder / "search.csv", COLUMNS, ([row[column] for column in COLUMNS] for row in rows))
