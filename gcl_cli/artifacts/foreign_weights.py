@@ -16,7 +16,7 @@ from torch.serialization import safe_globals
 
 from gcl_cli.errors import GclError
 
-SUFFIXES = (".pth", ".pt", ".tar", ".bin", ".ckpt", ".safetensors")
+SUFFIXES = (".pth", ".pt", ".tar", ".bin", ".ckpt", ".safetensors")  # usual ones; content decides
 DEEPEST = 6  # dictionaries within each other; weights lie at 1 to 3
 # Beside tensors, checkpoints like to carry an epoch's best figure and the parsed options. Both are plain data.
 _SCALAR, _ARRAY = np.float64(0).__reduce__()[0], np.zeros(1).__reduce__()[0]
@@ -29,7 +29,7 @@ MOST_UNPACKED = 4  # times the size of an archive
 
 def made_here(path: Path) -> bool:
     """Whether a gcl command wrote this weight file: its header then says the architecture."""
-    if path.suffix != ".safetensors":
+    if not _is_safetensors(path):
         return False
     try:
         with safe_open(path, framework="pt") as file:
@@ -44,10 +44,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     In the file's order; what an optimizer keeps is left out. Nothing in the file is executed: what is more than
     tensors and plain values is refused. Raises GclError that says what to do.
     """
-    if not path.name.lower().endswith(SUFFIXES):
-        raise GclError(f"{path} is no weight file by its name.", f"Give one that ends in {', '.join(SUFFIXES)}")
     try:
-        content = load_file(path) if path.suffix == ".safetensors" else _load_torch(path)
+        content = load_file(path) if _is_safetensors(path) else _load_torch(path)
     except SafetensorError as error:
         raise _unreadable(path, "it is no whole safetensors file") from error
     tensors = dict(_walk(content, "", 0, set()))
@@ -56,6 +54,15 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     if any(t.numel() * t.element_size() > t.untyped_storage().nbytes() for t in tensors.values()):
         raise _unreadable(path, "it has tensors that are larger than what it holds")
     return tensors
+
+
+def _is_safetensors(path: Path) -> bool:
+    """Whether a file is of that kind by its content, or called so: names like model.pth.tar-60 say nothing."""
+    if path.suffix == ".safetensors" or not path.is_file():
+        return path.suffix == ".safetensors"
+    with path.open("rb") as file:
+        head = file.read(9)
+    return head[8:] == b"{" and int.from_bytes(head[:8], "little") <= path.stat().st_size - 8
 
 
 def _load_torch(path: Path) -> Any:
