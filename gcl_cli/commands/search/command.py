@@ -25,6 +25,7 @@ from gcl_cli.errors import GclError
 from gcl_cli.machine.devices import choose_device, set_threads
 from gcl_cli.machine.processes import cores
 from gcl_cli.networks.identity_encoder import IdentityEncoder
+from gcl_cli.people.crops import crop_notes
 from gcl_cli.people.given_files import picture_files, target_folder
 from gcl_cli.people.turning import open_view_generator, turn_people
 from gcl_cli.records import RunOptions
@@ -62,6 +63,7 @@ def run(
     of = _embedding(load, source, listing.root, options, flip=settings.flip)
     index = update_index(job, listing, of, restart=options.restart)
     queries = _query_embeddings(load, source, files, turned, options, flip=settings.flip)
+    notes = _notes(files) if turned is None else {}  # turning people has told of theirs
     left_out = [_row_of(file, listing) for file in files]
     said = _said(settings)  # and what is found out on the way
     nearest = _nearest(job, index.table, queries, cameras, settings, left_out, options, said)
@@ -72,6 +74,7 @@ def run(
     about = {
         "encoder": source.reference, "gallery": str(listing.root), "index": index.reference,
         "pictures": len(listing), "embedded": index.embedded, "removed": index.removed, "angle": settings.angle, **said,
+        **({"notes": notes} if notes else {}),
     }  # fmt: skip
     return {**about, **_write(folder, found, listing, about), "matches": match_rows(found)}
 
@@ -188,6 +191,14 @@ def _query_embeddings(
     if not np.isfinite(rows).all():
         raise GclError(f"{source.reference} gives no numbers: its weights have diverged.", "Choose another --encoder.")
     return rows
+
+
+def _notes(files: Sequence[Path]) -> dict[str, str]:
+    """What of the queries is hardly the crop of one person, told and returned."""
+    notes = crop_notes(files)
+    for name, note in notes.items():
+        console.warn(f"{name}: {note}.")
+    return notes
 
 
 def _row_of(file: Path, listing: Listing) -> int | None:
