@@ -1,16 +1,22 @@
 """Contact sheets: pictures of any sizes at one height, in rows on white, with words around them."""
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
+from PIL.PngImagePlugin import PngInfo
 
 from gcl_cli.artifacts.files import whole
+from gcl_cli.records import DRAWN_BY
 
 GAP, FRAME, LINE = 6, 3, 14  # pixels between pictures, of a frame, of a line of text
 WIDEST = 2  # heights that a picture may be wide
+HEADER = 33  # bytes of a PNG's signature and header
+_MARK = PngInfo()
+_MARK.add_text("Software", DRAWN_BY)
 BLACK, GREEN, RED = (40, 40, 40), (0, 150, 60), (220, 30, 30)
 
 
@@ -50,8 +56,19 @@ def write_sheet(
     for number, (row, images) in enumerate(zip(rows, pictures, strict=True)):
         for left, cell, picture in zip(lefts, row, images, strict=False):
             _place(sheet, draw, cell, picture, (left, first + number * step + above), tall)
+    save_drawing(path, sheet)
+
+
+def save_drawing(path: Path, picture: Image.Image) -> None:
+    """Write a PNG with gcl's mark in it, by which no command takes it for a picture of a data set."""
     with whole(path) as temporary:
-        sheet.save(temporary, "PNG")
+        picture.save(temporary, "PNG", pnginfo=_MARK)
+
+
+def marked(png: bytes) -> bytes:
+    """The same PNG with gcl's mark right behind its header, where `save_drawing` has it."""
+    chunk = b"tEXtSoftware\0" + DRAWN_BY.encode()
+    return b"".join((png[:HEADER], (len(chunk) - 4).to_bytes(4), chunk, zlib.crc32(chunk).to_bytes(4), png[HEADER:]))
 
 
 def scaled(picture: np.ndarray, tall: int) -> np.ndarray:

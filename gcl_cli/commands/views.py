@@ -8,9 +8,8 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from gcl_cli.artifacts.files import whole
 from gcl_cli.artifacts.layout import WorkFolder
-from gcl_cli.artifacts.sheets import Cell, write_sheet
+from gcl_cli.artifacts.sheets import Cell, save_drawing, write_sheet
 from gcl_cli.config import ViewsSettings
 from gcl_cli.config.presets import settings_for
 from gcl_cli.machine.devices import choose_device, set_threads
@@ -38,8 +37,7 @@ def run(
     for folder in folders:
         folder.mkdir(exist_ok=True)
     for path, picture in zip(views, people.generated.flatten(0, 1), strict=True):
-        with whole(path) as temporary:
-            Image.fromarray(_as_image(picture)).save(temporary, "PNG")
+        save_drawing(path, Image.fromarray(_as_image(picture)))
     _draw_sheet(target / SHEET, people)
     rows = [
         {"picture": str(file), "body": status, "views": str(folder)}
