@@ -66,7 +66,8 @@ def run(options: RunOptions, data: str | None, job: Warmup) -> dict[str, Any]:
     With a source, its labels are learned first, in an artifact of its own (`warmup/source-...`) that every method
     with the same networks goes on from. Nothing of the source is seen by later stages.
     """
-    settings, opened = job.settings(), open_data(options, data)
+    own = options if job.source is None else replace(options, person_from=None)  # the people of the source
+    settings, opened = job.settings(), open_data(own, data)
     if job.camstyle is not None and not isinstance(settings, StyleSettings):
         raise GclError(f"--camstyle means nothing to --method {job.method}.", "Leave it out; jvtc and mmcl use it.")
     source = _open_source(options, opened, job)
@@ -117,7 +118,8 @@ def _open_source(options: RunOptions, target: WorkData, job: Warmup) -> WorkData
         return None
     source = target
     if job.source is not None:
-        source = open_other(resolve(job.source, Path(options.data_root)), allow_subset=options.allow_subset)
+        place, subset = resolve(job.source, Path(options.data_root)), options.allow_subset
+        source = open_other(place, allow_subset=subset, person_from=options.person_from)
     require_people(source)
     if source.digest == target.digest:
         console.warn(
