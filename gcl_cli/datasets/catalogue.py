@@ -114,7 +114,7 @@ def _outside(found: FoundPictures, root: str, reading: Reading) -> list[Remark]:
         )
     taken = Remark("data set", f"{found.root} holds a data set in {root}, which was taken.")
     left = f"{len(outside):,} pictures beside it were left out: {some(outside)}."
-    return [taken, *([Remark("folders", left)] if outside else [])]
+    return [taken, *([Remark("folders", left, left_out=len(outside))] if outside else [])]
 
 
 def _taken_as_it_is(dataset: Dataset) -> list[Remark]:

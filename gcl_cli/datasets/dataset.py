@@ -19,6 +19,7 @@ class Remark:
     about: str
     found: str
     fix: str = ""  # what to do; empty where nothing needs doing
+    left_out: int = 0  # pictures that are in no split because of it
 
     def __str__(self) -> str:
         return " ".join(part for part in (self.found, self.fix) if part)
@@ -45,7 +46,7 @@ class Dataset:
     name: str  # "market1501", "dukemtmc", "msmt17", or the folder's own name
     layout: str  # "market1501", "dukemtmc", "msmt17-v1", "msmt17-v2", "msmt17-market", "cameras", "mixed" or "plain"
     splits: dict[str, tuple[Sample, ...]]  # "train", "query", "gallery"; a folder without splits has "train" alone
-    notes: tuple[Remark, ...]  # what was assumed or left out
+    notes: tuple[Remark, ...]  # what was assumed or left out: with the splits, these account for every picture found
 
     @property
     def remarks(self) -> tuple[str, ...]:

@@ -16,10 +16,11 @@ MOST = {"camera": 10_000, "person": 10**9}  # tables are made over cameras, and 
 INNER, OUTER = "folder", "^([^/]+)/"
 _NUMBER = re.compile(r"\D*(\d{1,18})\D*", re.ASCII)
 
+Labelled = dict[str, list[Sample]]  # by split
 Paths = Mapping[str, Sequence[tuple[str, Sample]]]  # split -> path within the split's folder, and the sample
 
 
-def labelled(paths: Paths, reading: Reading) -> dict[str, list[Sample]]:
+def labelled(paths: Paths, reading: Reading) -> Labelled:
     """The samples by split, with cameras and people from where `reading` says, else as their names say.
 
     Labels that are numbers keep them (cam12 is camera 12); others are numbered from 1 in alphabetical order. Frames

@@ -84,12 +84,13 @@ class _Looking:
     lists: dict[str, list[str]] = field(default_factory=dict)
     first: bool = True  # no picture of the folder was opened yet
     drawn_here: bool = False  # gcl drew a picture in the folder
+    followed: set[Path] = field(default_factory=set)  # where links lead that were followed
 
     def add(self, kind: str, name: str) -> None:
         self.lists.setdefault(kind, []).append(name)
 
-    def look_into(self, here: str, *, linked: bool) -> Iterator[tuple[str, bool]]:
-        """Sort what lies in a folder; gives the folders in it, and whether a link leads there."""
+    def look_into(self, here: str) -> Iterator[str]:
+        """Sort what lies in a folder; gives the folders in it."""
         entries = _entries(self.root / here)
         if here and _is_work_folder({entry.name for entry in entries}):
             self.add("drawn", readably(here))
@@ -100,14 +101,26 @@ class _Looking:
         for entry in entries:
             name = f"{here}/{entry.name}" if here else entry.name
             if entry.is_dir(follow_symlinks=False):
-                yield name, linked
+                yield name
             elif _is_folder(entry):
-                if not linked and _leads_to_a_data_set(entry, self.root):
-                    yield name, True
+                if self._to_follow(entry):
+                    yield name
                 else:
                     self.add("links", readably(name))
             else:
                 self._sort(entry, name)
+
+    def _to_follow(self, link: "os.DirEntry[str]") -> bool:
+        """Whether a linked folder is a split by its name, or holds one; never one that leads back, and none twice."""
+        top, target = self.root.resolve(), Path(link.path).resolve()
+        if top.is_relative_to(target) or target in self.followed:
+            return False
+        inside = target.is_relative_to(top)
+        follow = split_of(link.name) is not None or (
+            not inside and any(split_of(entry.name) for entry in _entries(target) if entry.is_dir())
+        )
+        self.followed |= {target} if follow else set()
+        return follow
 
     def _sort(self, entry: "os.DirEntry[str]", name: str) -> None:
         """Put a file where it belongs; what is no picture, by name and content, belongs nowhere."""
@@ -153,10 +166,9 @@ def find_pictures(root: Path, *, drawings: bool = False) -> FoundPictures:
     """
     require_fit(str(root.resolve()))
     looking = _Looking(root, drawings)
-    waiting = [("", False)]
+    waiting = [""]
     while waiting:
-        here, linked = waiting.pop()
-        waiting += looking.look_into(here, linked=linked)
+        waiting += looking.look_into(waiting.pop())
     return FoundPictures(root, **{kind: tuple(sorted(names)) for kind, names in looking.lists.items()})
 
 
@@ -217,15 +229,6 @@ def _is_work_folder(names: set[str]) -> bool:
 def _is_folder(entry: "os.DirEntry[str]") -> bool:
     """Whether it is a folder, or a link to one; a link that leads nowhere is none."""
     return entry.is_dir(follow_symlinks=False) or (entry.is_symlink() and os.path.isdir(entry.path))  # noqa: PTH112
-
-
-def _leads_to_a_data_set(link: "os.DirEntry[str]", root: Path) -> bool:
-    """Whether a linked folder is a split by its name, or holds one; never one that leads back to where it lies."""
-    top, target = root.resolve(), Path(link.path).resolve()
-    if top.is_relative_to(target):
-        return False
-    holds_one = not target.is_relative_to(top) and any(split_of(e.name) for e in _entries(target) if e.is_dir())
-    return split_of(link.name) is not None or holds_one
 
 
 def _unusable(entry: "os.DirEntry[str]", name: str) -> str:

@@ -146,7 +146,7 @@ def _unlisted(root: Path, names: list[str]) -> list[Remark]:
     if not names:
         return []
     text = f"{len(names):,} pictures in {root} are in no list file and were left out, such as {names[0]}."
-    return [Remark("names", text, "Copy the original list files where they are meant to be used.")]
+    return [Remark("names", text, "Copy the original list files where they are meant to be used.", len(names))]
 
 
 def _missing(root: Path, lists: str, missing: list[str], reading: Reading) -> Remark:

@@ -4,14 +4,14 @@ Market-1501, DukeMTMC-reID, VeRi, MARS, the re-packed MSMT17 and what is made fo
 different names (`splits`), with file names of their own (`grammars`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from gcl_cli.datasets import dukemtmc
 from gcl_cli.datasets.dataset import Dataset, Reading, Remark
 from gcl_cli.datasets.grammars import EXAMPLES, read_names
-from gcl_cli.datasets.labels import camera_notes, labelled
+from gcl_cli.datasets.labels import Labelled, camera_notes, labelled
 from gcl_cli.datasets.listing import FoundPictures, few, some
 from gcl_cli.datasets.splits import CLASSIC, SplitSet, sounds_like_a_test, split_of
 from gcl_cli.errors import GclError
@@ -31,7 +31,7 @@ def read(found: FoundPictures, here: SplitSet, reading: Reading) -> Dataset:
     """
     folders = {split: _chosen(split, here.folders[split]) for split in SPLITS if split in here.folders}
     mine = found.below(list(folders.values())).usable()
-    names = {split: _names(mine, folder) for split, folder in folders.items()}
+    names = {split: _names(mine, folder, folders.values()) for split, folder in folders.items()}
     layout, samples = read_names([name for of_split in names.values() for name in of_split])
     by_name = {sample.name: sample for sample in samples}
     paths = {
@@ -39,20 +39,27 @@ def read(found: FoundPictures, here: SplitSet, reading: Reading) -> Dataset:
         for split, of_split in names.items()
     }
     notes = [Remark("folders", text) for text in mine.remarks] + _beside(found, mine, reading)
-    labels = labelled(paths, reading)
-    nobody = all(sample.person in (None, -1) for of_split in labels.values() for sample in of_split)
-    splits = dict[str, tuple[Sample, ...]]()
-    for split, of_split in labels.items():
-        folder = found.root / folders[split]
-        if split == "train":
-            kept = _training(folder, of_split, reading, notes)
-            notes += camera_notes(kept, [path for path, _ in paths[split]])
-        elif nobody and all(sample.person == -1 for sample in of_split):
-            kept = _nobody(split, of_split, notes)
-        else:
-            kept = _searched(split, folder, of_split, reading, notes)
-        splits |= {split: tuple(kept)} if kept else {}
+    splits = _kept(found.root, folders, labelled(paths, reading), reading, notes)
+    train = {sample.name for sample in splits.get("train", ())}
+    notes += camera_notes(splits.get("train", ()), [path for path, s in paths.get("train", ()) if s.name in train])
     return Dataset(found.root, found.root.resolve().name, layout, splits, (*notes, *_about(layout, splits)))
+
+
+def _kept(
+    root: Path, folders: Mapping[str, str], labels: Labelled, reading: Reading, notes: list[Remark]
+) -> dict[str, tuple[Sample, ...]]:
+    """The samples that can be used, by split; `notes` gets what is said of the others."""
+    nobody = all(sample.person in (None, -1) for samples in labels.values() for sample in samples)
+    splits = dict[str, tuple[Sample, ...]]()
+    for split, samples in labels.items():
+        if split == "train":
+            kept = _training(root / folders[split], samples, reading, notes)
+        elif nobody and all(sample.person == -1 for sample in samples):
+            kept = _nobody(split, samples, notes)
+        else:
+            kept = _searched(split, root / folders[split], samples, reading, notes)
+        splits |= {split: tuple(kept)} if kept else {}
+    return splits
 
 
 def _chosen(split: str, folders: Sequence[str]) -> str:
@@ -67,14 +74,15 @@ def _chosen(split: str, folders: Sequence[str]) -> str:
     return (meant or list(folders))[0]
 
 
-def _names(found: FoundPictures, folder: str) -> tuple[str, ...]:
-    names = found.below([folder])
-    if not names.names:
+def _names(found: FoundPictures, folder: str, others: Iterable[str]) -> list[str]:
+    """The pictures of a split: those below its folder, but not below another split's folder in there."""
+    mine, inner = found.below([folder]), tuple(f"{other}/" for other in others if other.startswith(f"{folder}/"))
+    if not mine.names:
         raise GclError(
-            " ".join([f"{found.root / folder} holds no pictures.", *names.remarks]),
+            " ".join([f"{found.root / folder} holds no pictures.", *mine.remarks]),
             f"Unpack the data set again, or remove the empty folder if {folder} is not needed.",
         )
-    return names.names
+    return [name for name in mine.names if not name.startswith(inner)]
 
 
 def _training(folder: Path, samples: list[Sample], reading: Reading, notes: list[Remark]) -> list[Sample]:
@@ -92,7 +100,7 @@ def _searched(split: str, folder: Path, samples: list[Sample], reading: Reading,
     if len(unread) + junk == len(samples):
         raise _nothing_usable(folder, samples, junk)
     if junk:
-        notes.append(Remark("junk", f"{junk:,} junk pictures (person -1) of {split} were left out."))
+        notes.append(Remark("junk", f"{junk:,} junk pictures (person -1) of {split} were left out.", left_out=junk))
     kept = _without(unread, samples, folder, reading, notes)
     return [sample for sample in kept if sample.person != -1]
 
@@ -105,6 +113,7 @@ def _nobody(split: str, samples: list[Sample], notes: list[Remark]) -> list[Samp
             f"No name says who is on a picture (person -1): the {len(samples):,} of {split} are left out, and there is "
             "nothing to evaluate on.",
             "Where folders say who it is: --person-from folder.",
+            len(samples),
         )
     )
     return []
@@ -120,7 +129,8 @@ def _without(
     if not few(len(unread), len(samples)) and not reading.allow_subset:
         raise GclError(f"{text}: {some(unread)}.", f"{SAY}; {LEAVE}. Known styles: {EXAMPLES}")
     gone = set(unread)
-    notes.append(Remark("names", f"{text} and were left out: {some(unread)}.", f"Name them like {EXAMPLES}; or {SAY}."))
+    left = f"{text} and were left out: {some(unread)}."
+    notes.append(Remark("names", left, f"Name them like {EXAMPLES}; or {SAY}.", len(unread)))
     return [sample for sample in samples if sample.name not in gone]
 
 
@@ -147,7 +157,7 @@ def _beside(found: FoundPictures, used: FoundPictures, reading: Reading) -> list
             f"Move them into a split, or out of {found.root}; {LEAVE}.",
         )
     text = f"{len(left):,} pictures are in no folder that trains or is searched, and were left out: {some(left)}."
-    return [Remark("folders", text)] if left else []
+    return [Remark("folders", text, left_out=len(left))] if left else []
 
 
 def _is_by_product(folder: str) -> bool:
