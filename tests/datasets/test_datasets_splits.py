@@ -80,9 +80,8 @@ def true_split(name: str) -> str | None:
     return next((split for part in name.split("/")[:-1] if (split := split_of(part))), None)
 
 
-@settings(max_examples=150, deadline=None)
-@given(trees(), st.booleans())
-def test_pictures_are_used_as_what_they_are_or_the_folder_is_refused_in_words(pictures, allow_subset):
+def check_tree(pictures: list[str], allow_subset: bool) -> None:
+    """Every picture is used as what it is or counted as left out, or the folder is refused in words."""
     with tempfile.TemporaryDirectory() as folder:
         root = fill(Path(folder) / "data", pictures)
         try:
@@ -95,7 +94,20 @@ def test_pictures_are_used_as_what_they_are_or_the_folder_is_refused_in_words(pi
             names = [f"{base}/{sample.name}".lstrip("/") for sample in samples]
             assert {true_split(name) for name in names} == {split} and set(names) <= set(pictures)
         assert accounted(dataset) == len(pictures)
-        assert split_of("query") not in dataset.splits or all(s.person is not None for s in dataset.splits["query"])
+        assert all(s.person is not None for split in ("query", "gallery") for s in dataset.splits.get(split, ()))
+
+
+@settings(max_examples=40, deadline=None)
+@given(trees(), st.booleans())
+def test_pictures_are_used_as_what_they_are(pictures, allow_subset):
+    check_tree(pictures, allow_subset)
+
+
+@pytest.mark.slow
+@settings(max_examples=2000, deadline=None)
+@given(trees(), st.booleans())
+def test_pictures_are_used_as_what_they_are_in_very_many_trees(pictures, allow_subset):
+    check_tree(pictures, allow_subset)
 
 
 def test_layumis_folders_train_on_all_training_pictures_and_on_nothing_else(tmp_path):
