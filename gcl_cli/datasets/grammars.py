@@ -4,7 +4,7 @@ A name that is of no grammar is never held against the others: how a name is rea
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gcl_cli.datasets import dukemtmc, market1501, msmt17
@@ -36,31 +36,28 @@ GRAMMARS = (
 EXAMPLES = " or ".join(grammar.example for grammar in GRAMMARS)
 
 
-def read_names(names: Iterable[str]) -> tuple[str, list[Sample]]:
-    """The layout of these names and what each says, in their order.
+def read_names(names: Sequence[str]) -> tuple[str, list[Sample]]:
+    """The layout of these names and what each says, in their order; no name comes twice.
 
-    Names that say a camera and nobody's number (`cam2_0001.jpg`) are read so where every name says one. The layout is
-    the grammar of all names that are read, "mixed" where they are of several, "plain" where none is read.
+    Names that say a camera and nobody's number (`cam2_0001.jpg`) are read so where every name says one, and cameras
+    have two pictures or more: c1.jpg, c2.jpg, c3.jpg are serial numbers. The layout is the grammar of all names that
+    are read, "mixed" where they are of several, "plain" where none is read.
     """
-    read = [(name, *_read(name)) for name in names]
-    cameras = [_camera(name) if layout is None else None for name, layout, _ in read]
-    say_camera = all(
-        layout is not None or number is not None for (_, layout, _), number in zip(read, cameras, strict=True)
-    )
-    samples, layouts = [], set[str]()
-    for (name, layout, sample), camera in zip(read, cameras, strict=True):
-        if sample is None and say_camera:
-            layout, sample = CAMERAS_ALONE, Sample(name, camera=camera)
-        layouts |= {layout} if layout else set()
-        samples.append(sample or Sample(name))
-    return (layouts.pop() if len(layouts) == 1 else MIXED if layouts else UNREAD), samples
+    read = {name: _read(name) for name in names}
+    cameras = {name: _camera(name) for name, (layout, _) in read.items() if layout is None}
+    if None not in cameras.values() and 2 * len(set(cameras.values())) <= len(read):
+        read |= {name: (CAMERAS_ALONE, Sample(name, camera=camera)) for name, camera in cameras.items()}
+    layouts = {layout for layout, _ in read.values() if layout is not None}
+    return (layouts.pop() if len(layouts) == 1 else MIXED if layouts else UNREAD), [
+        sample for _, sample in read.values()
+    ]
 
 
-def _read(name: str) -> tuple[str | None, Sample | None]:
+def _read(name: str) -> tuple[str | None, Sample]:
     for grammar in GRAMMARS:
         if (sample := grammar.parse(name)) is not None:
             return grammar.layout, sample
-    return None, None
+    return None, Sample(name)
 
 
 def _camera(name: str) -> int | None:

@@ -43,20 +43,29 @@ def labelled(paths: Paths, reading: Reading) -> Labelled:
     return {split: [with_labels(sample) for _, sample in pairs] for split, pairs in paths.items()}
 
 
-def camera_notes(samples: Sequence[Sample], paths: Sequence[str]) -> list[Remark]:
-    """Whether the cameras of training pictures are known, and which option would find them.
+def label_notes(samples: Sequence[Sample], paths: Sequence[str]) -> list[Remark]:
+    """Which labels of training pictures are unknown, and which option would find some.
 
     paths: of the pictures, relative to their split's folder.
     """
-    unknown = [sample.name for sample in samples if sample.camera is None]
-    if not unknown:
-        return []
-    found = f"unknown for {len(unknown):,} of {len(samples):,} training pictures: {some(unknown)}; training goes on"
-    options = [
-        f"--camera-from '{source}' finds {len(labels)} ({some(labels)})" for source, labels in _suggestions(paths)
-    ]
-    fix = f"To tell them: {'; '.join(options)}." if options else "To tell them, name pictures like cam1_0001.jpg."
-    return [Remark("cameras", f"{found} without cameras.", fix)]
+    found, notes = _suggestions(paths), []
+    if without := [sample.name for sample in samples if sample.camera is None]:
+        told = f"unknown for {len(without):,} of {len(samples):,} training pictures: {some(without)}"
+        notes.append(
+            Remark("cameras", f"Cameras are {told}; training goes on without them.", _options("camera", found))
+        )
+    if found and (nobody := sum(sample.person is None for sample in samples)):
+        told = f"unknown for {nobody:,} of {len(samples):,} training pictures"
+        notes.append(
+            Remark("people", f"People are {told}; only a labelled source needs them.", _options("person", found))
+        )
+    return notes
+
+
+def _options(kind: str, found: list[tuple[str, list[str]]]) -> str:
+    """What to type, by what it would find."""
+    options = [f"--{kind}-from '{source}' finds {len(labels)} ({some(labels)})" for source, labels in found]
+    return f"To tell them: {'; '.join(options)}." if options else "To tell them, name pictures like cam1_0001.jpg."
 
 
 def _suggestions(paths: Sequence[str]) -> list[tuple[str, list[str]]]:

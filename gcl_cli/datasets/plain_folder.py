@@ -1,10 +1,12 @@
 """A folder of pictures without splits: training data, with the cameras that its file names or folders say."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from gcl_cli.datasets.dataset import PICTURE_ENDINGS, Dataset, Reading, Remark
 from gcl_cli.datasets.grammars import read_names
-from gcl_cli.datasets.labels import camera_notes, labelled
+from gcl_cli.datasets.labels import label_notes, labelled
 from gcl_cli.datasets.listing import FoundPictures, find_pictures, some
 from gcl_cli.datasets.splits import sounds_like_a_test
 from gcl_cli.errors import GclError
@@ -21,14 +23,20 @@ def read(found: FoundPictures, reading: Reading) -> Dataset:
         _refuse_tests(found)
     layout, samples = read_names(names)
     labels = labelled({"train": [(sample.name, sample) for sample in samples]}, reading)["train"]
-    train = tuple(Sample(s.name, None if s.person == -1 else s.person, s.camera, s.frame, s.slot) for s in labels)
+    nobody = {-1} if reading.person_from or not _are_serial(labels) else {sample.person for sample in labels}
+    train = tuple(replace(sample, person=None) if sample.person in nobody else sample for sample in labels)
     notes = [Remark("data set", _said(found, layout, train)), *(Remark("folders", text) for text in found.remarks)]
-    return Dataset(root, root.resolve().name, layout, {"train": train}, tuple([*notes, *camera_notes(train, names)]))
+    return Dataset(root, root.resolve().name, layout, {"train": train}, tuple([*notes, *label_notes(train, names)]))
 
 
 def pictures_below(root: Path, *, drawings: bool = False) -> FoundPictures:
     """The pictures of `root` and of all folders below it (`find_pictures`); GclError where there is none."""
     return _required(find_pictures(root, drawings=drawings))
+
+
+def _are_serial(samples: Sequence[Sample]) -> bool:
+    """Whether the numbers where people's stand are those of pictures: no two have the same one."""
+    return len(samples) > 1 and len({sample.person for sample in samples}) == len(samples)
 
 
 def _required(found: FoundPictures) -> FoundPictures:

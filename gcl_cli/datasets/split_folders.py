@@ -11,7 +11,7 @@ from pathlib import Path
 from gcl_cli.datasets import dukemtmc
 from gcl_cli.datasets.dataset import Dataset, Reading, Remark
 from gcl_cli.datasets.grammars import EXAMPLES, read_names
-from gcl_cli.datasets.labels import Labelled, camera_notes, labelled
+from gcl_cli.datasets.labels import Labelled, label_notes, labelled
 from gcl_cli.datasets.listing import FoundPictures, few, some
 from gcl_cli.datasets.splits import CLASSIC, SplitSet, sounds_like_a_test, split_of
 from gcl_cli.errors import GclError
@@ -41,7 +41,7 @@ def read(found: FoundPictures, here: SplitSet, reading: Reading) -> Dataset:
     notes = [Remark("folders", text) for text in mine.remarks] + _beside(found, mine, reading)
     splits = _kept(found.root, folders, labelled(paths, reading), reading, notes)
     train = {sample.name for sample in splits.get("train", ())}
-    notes += camera_notes(splits.get("train", ()), [path for path, s in paths.get("train", ()) if s.name in train])
+    notes += label_notes(splits.get("train", ()), [path for path, s in paths.get("train", ()) if s.name in train])
     return Dataset(found.root, found.root.resolve().name, layout, splits, (*notes, *_about(layout, splits)))
 
 

@@ -67,7 +67,7 @@ def test_every_name_is_read_for_itself_whatever_stands_beside_it(rows):
     ],
 )
 def test_names_of_other_sets_and_sites(name, person, camera):
-    _, (sample,) = read_names([name])
+    _, (sample, _) = read_names([name, f"again_{name}" if person is None else f"9{name}"])
     assert (sample.person, sample.camera) == (person, camera)
 
 
@@ -79,17 +79,23 @@ def test_names_that_say_no_camera_are_not_taken_to(name):
 
 
 def test_cameras_alone_are_read_where_every_name_says_one():
-    assert read_names(["cam1_a.jpg", "cam2_b.jpg"])[0] == "cameras"
+    assert read_names(["cam1_a.jpg", "cam1_b.jpg", "cam2_a.jpg", "cam2_b.jpg"])[0] == "cameras"
     layout, samples = read_names(["cam1_a.jpg", "b.jpg"])
     assert (layout, {sample.camera for sample in samples}) == ("plain", {None})
 
 
+def test_serial_numbers_are_neither_cameras_nor_people(tmp_path):
+    assert read_names([f"c{i}.jpg" for i in range(9)])[0] == "plain"
+    root = fill(tmp_path / "crops", [f"{i:06d}_cam{i % 2}.jpg" for i in range(8)])
+    assert train(root) == [(None, i % 2) for i in range(8)]
+
+
 def test_a_flat_folder_has_the_cameras_and_people_of_its_names(tmp_path):
-    names = ["0001_c1s1_000001_00.jpg", "0002_c12s1_000001_00.jpg", "-1_c2s1_000001_00.jpg"]
+    names = ["0001_c1s1_000001_00.jpg", "0001_c1s1_000002_00.jpg", "0002_c12s1_000001_00.jpg", "-1_c2s1_000001_00.jpg"]
     root = fill(tmp_path / "crops", names)
-    assert train(root) == [(None, 2), (1, 1), (2, 12)]
+    assert train(root) == [(None, 2), (1, 1), (1, 1), (2, 12)]
     assert "of 3 cameras (market1501 style)" in open_dataset(root, allow_subset=False).remarks[0]
-    assert train(root, camera_from="none") == [(None, None), (1, None), (2, None)]
+    assert train(root, camera_from="none") == [(None, None), (1, None), (1, None), (2, None)]
 
 
 def test_a_camera_beyond_nine_is_a_camera(tmp_path):
@@ -173,3 +179,4 @@ def test_unknown_cameras_are_told_with_the_option_that_finds_them_and_it_does(tm
     assert option in note.fix and f"unknown for {len(names)} of {len(names)}" in note.found
     for source in (word.split("'")[1] for word in note.fix.split("--camera-from")[1:]):
         assert {camera for _, camera in train(root, camera_from=source)} == {1, 2}
+        assert {person for person, _ in train(root, person_from=source)} == {1, 2}

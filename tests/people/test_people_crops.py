@@ -24,7 +24,7 @@ def test_what_is_no_person_gets_a_note(tmp_path, kind):
 
 
 def test_a_frame_with_people_on_it_is_wide_and_each_of_them_is_a_person(tmp_path):
-    synth(str(tmp_path / "people"), {"ids": 4, "cameras": 2, "images": 1, "seed": 5}, threads=1, restart=False)
+    synth(str(tmp_path / "people"), {"ids": 4, "cameras": 2, "images": 2, "seed": 5}, threads=1, restart=False)
     crops = sorted((tmp_path / "people/bounding_box_train").glob("*.jpg"))
     assert crops and crop_notes(crops) == {}
     frame = Image.new("RGB", (1280, 720), (120, 120, 120))
