@@ -17,6 +17,7 @@ from torch.serialization import safe_globals
 from gcl_cli.errors import GclError
 
 SUFFIXES = (".pth", ".pt", ".tar", ".bin", ".ckpt", ".safetensors")  # usual ones; content decides
+_OF_TORCH = (b"PK\x03\x04", b"\x80")  # an archive, or a pickle as torch wrote it until 2020
 DEEPEST = 6  # dictionaries within each other; weights lie at 1 to 3
 # Beside tensors, checkpoints like to carry an epoch's best figure and the parsed options. Both are plain data.
 _SCALAR, _ARRAY = np.float64(0).__reduce__()[0], np.zeros(1).__reduce__()[0]
@@ -57,12 +58,18 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def _is_safetensors(path: Path) -> bool:
-    """Whether a file is of that kind by its content, or called so: names like model.pth.tar-60 say nothing."""
-    if path.suffix == ".safetensors" or not path.is_file():
-        return path.suffix == ".safetensors"
+    """Whether a file is of that kind by its content; names like model.pth.tar-60 say nothing.
+
+    Where the content is neither that nor torch's, the name says what it was meant to be.
+    """
+    named = path.suffix == ".safetensors"
+    if not path.is_file():
+        return named
     with path.open("rb") as file:
         head = file.read(9)
-    return head[8:] == b"{" and int.from_bytes(head[:8], "little") <= path.stat().st_size - 8
+    if head[8:] == b"{" and int.from_bytes(head[:8], "little") <= path.stat().st_size - 8:
+        return True
+    return named and not head.startswith(_OF_TORCH)
 
 
 def _load_torch(path: Path) -> Any:
