@@ -7,7 +7,7 @@ from gcl_cli.records import Sample
 EXAMPLE = "0001_c2_f0046182.jpg"
 WITHDRAWN = "DukeMTMC-reID was withdrawn by its owners: think before you publish results on it."
 # Person, camera, frame. The published set has 4, 1 and 7 digits; sites with more cameras name theirs alike.
-_NAME = re.compile(r"(-1|\d{1,9})_c(\d{1,4})_f(\d{1,7})(?:\..*)?", re.ASCII)
+_NAME = re.compile(r"(-1|\d{1,9})_c(\d{1,4})_f(\d{1,7})(?:\..*)?", re.ASCII | re.IGNORECASE)
 
 
 def parse(name: str) -> Sample | None:

@@ -39,13 +39,14 @@ EXAMPLES = " or ".join(grammar.example for grammar in GRAMMARS)
 def read_names(names: Sequence[str]) -> tuple[str, list[Sample]]:
     """The layout of these names and what each says, in their order; no name comes twice.
 
-    Names that say a camera and nobody's number (`cam2_0001.jpg`) are read so where every name says one, and cameras
-    have two pictures or more: c1.jpg, c2.jpg, c3.jpg are serial numbers. The layout is the grammar of all names that
+    Names that say a camera and nobody's number (`cam2_0001.jpg`) are read so where cameras have two pictures or more:
+    c1.jpg, c2.jpg, c3.jpg are serial numbers. The layout is the grammar of all names that
     are read, "mixed" where they are of several, "plain" where none is read.
     """
     read = {name: _read(name) for name in names}
-    cameras = {name: _camera(name) for name, (layout, _) in read.items() if layout is None}
-    if None not in cameras.values() and 2 * len(set(cameras.values())) <= len(read):
+    found = {name: _camera(name) for name, (layout, _) in read.items() if layout is None}
+    cameras = {name: camera for name, camera in found.items() if camera is not None}
+    if 2 * len(set(cameras.values())) <= len(cameras) + len(read) - len(found):
         read |= {name: (CAMERAS_ALONE, Sample(name, camera=camera)) for name, camera in cameras.items()}
     layouts = {layout for layout, _ in read.values() if layout is not None}
     return (layouts.pop() if len(layouts) == 1 else MIXED if layouts else UNREAD), [

@@ -13,7 +13,8 @@ from gcl_cli.records import Sample
 FOLDER, NONE = "folder", "none"
 JUNK = "-1"
 MOST = {"camera": 10_000, "person": 10**9}  # tables are made over cameras, and numbers of people fit into 64 bits
-INNER, OUTER = "folder", "^([^/]+)/"
+OUTER, CAMERA_WORD = "^([^/]+)/", "cam(?:era)?[_-]?([A-Za-z0-9]+)"
+PLACES: set[str | None] = {FOLDER, OUTER}
 _NUMBER = re.compile(r"\D*(\d{1,18})\D*", re.ASCII)
 
 Labelled = dict[str, list[Sample]]  # by split
@@ -43,38 +44,33 @@ def labelled(paths: Paths, reading: Reading) -> Labelled:
     return {split: [with_labels(sample) for _, sample in pairs] for split, pairs in paths.items()}
 
 
-def label_notes(samples: Sequence[Sample], paths: Sequence[str]) -> list[Remark]:
+def label_notes(samples: Sequence[Sample], paths: Sequence[str], reading: Reading) -> list[Remark]:
     """Which labels of training pictures are unknown, and which option would find some.
 
     paths: of the pictures, relative to their split's folder.
     """
-    found, notes = _suggestions(paths), []
+    notes, places = [], _suggestions(paths, PLACES - {reading.camera_from, reading.person_from})
     if without := [sample.name for sample in samples if sample.camera is None]:
-        told = f"unknown for {len(without):,} of {len(samples):,} training pictures: {some(without)}"
-        notes.append(
-            Remark("cameras", f"Cameras are {told}; training goes on without them.", _options("camera", found))
-        )
-    if found and (nobody := sum(sample.person is None for sample in samples)):
-        told = f"unknown for {nobody:,} of {len(samples):,} training pictures"
-        notes.append(
-            Remark("people", f"People are {told}; only a labelled source needs them.", _options("person", found))
-        )
+        told = f"Cameras are unknown for {len(without):,} of {len(samples):,} training pictures: {some(without)}"
+        options = _options("camera", [*places, *_suggestions(paths, {CAMERA_WORD})])
+        fix = options or "To tell them, name pictures like cam1_0001.jpg."
+        notes.append(Remark("cameras", f"{told}; training goes on without them.", fix))
+    if places and (nobody := sum(sample.person is None for sample in samples)):
+        told = f"People are unknown for {nobody:,} of {len(samples):,} training pictures"
+        notes.append(Remark("people", f"{told}; only a labelled source needs them.", _options("person", places)))
     return notes
 
 
 def _options(kind: str, found: list[tuple[str, list[str]]]) -> str:
     """What to type, by what it would find."""
     options = [f"--{kind}-from '{source}' finds {len(labels)} ({some(labels)})" for source, labels in found]
-    return f"To tell them: {'; '.join(options)}." if options else "To tell them, name pictures like cam1_0001.jpg."
+    return f"To tell them: {'; '.join(options)}." if options else ""
 
 
-def _suggestions(paths: Sequence[str]) -> list[tuple[str, list[str]]]:
-    """What `--camera-from` or `--person-from` could be given, and the labels that it would find, sorted.
-
-    paths: of pictures, relative to their split's folder.
-    """
+def _suggestions(paths: Sequence[str], sources: set[str | None]) -> list[tuple[str, list[str]]]:
+    """Which of `sources` find labels in all paths, fewer than pictures, and what they find, sorted."""
     found = list[tuple[str, list[str]]]()
-    for source in (INNER, OUTER, "cam(?:era)?[_-]?([A-Za-z0-9]+)"):
+    for source in sorted(map(str, sources), reverse=True):  # the innermost folder first
         labels = [_label(source, path) for path in paths]
         different = sorted({label for label in labels if label is not None})
         if None not in labels and 1 < len(different) < len(paths) and different not in [other for _, other in found]:

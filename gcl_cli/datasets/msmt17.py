@@ -29,7 +29,8 @@ _NAME = re.compile(
     r"(\d{1,9})_\d+_(\d{1,4})_(\d{4}(?:morning|noon|afternoon))_(\d{1,7})_\d+(?:_ex)?(?:\..*)?", re.ASCII
 )
 _MARKET_NAME = re.compile(
-    r"(-1|\d{1,9})(?:_c|[_-]cam(?:era)?[_-]?)(\d{1,4})(?:\D.*)?|"  # 0001_c012_00016450.jpg, as VeRi's are, too
+    # 0001_c012_00016450.jpg, as VeRi's are, too; 12-c3-0001.png; person12_cam3.jpg
+    r"(?i:(?:(?:person|pid|id|p)[_-]?)?(-1|\d{1,9})(?:_c|[_-]cam(?:era)?[_-]?|-c(?=\d+(?:s\d+)?(?:[_.-]|$)))(\d{1,4})(?:\D.*)?)|"
     r"(\d{4})C(\d{1,4})[TF]\d+.*",  # MARS and DukeMTMC-VideoReID: 0001C1T0001F001.jpg
     re.ASCII,
 )

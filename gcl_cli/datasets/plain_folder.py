@@ -26,7 +26,9 @@ def read(found: FoundPictures, reading: Reading) -> Dataset:
     nobody = {-1} if reading.person_from or not _are_serial(labels) else {sample.person for sample in labels}
     train = tuple(replace(sample, person=None) if sample.person in nobody else sample for sample in labels)
     notes = [Remark("data set", _said(found, layout, train)), *(Remark("folders", text) for text in found.remarks)]
-    return Dataset(root, root.resolve().name, layout, {"train": train}, tuple([*notes, *label_notes(train, names)]))
+    return Dataset(
+        root, root.resolve().name, layout, {"train": train}, tuple([*notes, *label_notes(train, names, reading)])
+    )
 
 
 def pictures_below(root: Path, *, drawings: bool = False) -> FoundPictures:

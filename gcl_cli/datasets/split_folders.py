@@ -18,7 +18,10 @@ from gcl_cli.errors import GclError
 from gcl_cli.records import Sample
 
 SPLITS = ("train", "query", "gallery")
-SAY = "--person-from and --camera-from (folder, or a regular expression) say where labels stand"
+SAY = (
+    "Say where labels stand in a path within a split, with folder, or with expressions such as "
+    "--person-from '^([0-9]+)' --camera-from '_([0-9]+)'"
+)
 LEAVE = "--allow-subset goes on without these pictures"
 
 
@@ -41,7 +44,9 @@ def read(found: FoundPictures, here: SplitSet, reading: Reading) -> Dataset:
     notes = [Remark("folders", text) for text in mine.remarks] + _beside(found, mine, reading)
     splits = _kept(found.root, folders, labelled(paths, reading), reading, notes)
     train = {sample.name for sample in splits.get("train", ())}
-    notes += label_notes(splits.get("train", ()), [path for path, s in paths.get("train", ()) if s.name in train])
+    notes += label_notes(
+        splits.get("train", ()), [path for path, s in paths.get("train", ()) if s.name in train], reading
+    )
     return Dataset(found.root, found.root.resolve().name, layout, splits, (*notes, *_about(layout, splits)))
 
 
@@ -130,7 +135,7 @@ def _without(
         raise GclError(f"{text}: {some(unread)}.", f"{SAY}; {LEAVE}. Known styles: {EXAMPLES}")
     gone = set(unread)
     left = f"{text} and were left out: {some(unread)}."
-    notes.append(Remark("names", left, f"Name them like {EXAMPLES}; or {SAY}.", len(unread)))
+    notes.append(Remark("names", left, f"Name them like {EXAMPLES}; or {SAY[0].lower()}{SAY[1:]}.", len(unread)))
     return [sample for sample in samples if sample.name not in gone]
 
 

@@ -60,6 +60,10 @@ def test_every_name_is_read_for_itself_whatever_stands_beside_it(rows):
         ("0002_c1s1_000451_03.jpg?w=200", 2, 1),
         ("7_cam12_a.png", 7, 12),
         ("7-camera_2.png", 7, 2),
+        ("0002_C1S1_000451_03.JPG", 2, 1),
+        ("12-c3-0001.png", 12, 3),
+        ("person0002_cam1_90.jpg", 2, 1),
+        ("id_7_c2.jpg", 7, 2),
         ("cam1_0001.jpg", None, 1),
         ("2023-05-01_CAM03.jpg", None, 3),
         ("shot-camera12-a.jpg", None, 12),
@@ -72,16 +76,27 @@ def test_names_of_other_sets_and_sites(name, person, camera):
 
 
 @pytest.mark.parametrize(
-    "name", ["a1c4f9.jpg", "12c4f9a0.png", "IMG_2023.jpg", "scam1.jpg", "cam.jpg", "camp2_1.jpg", "20230101.jpg"]
+    "name",
+    [
+        "a1c4f9.jpg",
+        "12c4f9a0.png",
+        "IMG_2023.jpg",
+        "scam1.jpg",
+        "cam.jpg",
+        "camp2_1.jpg",
+        "20230101.jpg",
+        "12345678-c1d2-4a3b-8c9d-0e1f2a3b4c5d.jpg",
+        "1234c5f678ab.jpg",
+    ],
 )
 def test_names_that_say_no_camera_are_not_taken_to(name):
     assert read_names([name]) == ("plain", [Sample(name)])
 
 
-def test_cameras_alone_are_read_where_every_name_says_one():
+def test_cameras_alone_are_read_name_by_name():
     assert read_names(["cam1_a.jpg", "cam1_b.jpg", "cam2_a.jpg", "cam2_b.jpg"])[0] == "cameras"
-    layout, samples = read_names(["cam1_a.jpg", "b.jpg"])
-    assert (layout, {sample.camera for sample in samples}) == ("plain", {None})
+    layout, samples = read_names(["cam1_a.jpg", "cam1_b.jpg", "b.jpg"])
+    assert (layout, [sample.camera for sample in samples]) == ("cameras", [1, 1, None])
 
 
 def test_serial_numbers_are_neither_cameras_nor_people(tmp_path):

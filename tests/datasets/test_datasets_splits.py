@@ -1,5 +1,6 @@
 """What a data set is, by its folders: no spelling and no depth makes a test picture train."""
 
+import re
 import tempfile
 from pathlib import Path
 
@@ -217,3 +218,15 @@ def test_a_linked_split_is_followed_and_a_link_that_leads_back_is_not(tmp_path):
     wrapper.mkdir()
     (wrapper / "market").symlink_to(root)
     assert open_dataset(wrapper, allow_subset=False).splits == dataset.splits
+
+
+def test_the_expressions_that_a_refusal_prints_read_the_names_that_are_likeliest(tmp_path):
+    names = [
+        f"{split}/{p:04d}_{c}_{p}{c}.png" for split in ("train", "query", "gallery") for p in (1, 2) for c in (1, 2)
+    ]
+    root = fill(tmp_path / "cuhk", names)
+    with pytest.raises(GclError, match="query holds no usable picture") as caught:
+        open_dataset(root, allow_subset=False)
+    person, camera = re.findall("-from '([^']+)'", caught.value.fix)
+    dataset = open_dataset(root, allow_subset=False, person_from=person, camera_from=camera)
+    assert [(s.person, s.camera) for s in dataset.splits["query"]] == [(1, 1), (1, 2), (2, 1), (2, 2)]
