@@ -14,7 +14,7 @@ FOLDER, NONE = "folder", "none"
 JUNK = "-1"
 MOST = {"camera": 10_000, "person": 10**9}  # tables are made over cameras, and numbers of people fit into 64 bits
 OUTER, CAMERA_WORD = "^([^/]+)/", "cam(?:era)?[_-]?([A-Za-z0-9]+)"
-PLACES: set[str | None] = {FOLDER, OUTER}
+PLACES = (FOLDER, OUTER)
 _NUMBER = re.compile(r"\D*(\d{1,18})\D*", re.ASCII)
 
 Labelled = dict[str, list[Sample]]  # by split
@@ -49,10 +49,13 @@ def label_notes(samples: Sequence[Sample], paths: Sequence[str], reading: Readin
 
     paths: of the pictures, relative to their split's folder.
     """
-    notes, places = [], _suggestions(paths, PLACES - {reading.camera_from, reading.person_from})
+    taken = [
+        _different(source, paths) for source in (reading.camera_from, reading.person_from) if source not in (None, NONE)
+    ]
+    notes, places = [], _suggestions(paths, PLACES, taken)
     if without := [sample.name for sample in samples if sample.camera is None]:
         told = f"Cameras are unknown for {len(without):,} of {len(samples):,} training pictures: {some(without)}"
-        options = _options("camera", [*places, *_suggestions(paths, {CAMERA_WORD})])
+        options = _options("camera", [*places, *_suggestions(paths, (CAMERA_WORD,), taken)])
         fix = options or "To tell them, name pictures like cam1_0001.jpg."
         notes.append(Remark("cameras", f"{told}; training goes on without them.", fix))
     if places and (nobody := sum(sample.person is None for sample in samples)):
@@ -67,15 +70,21 @@ def _options(kind: str, found: list[tuple[str, list[str]]]) -> str:
     return f"To tell them: {'; '.join(options)}." if options else ""
 
 
-def _suggestions(paths: Sequence[str], sources: set[str | None]) -> list[tuple[str, list[str]]]:
-    """Which of `sources` find labels in all paths, fewer than pictures, and what they find, sorted."""
-    found = list[tuple[str, list[str]]]()
-    for source in sorted(map(str, sources), reverse=True):  # the innermost folder first
-        labels = [_label(source, path) for path in paths]
-        different = sorted({label for label in labels if label is not None})
-        if None not in labels and 1 < len(different) < len(paths) and different not in [other for _, other in found]:
-            found.append((source, different))
+def _suggestions(
+    paths: Sequence[str], sources: Sequence[str], taken: Sequence[set[str | None]]
+) -> list[tuple[str, list[str]]]:
+    """Which of `sources` find labels in all paths, fewer than pictures and others than are `taken`, sorted."""
+    found, known = list[tuple[str, list[str]]](), list(taken)
+    for source in sources:
+        different = _different(source, paths)
+        if None not in different and 1 < len(different) < len(paths) and different not in known:
+            found.append((source, sorted(map(str, different))))
+        known.append(different)
     return found
+
+
+def _different(source: str | None, paths: Sequence[str]) -> set[str | None]:
+    return {_label(str(source), path) for path in paths}
 
 
 def _numbers(paths: Paths, source: str | None, kind: str) -> dict[str, int]:

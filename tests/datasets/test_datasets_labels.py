@@ -195,3 +195,12 @@ def test_unknown_cameras_are_told_with_the_option_that_finds_them_and_it_does(tm
     for source in (word.split("'")[1] for word in note.fix.split("--camera-from")[1:]):
         assert {camera for _, camera in train(root, camera_from=source)} == {1, 2}
         assert {person for person, _ in train(root, person_from=source)} == {1, 2}
+
+
+def test_a_folder_that_is_the_camera_already_is_not_proposed_for_people(tmp_path):
+    root = fill(tmp_path / "crops", [f"cam{c}/{i}.jpg" for c in (1, 2) for i in range(4)])
+    abouts = {
+        said: {note.about for note in open_dataset(root, allow_subset=False, camera_from=said).notes if note.fix}
+        for said in (None, "folder", "^([^/]+)/")
+    }
+    assert abouts == {None: {"cameras", "people"}, "folder": set(), "^([^/]+)/": set()}

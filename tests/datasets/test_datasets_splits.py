@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gcl_cli.datasets.catalogue import open_dataset
 from gcl_cli.datasets.dataset import Dataset
-from gcl_cli.datasets.splits import VALIDATION, sounds_like_a_test, split_of
+from gcl_cli.datasets.splits import VALIDATION, placed, sounds_like_a_test, split_of
 from gcl_cli.errors import GclError
 
 SAID = {
@@ -230,3 +230,13 @@ def test_the_expressions_that_a_refusal_prints_read_the_names_that_are_likeliest
     person, camera = re.findall("-from '([^']+)'", caught.value.fix)
     dataset = open_dataset(root, allow_subset=False, person_from=person, camera_from=camera)
     assert [(s.person, s.camera) for s in dataset.splits["query"]] == [(1, 1), (1, 2), (2, 1), (2, 2)]
+
+
+def test_the_page_about_pictures_names_folders_as_they_are_read():
+    page = (Path(__file__).parents[2] / "docs/pictures.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| (training|query|gallery|left out) \| (.*) \|$", page, re.MULTILINE))
+    for title, split in (("training", "train"), ("query", "query"), ("gallery", "gallery")):
+        for folder in re.findall("`([^`]+)`", rows[title]):
+            assert placed(folder)[1:] == (split, folder)
+    for folder in re.findall("`([^`]+)`", rows["left out"]):
+        assert split_of(folder) in (None, VALIDATION)
