@@ -66,8 +66,7 @@ def run(options: RunOptions, data: str | None, job: Warmup) -> dict[str, Any]:
     With a source, its labels are learned first, in an artifact of its own (`warmup/source-...`) that every method
     with the same networks goes on from. Nothing of the source is seen by later stages.
     """
-    own = options if job.source is None else replace(options, person_from=None)  # the people of the source
-    settings, opened = job.settings(), open_data(own, data)
+    settings, opened = job.settings(), _open_target(options, data, job)
     if job.camstyle is not None and not isinstance(settings, StyleSettings):
         raise GclError(f"--camstyle means nothing to --method {job.method}.", "Leave it out; jvtc and mmcl use it.")
     source = _open_source(options, opened, job)
@@ -108,6 +107,11 @@ def _tell_memory(loop: Loop, settings: WarmupSettings) -> None:
     if isinstance(settings, ClusterContrastSettings):
         pictures, batch = cast(ClusterContrast, loop).data.pictures, settings.people * settings.pictures
         tell_memory(encoder_memory(loop.state, pictures, batch_size=batch, precision=settings.precision))
+
+
+def _open_target(options: RunOptions, data: str | None, job: Warmup) -> WorkData:
+    """The work folder's data set; with a source, what is said of people is said of that."""
+    return open_data(options if job.source is None else replace(options, person_from=None), data)
 
 
 def _open_source(options: RunOptions, target: WorkData, job: Warmup) -> WorkData | None:
