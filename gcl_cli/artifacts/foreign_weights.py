@@ -75,8 +75,8 @@ def _is_safetensors(path: Path) -> bool:
 def _load_torch(path: Path) -> Any:
     _refuse_bomb(path)
     try:
-        with safe_globals(_PLAIN):
-            return torch.load(path, map_location="cpu", weights_only=True)
+        with safe_globals(_PLAIN), path.open("rb") as file:  # of a path, torch would judge the name
+            return torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # any bytes can lie here, so any exception can come; each means: not readable as data
         raise _refusal(path, str(error)) from error
 
