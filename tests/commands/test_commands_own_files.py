@@ -11,7 +11,7 @@ from PIL import Image
 from typer.testing import CliRunner
 from using_artifacts import make_encoder, make_people
 
-from gcl_cli.artifacts.sheets import write_sheet
+from gcl_cli.artifacts.sheets import Cell, write_sheet
 from gcl_cli.cli import app
 from gcl_cli.commands.doctor import machine
 
@@ -90,7 +90,7 @@ def test_the_doctor_says_what_it_found_and_what_options_would_find(prepared, pla
 
 def test_own_drawings_and_what_is_no_person_in_a_search(prepared, place):
     shutil.copytree(prepared / "people/bounding_box_test", place / "crops")
-    write_sheet(place / "crops/views/sheet.png", [[np.zeros((64, 32, 3), np.uint8)]])
+    write_sheet(place / "crops/views/sheet.png", [[Cell(np.zeros((64, 32, 3), np.uint8))]])
     Image.new("RGB", (300, 300), (10, 200, 10)).save(place / "green.png")
     search = ("search", "crops", "--work", "w", "--device", "cpu", "--top", "500")
     found, said = gcl(*search, "green.png")

@@ -8,8 +8,7 @@ import pytest
 from PIL import Image
 
 from gcl_cli.artifacts.layout import WorkFolder
-from gcl_cli.artifacts.ranked_sheet import RankedList, write_ranked_sheet
-from gcl_cli.artifacts.sheets import marked, save_drawing, write_sheet
+from gcl_cli.artifacts.sheets import Cell, marked, save_drawing, write_sheet
 from gcl_cli.commands.search.index import list_pictures
 from gcl_cli.datasets.catalogue import open_dataset
 from gcl_cli.datasets.listing import find_pictures
@@ -66,8 +65,8 @@ def test_what_systems_keep_beside_pictures_is_nobody(tmp_path, folder):
 
 def draw(root: Path) -> list[str]:
     """Pictures of every kind that commands draw, where people might have them."""
-    write_sheet(root / "sheet.png", [[CROP]])
-    write_ranked_sheet(root / "ranked.png", [RankedList("a", [CROP, CROP], ["", ""], [True])])
+    write_sheet(root / "sheet.png", [[Cell(CROP)]])
+    write_sheet(root / "ranked.png", [[Cell(CROP), Cell(CROP)]], titles=["a"])
     save_drawing(root / "views/a/090.PNG", Image.fromarray(CROP))
     exported = root / "export/train/render_90/0001_c1s1_000001_00.jpg"  # a PNG by the name of the picture it shows
     crop(exported, "PNG")
@@ -103,13 +102,13 @@ def test_a_work_folder_among_the_pictures_changes_nothing(tmp_path, monkeypatch,
         crop(tmp_path / f"{number}.jpg")
     options = RunOptions(work=where)
     before = open_data(options, ".")
-    write_sheet(WorkFolder(Path(where)).root / "mesh/main/overlay.png", [[CROP]])
+    write_sheet(WorkFolder(Path(where)).root / "mesh/main/overlay.png", [[Cell(CROP)]])
     assert open_data(options, ".").digest == open_data(options, None).digest == before.digest
     assert find_pictures(tmp_path).names == ("0.jpg", "1.jpg", "2.jpg")
 
 
 def test_a_work_folder_itself_is_no_data_set(tmp_path):
     open_data(RunOptions(work=str(tmp_path / "work")), str(crop(tmp_path / "crops/a.jpg").parent))
-    write_sheet(tmp_path / "work/mesh/main/overlay.png", [[CROP]])
+    write_sheet(tmp_path / "work/mesh/main/overlay.png", [[Cell(CROP)]])
     with pytest.raises(GclError, match=r"holds no pictures\. 1 work folders and drawings of gcl's own"):
         open_dataset(tmp_path / "work", allow_subset=False)

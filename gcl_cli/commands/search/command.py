@@ -63,9 +63,8 @@ def run(
     of = _embedding(load, source, listing.root, options, flip=settings.flip)
     index = update_index(job, listing, of, restart=options.restart)
     queries = _query_embeddings(load, source, files, turned, options, flip=settings.flip)
-    notes = _notes(files) if turned is None else {}  # turning people has told of theirs
     left_out = [_row_of(file, listing) for file in files]
-    said = _said(settings)  # and what is found out on the way
+    said = _said(settings) | _notes(files, turned)  # and what is found out on the way
     nearest = _nearest(job, index.table, queries, cameras, settings, left_out, options, said)
     found = [
         Found(str(file), None if turned is None else turned[i].permute(1, 2, 0).numpy(), _matches(listing, *nearest[i]))
@@ -74,7 +73,6 @@ def run(
     about = {
         "encoder": source.reference, "gallery": str(listing.root), "index": index.reference,
         "pictures": len(listing), "embedded": index.embedded, "removed": index.removed, "angle": settings.angle, **said,
-        **({"notes": notes} if notes else {}),
     }  # fmt: skip
     return {**about, **_write(folder, found, listing, about), "matches": match_rows(found)}
 
@@ -193,12 +191,12 @@ def _query_embeddings(
     return rows
 
 
-def _notes(files: Sequence[Path]) -> dict[str, str]:
-    """What of the queries is hardly the crop of one person, told and returned."""
-    notes = crop_notes(files)
+def _notes(files: Sequence[Path], turned: torch.Tensor | None) -> dict[str, Any]:
+    """`notes`: which queries are hardly the crop of one person, which is told; turning them has told of it already."""
+    notes = crop_notes(files) if turned is None else {}
     for name, note in notes.items():
         console.warn(f"{name}: {note}.")
-    return notes
+    return {"notes": notes} if notes else {}
 
 
 def _row_of(file: Path, listing: Listing) -> int | None:
