@@ -11,6 +11,8 @@ import numpy as np
 if TYPE_CHECKING:  # importing torch takes seconds: processes that share work on arrays do without
     from torch import Tensor
 
+DRAWN_BY = "gcl-cli"  # the mark in every picture that a command draws, so that none is taken for a person again
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -134,10 +136,12 @@ class RunOptions:
     name: str = "main"  # name of the artifact among its kind
     restart: bool = False  # drop what an earlier run left under this name
     data_root: str = "data"  # where names of data sets resolve
-    allow_subset: bool = False  # take a known data set with other counts as it is
+    allow_subset: bool = False  # take a known data set with other counts as it is, and go on without what is unclear
     device: str = "auto"
     threads: int | None = None  # CPU threads, or processes where work is shared among them; None: all cores
     tensorboard: bool = False  # let a training be watched in TensorBoard too
+    camera_from: str | None = None  # what of a picture's path is its camera: "folder", a regular expression, "none"
+    person_from: str | None = None  # the same of the person; None: what the file name says
 
 
 @dataclass(frozen=True)

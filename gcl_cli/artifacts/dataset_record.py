@@ -6,10 +6,11 @@
 import hashlib
 import json
 import os
+import shlex
 from pathlib import Path
 from typing import Any
 
-from gcl_cli.artifacts.files import create_json, digest_of, read_json, write_text
+from gcl_cli.artifacts.files import create_json, digest_of, read_json, write_json, write_text
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.seals import read_sealed, sealed
 from gcl_cli.errors import GclError, first_few
@@ -60,26 +61,72 @@ def fingerprint(root: Path, names: dict[str, list[str]]) -> str:
 def remember(work: WorkFolder, record: dict[str, Any], found: Stamps) -> dict[str, Any]:
     """Write the record when there is none; GclError when the folder belongs to another data set. Returns the record.
 
-    record: `root` (absolute path), `name`, `layout`, `allow_subset`, `pictures` (their number, by split). Of two
+    record: `root` (absolute path), `name`, `layout`, `allow_subset`, `camera_from`, `person_from`, `pictures` (their
+    number, by split). A data set is its pictures, not its place: where they were moved, the record follows them. Of two
     commands that begin a work folder together, one writes it.
     """
-    mine = {**record, "form": FORM, "digest": fingerprint_of(found)}
+    mine = {**record, **_place(work, record["root"]), "form": FORM, "digest": fingerprint_of(found)}
     if not work.dataset_file.exists():
         work.root.mkdir(parents=True, exist_ok=True)
         write_text(_listing(work), json.dumps(found))
         create_json(work.dataset_file, sealed(mine))
     known = recall(work)
-    if known["root"] != mine["root"]:
+    same = known["digest"] == fingerprint_of(found, known["form"])
+    if not same and place_of(work, known) != Path(mine["root"]):
         raise GclError(
             f"{work.root} belongs to {known['root']}, not to {mine['root']}.",
             "Leave DATA out, or choose another work folder with --work DIR.",
         )
-    if known["digest"] != fingerprint_of(found, known["form"]):
+    if not same:
         raise GclError(
-            f"The pictures in {known['root']} changed since {work.dataset_file} was written{_changes(work, found)}.",
+            f"The pictures in {mine['root']} changed since {work.dataset_file} was written{_changes(work, found)}.",
             "Choose a new work folder with --work DIR, or put the pictures back.",
         )
+    _refuse_other_cameras(work, known, record.get("camera_from"))
+    follows = {**_place(work, mine["root"]), "person_from": record.get("person_from")}
+    if any(known.get(key) != value for key, value in follows.items()):
+        known = {**known, **follows}
+        write_json(work.dataset_file, sealed(known))
     return known
+
+
+def place_of(work: WorkFolder, record: dict[str, Any]) -> Path:
+    """The folder of the recorded data set: where it was, or as it lay from the work folder if both were moved."""
+    root, beside = Path(record["root"]), record.get("beside")
+    if not root.is_dir() and isinstance(beside, str) and (work.root / beside).is_dir():
+        return (work.root / beside).resolve()
+    return root
+
+
+def require_place(work: WorkFolder, record: dict[str, Any]) -> Path:
+    """`place_of`; GclError where nothing is there any more."""
+    root = place_of(work, record)
+    if not root.is_dir():
+        shown = "" if work.root == Path("work") else f" --work {shlex.quote(str(work.root))}"
+        raise GclError(
+            f"There is no folder {root} any more, where the data set of {work.root} was.",
+            f"If it was moved, name its new place once: gcl mesh NEW_PLACE{shown} (what was made of it is kept).",
+        )
+    return root
+
+
+def _place(work: WorkFolder, root: str) -> dict[str, Any]:
+    try:
+        beside = Path(os.path.relpath(root, work.root.resolve())).as_posix()
+    except ValueError:  # on another drive
+        beside = None
+    return {"root": root, "beside": beside}
+
+
+def _refuse_other_cameras(work: WorkFolder, known: dict[str, Any], camera_from: str | None) -> None:
+    """What was trained knows its pictures' cameras: they do not change under it."""
+    before = known.get("camera_from")
+    if before != camera_from:
+        begun = f"with --camera-from {shlex.quote(before)}" if before else "with the cameras that file names say"
+        raise GclError(
+            f"{work.root} was begun {begun}.",
+            "Leave --camera-from out, or choose a new work folder with --work DIR.",
+        )
 
 
 def recall(work: WorkFolder) -> dict[str, Any]:
@@ -88,7 +135,9 @@ def recall(work: WorkFolder) -> dict[str, Any]:
         raise GclError(f"{work.root} has no data set yet.", "Name one: gcl mesh DATA (or gcl warmup DATA).")
     again = "Delete it, and name the data set again: gcl mesh DATA (or gcl warmup DATA)."
     record = {"form": 1, **read_sealed(work.dataset_file, again)}
-    if any(not isinstance(record.get(key), kind) for key, kind in _KINDS.items()) or not _counts(record["pictures"]):
+    whole = all(isinstance(record.get(key), kind) for key, kind in _KINDS.items())
+    whole = whole and all(isinstance(record.get(key), str | None) for key in ("beside", "camera_from", "person_from"))
+    if not whole or not _counts(record["pictures"]):
         raise GclError(f"{work.dataset_file} is damaged: it is no record of a data set.", again)
     return record
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
 from gcl_cli.artifacts.files import read_json, write_json
+from gcl_cli.artifacts.tables import read_table, write_table
 from gcl_cli.errors import GclError
 from gcl_cli.records import MeshEstimates
 
@@ -90,16 +90,12 @@ def write_labels(path: Path, names: Sequence[str], labels: np.ndarray, doubt: np
     columns: list[Sequence[Any]] = [names, labels.tolist()]
     if doubt is not None:
         columns.append(["" if np.isnan(one) else f"{one:.4f}" for one in doubt.tolist()])
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(("name", "label", "doubt")[: len(columns)])
-        writer.writerows(zip(*columns, strict=True))
+    write_table(path, ("name", "label", "doubt")[: len(columns)], zip(*columns, strict=True))
 
 
 def read_labels(path: Path) -> tuple[list[str], Tensor]:
     """Names and labels of `labels.csv`."""
     import torch
 
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_table(path)
     return [row["name"] for row in rows], torch.tensor([int(row["label"]) for row in rows])

@@ -1,5 +1,6 @@
 """Contact sheets: pictures of any sizes at one height, in rows on white, with words around them."""
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +10,12 @@ from PIL import Image, ImageDraw
 from PIL.PngImagePlugin import PngInfo
 
 from gcl_cli.artifacts.files import whole
+from gcl_cli.records import DRAWN_BY
 
 GAP, FRAME, LINE = 6, 3, 14  # pixels between pictures, of a frame, of a line of text
 OWNER = "gcl owner"
 WIDEST = 2  # heights that a picture may be wide
+HEADER = 33  # bytes of a PNG's signature and header
 BLACK, GREEN, RED = (40, 40, 40), (0, 150, 60), (220, 30, 30)
 
 
@@ -36,7 +39,7 @@ def write_sheet(
 ) -> None:
     """Write a PNG of rows of pictures, all scaled to one `height`: without one, that of the tallest.
 
-    headings: one above each column; titles: a line above each row; owner: see `write_png`.
+    headings: one above each column; titles: a line above each row; owner: see `save_drawing`.
     """
     tall = height or max(cell.picture.shape[0] for row in rows for cell in row)
     pictures = [[Image.fromarray(scaled(cell.picture, tall)).convert("RGB") for cell in row] for row in rows]
@@ -53,12 +56,16 @@ def write_sheet(
     for number, (row, images) in enumerate(zip(rows, pictures, strict=True)):
         for left, cell, picture in zip(lefts, row, images, strict=False):
             _place(sheet, draw, cell, picture, (left, first + number * step + above), tall)
-    write_png(path, sheet, owner=owner)
+    save_drawing(path, sheet, owner=owner)
 
 
-def write_png(path: Path, picture: Image.Image, *, owner: str) -> None:
-    """Write a PNG that says whose it is, so that nobody else overwrites it."""
+def save_drawing(path: Path, picture: Image.Image, *, owner: str = "") -> None:
+    """Write a PNG with gcl's mark in it, by which no command takes it for a picture of a data set.
+
+    owner: whose it is, so that nobody else overwrites it.
+    """
     about = PngInfo()
+    about.add_text("Software", DRAWN_BY)
     if owner:
         about.add_text(OWNER, owner)
     with whole(path) as temporary:
@@ -74,6 +81,12 @@ def owner_of_png(path: Path) -> str | None:
         return None
     except (OSError, ValueError, SyntaxError):  # no picture: whatever it is, it is not ours
         return ""
+
+
+def marked(png: bytes) -> bytes:
+    """The same PNG with gcl's mark right behind its header, where `save_drawing` has it."""
+    chunk = b"tEXtSoftware\0" + DRAWN_BY.encode()
+    return b"".join((png[:HEADER], (len(chunk) - 4).to_bytes(4), chunk, zlib.crc32(chunk).to_bytes(4), png[HEADER:]))
 
 
 def scaled(picture: np.ndarray, tall: int) -> np.ndarray:

@@ -9,9 +9,11 @@ from gcl_cli import console
 from gcl_cli.cli.options import (
     AllowSubset,
     AsJson,
+    CameraFrom,
     Encoder,
     Generator,
     Init,
+    PersonFrom,
     with_settings,
 )
 from gcl_cli.cli.program import app
@@ -46,7 +48,8 @@ def cluster(
 def evaluate(
     dataset: Annotated[str | None, typer.Option(metavar="DATA", help="another data set than the work folder's")] = None,
     encoder: Encoder = None, init: Init = None, generator: Generator = None, allow_subset: AllowSubset = False,
-    as_json: AsJson = False, *, chosen: dict[str, Any], run: dict[str, Any],
+    camera_from: CameraFrom = None, person_from: PersonFrom = None, as_json: AsJson = False,
+    *, chosen: dict[str, Any], run: dict[str, Any],
 ) -> None:  # fmt: skip
     """Measure retrieval: CMC, mAP and mINP on query and gallery, with intervals.
 
@@ -55,7 +58,7 @@ def evaluate(
     from gcl_cli.commands.evaluate import command as stage
     from gcl_cli.records import RunOptions
 
-    options = RunOptions(**run, allow_subset=allow_subset)
+    options = RunOptions(**run, allow_subset=allow_subset, camera_from=camera_from, person_from=person_from)
     console.show(stage.run(options, dataset, encoder, chosen, init=init, generator=generator), as_json=as_json)
 
 

@@ -44,7 +44,16 @@ CamStyle = Annotated[
     str | None, typer.Option(metavar="DIR", help="camera-styled pictures, for jvtc, mmcl [default: augmented copies]")
 ]
 Board = Annotated[bool, typer.Option("--tensorboard", help="show the training in TensorBoard too")]
-AllowSubset = Annotated[bool, typer.Option("--allow-subset", help="take a known data set with other counts as it is")]
+AllowSubset = Annotated[
+    bool, typer.Option("--allow-subset", help="take a data set as it is: other counts, pictures left out as unclear")
+]
+CameraFrom = Annotated[
+    str | None,
+    typer.Option(metavar="folder|REGEX|none", help="what of a picture's path is its camera [default: its name says]"),
+]
+PersonFrom = Annotated[
+    str | None, typer.Option(metavar="folder|REGEX", help="the same of the person, where one must be known")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="print the result as JSON")]
 SetMore = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="any other setting (repeatable)")]
 _RUN: dict[str, Any] = {

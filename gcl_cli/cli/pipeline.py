@@ -10,6 +10,7 @@ from gcl_cli.cli.options import (
     AllowSubset,
     AsJson,
     Board,
+    CameraFrom,
     CamStyle,
     Data,
     Encoder,
@@ -17,6 +18,7 @@ from gcl_cli.cli.options import (
     InitGan,
     Method,
     Parity,
+    PersonFrom,
     Preset,
     Source,
     Validation,
@@ -46,13 +48,9 @@ def synth(
 @app.command()
 @with_settings("mesh", c.MeshSettings)
 def mesh(
-    data: Data = None,
-    allow_subset: AllowSubset = False,
-    as_json: AsJson = False,
-    *,
-    chosen: dict[str, Any],
-    run: dict[str, Any],
-) -> None:
+    data: Data = None, allow_subset: AllowSubset = False, camera_from: CameraFrom = None,
+    person_from: PersonFrom = None, as_json: AsJson = False, *, chosen: dict[str, Any], run: dict[str, Any],
+) -> None:  # fmt: skip
     """Estimate a 3D body for every crop.
 
     Example: gcl mesh data/market
@@ -60,7 +58,8 @@ def mesh(
     from gcl_cli.commands.mesh import command as stage
     from gcl_cli.records import RunOptions
 
-    console.show(stage.run(RunOptions(**run, allow_subset=allow_subset), data, chosen), as_json=as_json)
+    options = RunOptions(**run, allow_subset=allow_subset, camera_from=camera_from, person_from=person_from)
+    console.show(stage.run(options, data, chosen), as_json=as_json)
 
 
 @app.command()
@@ -83,7 +82,8 @@ def render(
 @with_settings("warmup", WARMUP_METHODS["cluster-contrast"], methods=WARMUP_METHODS)
 def warmup(
     data: Data = None, method: Method = "cluster-contrast", preset: Preset = "paper", source: Source = None,
-    camstyle: CamStyle = None, allow_subset: AllowSubset = False, tensorboard: Board = False, as_json: AsJson = False,
+    camstyle: CamStyle = None, allow_subset: AllowSubset = False, camera_from: CameraFrom = None,
+    person_from: PersonFrom = None, tensorboard: Board = False, as_json: AsJson = False,
     *, chosen: dict[str, Any], run: dict[str, Any],
 ) -> None:  # fmt: skip
     """Train an identity encoder on unlabelled crops, after a labelled source if there is one.
@@ -93,7 +93,9 @@ def warmup(
     from gcl_cli.commands.warmup import command as stage
     from gcl_cli.records import RunOptions
 
-    options = RunOptions(**run, allow_subset=allow_subset, tensorboard=tensorboard)
+    options = RunOptions(
+        **run, allow_subset=allow_subset, camera_from=camera_from, person_from=person_from, tensorboard=tensorboard
+    )
     job = stage.Warmup(method=method, preset=preset, source=source, camstyle=camstyle, chosen=chosen)
     console.show(stage.run(options, data, job), as_json=as_json)
 

@@ -11,10 +11,12 @@ from gcl_cli.cli.failures import errors_told
 from gcl_cli.cli.options import (
     AllowSubset,
     AsJson,
+    CameraFrom,
     Data,
     Encoder,
     Generator,
     Init,
+    PersonFrom,
     validated_by_stage,
     with_settings,
     with_shared,
@@ -46,7 +48,8 @@ def run_chain(
     set_more: Annotated[
         list[str] | None, typer.Option("--set", metavar="STAGE.KEY=VALUE", help="a setting of a step (repeatable)")
     ] = None,
-    allow_subset: AllowSubset = False, as_json: AsJson = False, *, run: dict[str, Any],
+    allow_subset: AllowSubset = False, camera_from: CameraFrom = None, person_from: PersonFrom = None,
+    as_json: AsJson = False, *, run: dict[str, Any],
 ) -> None:  # fmt: skip
     """Do the whole chain: keep what is fresh, go on with what was interrupted, make the rest.
 
@@ -57,7 +60,7 @@ def run_chain(
     from gcl_cli.records import RunOptions
 
     wishes = Wishes(preset, until, anew_from, validated_by_stage(set_more or [], CHAIN))
-    options = RunOptions(**run, allow_subset=allow_subset)
+    options = RunOptions(**run, allow_subset=allow_subset, camera_from=camera_from, person_from=person_from)
     with errors_told("run", interrupted=running.go_on(wishes)):
         console.show(running.run(options, data, wishes), as_json=as_json)
 
@@ -104,14 +107,17 @@ def clean(
 
 @app.command("doctor")
 @with_shared("work", "data_root")
-def doctor(data: Data = None, as_json: AsJson = False, *, run: dict[str, Any]) -> None:
+def doctor(
+    data: Data = None, camera_from: CameraFrom = None, person_from: PersonFrom = None, as_json: AsJson = False,
+    *, run: dict[str, Any],
+) -> None:  # fmt: skip
     """Find what is wrong with this machine, or with a data set, and what mends it; exit code 1 for a problem.
 
     Example: gcl doctor data/market
     """
     from gcl_cli.commands.doctor import command as stage
 
-    result = stage.run(run["work"], data, run["data_root"])
+    result = stage.run(run["work"], data, run["data_root"], camera_from=camera_from, person_from=person_from)
     console.show(result, as_json=as_json)
     if result["problems"]:
         raise typer.Exit(1)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gcl_cli.artifacts.files import digest_of
 from gcl_cli.artifacts.layout import WorkFolder
-from gcl_cli.artifacts.sheets import Cell, owner_of_png, write_png, write_sheet
+from gcl_cli.artifacts.sheets import Cell, owner_of_png, save_drawing, write_sheet
 from gcl_cli.config import ViewsSettings
 from gcl_cli.config.presets import settings_for
 from gcl_cli.machine.devices import choose_device, set_threads
@@ -42,7 +42,7 @@ def run(
         folder.mkdir(exist_ok=True)
     whose = [one for one in owners for _ in settings.angles]
     for path, picture, one in zip(views, people.generated.flatten(0, 1), whose, strict=True):
-        write_png(path, Image.fromarray(_as_image(picture)), owner=one)
+        save_drawing(path, Image.fromarray(_as_image(picture)), owner=one)
     _draw_sheet(sheet, people, together)
     rows = [
         {"picture": str(file), "body": status, "views": str(folder)}

@@ -33,6 +33,9 @@ class EvaluateSettings(GallerySettings):
         "last", "encoder of the last epoch, or of the one that gcl joint selected without test labels", option=True
     )
     save_embeddings: bool = setting(False, "write the embeddings of query and gallery", option=True)
+    same_camera: bool = setting(
+        False, "count matches of the query's own camera, too: for people whom one camera saw", option=True
+    )
     temporal: bool = setting(
         False, "rank by looks and frame numbers together (JVTC+); needs training pictures", option=True
     )

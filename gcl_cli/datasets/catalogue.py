@@ -3,10 +3,11 @@
 from dataclasses import replace
 from pathlib import Path
 
-from gcl_cli.datasets import market_layout, msmt17, plain_folder
-from gcl_cli.datasets.dataset import Dataset
+from gcl_cli.datasets import msmt17, plain_folder, split_folders
+from gcl_cli.datasets.dataset import Dataset, Reading, Remark
 from gcl_cli.datasets.known_sets import EDITIONS, KNOWN_SETS, differences, known_name, spelled
-from gcl_cli.datasets.listing import expanded, reachable
+from gcl_cli.datasets.listing import FoundPictures, expanded, few, find_pictures, reachable, some
+from gcl_cli.datasets.splits import CLASSIC, SplitSet, split_sets
 from gcl_cli.errors import GclError
 
 
@@ -37,74 +38,91 @@ def resolve(data: str, data_root: Path) -> Path:
     )
 
 
-def open_dataset(root: Path, *, allow_subset: bool) -> Dataset:
+def open_dataset(
+    root: Path, *, allow_subset: bool, camera_from: str | None = None, person_from: str | None = None
+) -> Dataset:
     """Read the names in `root` (not the pictures) and check them against what a set of that name must hold.
 
-    A folder that goes by a published set's name and holds something else is a GclError, unless `allow_subset`;
-    any other folder is taken as it is, with a remark.
+    This decides what a data set is. Folders of splits are known by any usual name, at any depth, so that test pictures
+    never train; any other folder is taken as it is, with a remark. A folder that goes by a published set's name and
+    holds something else is a GclError, unless `allow_subset`.
+    camera_from, person_from: "folder", a regular expression for a picture's path within its split, or "none"; None:
+    what file names say.
     """
+    reading = Reading(allow_subset, camera_from, person_from)
     with reachable(root):
         if not root.is_dir():
             raise GclError(f"There is no folder {root}.", "Give the path of a folder that exists.")
-        inner = _unwrapped(root)
-        dataset = _read(inner, allow_subset)
-    remarks = dataset.remarks
-    if inner != root:
-        remarks = (f"{root} holds a data set in {inner.name}, which was taken.", *remarks)
-    name = known_name(inner.resolve().name) or known_name(root.resolve().name)
+        found = find_pictures(root)
+        here = _set_in(found)
+        dataset = _read(found, here, reading)
+    notes = dataset.notes
+    name = known_name(dataset.root.resolve().name) or known_name(root.resolve().name)
     if name is None:
-        return replace(dataset, remarks=(*remarks, *_taken_as_it_is(dataset)))
+        return replace(dataset, notes=(*notes, *_taken_as_it_is(dataset)))
     different = differences(name, dataset.layout, dataset.splits)
     if different and not allow_subset:
         raise GclError(
-            f"{inner} goes by the name of {KNOWN_SETS[name].title} but differs: {'; '.join(different)}.",
+            f"{dataset.root} goes by the name of {KNOWN_SETS[name].title} but differs: {'; '.join(different)}.",
             "Unpack the data set again, type --allow-subset to go on with what is there, or rename the folder.",
         )
     if different:
-        remarks = (*remarks, f"Not all of {KNOWN_SETS[name].title}: {'; '.join(different)}.")
-    return replace(dataset, name=name, remarks=remarks)
+        notes = (*notes, Remark("data set", f"Not all of {KNOWN_SETS[name].title}: {'; '.join(different)}."))
+    return replace(dataset, name=name, notes=notes)
 
 
-def recognise(root: Path) -> str:
-    """The layout of `root`: "market" (any of the three-folder styles), "msmt17-v1", "msmt17-v2" or "plain"."""
-    in_lists = msmt17.recognise(root)
-    in_folders = market_layout.recognised(root)
-    if in_lists and in_folders:
+def _set_in(found: FoundPictures) -> SplitSet | None:
+    """The folders of splits that lie below a folder, at whatever depth; None where there are none.
+
+    Archives unpack to a folder within a folder: without this a wrapped Market-1501 would pass for a plain folder, and
+    its test pictures for training data. A GclError names the data sets where there are several.
+    """
+    if msmt17.recognise(found.root):
+        return SplitSet("")
+    sets = split_sets(found.folders, {name.rpartition("/")[0] for name in (*found.names, *found.unusable)})
+    if len(sets) > 1:
+        names = ", ".join(one.root for one in sets)
         raise GclError(
-            f"{root} holds two data sets: MSMT17's list files and folders like bounding_box_train.",
+            f"{found.root} holds several data sets: {names}.", f"Give one of them, such as {found.root / sets[0].root}"
+        )
+    return sets[0] if sets else None
+
+
+def _read(found: FoundPictures, here: SplitSet | None, reading: Reading) -> Dataset:
+    if here is None:
+        return plain_folder.read(found, reading)
+    inside, notes = found.inside(here.root), _outside(found, here.root, reading)
+    layout = msmt17.recognise(inside.root)
+    if layout and any(CLASSIC.get(folder) in ("train", "gallery") for folder in inside.folders):
+        raise GclError(
+            f"{inside.root} holds two data sets: MSMT17's list files and folders like bounding_box_train.",
             "Move one of them to a folder of its own.",
         )
-    return in_lists or ("market" if in_folders else "plain")
+    dataset = msmt17.read(inside, layout, reading) if layout else split_folders.read(inside, here, reading)
+    return replace(dataset, notes=(*notes, *dataset.notes))
 
 
-def _read(root: Path, allow_subset: bool) -> Dataset:
-    layout = recognise(root)
-    if layout == "market":
-        return market_layout.read(root)
-    if layout == "plain":
-        return plain_folder.read(root)
-    return msmt17.read(root, layout, allow_subset=allow_subset)
+def _outside(found: FoundPictures, root: str, reading: Reading) -> list[Remark]:
+    """That the data set in `root` was taken, and what lies beside it; GclError where that is more than a few."""
+    if not root:
+        return []
+    outside = [name for name in found.names if not name.startswith(f"{root}/")]
+    if not few(len(outside), len(found.names)) and not reading.allow_subset:
+        raise GclError(
+            f"{found.root} holds a data set in {root}, and {len(outside):,} pictures beside it: {some(outside)}.",
+            f"Give the one that is meant, such as {found.root / root}",
+        )
+    taken = Remark("data set", f"{found.root} holds a data set in {root}, which was taken.")
+    left = f"{len(outside):,} pictures beside it were left out: {some(outside)}."
+    return [taken, *([Remark("folders", left, left_out=len(outside))] if outside else [])]
 
 
-def _unwrapped(root: Path) -> Path:
-    """`root`, or the one data set inside it: archives often unpack to a folder within a folder.
-
-    Without this a wrapped Market-1501 would pass for a plain folder, and its test pictures for training data.
-    """
-    if recognise(root) != "plain":
-        return root
-    inside = [folder for folder in _folders(root) if recognise(folder) != "plain"]
-    if len(inside) > 1:
-        names = ", ".join(folder.name for folder in inside)
-        raise GclError(f"{root} holds several data sets: {names}.", f"Give one of them, such as {inside[0]}")
-    return inside[0] if inside else root
-
-
-def _taken_as_it_is(dataset: Dataset) -> list[str]:
-    if dataset.layout == "plain":
+def _taken_as_it_is(dataset: Dataset) -> list[Remark]:
+    if dataset.splits.keys() == {"train"}:
         return []  # the reader of plain folders has said so
     sizes = ", ".join(f"{len(samples):,} {split}" for split, samples in dataset.splits.items())
-    return [f"{dataset.name} is no published set's name: taken as it is, in {dataset.layout} style ({sizes} pictures)."]
+    text = f"{dataset.name} is no published set's name: taken as it is, in {dataset.layout} style ({sizes} pictures)."
+    return [Remark("data set", text)]
 
 
 def _folders(root: Path) -> list[Path]:

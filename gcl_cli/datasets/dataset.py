@@ -9,7 +9,29 @@ import numpy as np
 from gcl_cli.errors import GclError
 from gcl_cli.records import Sample
 
-PICTURE_ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
+PICTURE_ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif"})
+
+
+@dataclass(frozen=True)
+class Remark:
+    """Something about a data set that its user must be told, in the words that a finding of `gcl doctor` has."""
+
+    about: str
+    found: str
+    fix: str = ""  # what to do; empty where nothing needs doing
+    left_out: int = 0  # pictures that are in no split because of it
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.found, self.fix) if part)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the user says of how a data set is to be read."""
+
+    allow_subset: bool = False  # a known set with other counts, and pictures left out because they are unclear
+    camera_from: str | None = None  # "folder", "none", or a regular expression for a picture's path; None: its name
+    person_from: str | None = None
 
 
 @dataclass(frozen=True)
@@ -22,9 +44,14 @@ class Dataset:
 
     root: Path  # the folder that the samples' names are relative to
     name: str  # "market1501", "dukemtmc", "msmt17", or the folder's own name
-    layout: str  # "market1501", "dukemtmc", "msmt17-v1", "msmt17-v2", "msmt17-market" or "plain"
-    splits: dict[str, tuple[Sample, ...]]  # "train", "query", "gallery"; a plain folder has "train" alone
-    remarks: tuple[str, ...]  # what was assumed or left out
+    layout: str  # "market1501", "dukemtmc", "msmt17-v1", "msmt17-v2", "msmt17-market", "cameras", "mixed" or "plain"
+    splits: dict[str, tuple[Sample, ...]]  # "train", "query", "gallery"; a folder without splits has "train" alone
+    notes: tuple[Remark, ...]  # what was assumed or left out: with the splits, these account for every picture found
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The notes as sentences."""
+        return tuple(map(str, self.notes))
 
 
 def is_picture(name: str) -> bool:
@@ -38,8 +65,10 @@ def require_split(dataset: Dataset, split: str) -> tuple[Sample, ...]:
     if split in dataset.splits:
         return dataset.splits[split]
     found = ", ".join(f"{name} ({len(samples):,})" for name, samples in dataset.splits.items()) or "nothing"
-    if dataset.layout == "plain":
-        fix = "Pictures without labels only train: give a set in Market-1501 style, with query and bounding_box_test."
+    if dataset.splits.keys() == {"train"}:
+        fix = "Pictures without splits only train: give a set in Market-1501 style, with query and bounding_box_test."
+    elif split == "train":
+        fix = f"Put training pictures into {dataset.root / 'train'}, or give the folder of those that are to train."
     else:
         fix = f"Put the {split} pictures back where this style keeps them, or give another data set."
     raise GclError(f"The data set {dataset.root} has no {split} pictures; found: {found}.", fix)
@@ -51,7 +80,8 @@ def person_numbers(samples: Sequence[Sample]) -> np.ndarray:
         if sample.person is None:
             raise GclError(
                 f"The picture {sample.name} has no person label.",
-                "Give a data set whose file names carry the person, such as 0002_c1s1_000451_03.jpg.",
+                "Say where labels stand, with --person-from folder or a regular expression, or name pictures like "
+                "0002_c1s1_000451_03.jpg.",
             )
     return np.array([sample.person for sample in samples], dtype=np.int64)
 

@@ -21,7 +21,8 @@ from gcl_cli.errors import GclError
 if TYPE_CHECKING:  # imported where it is used: processes that share work on single crops do without
     from torch import Tensor
 
-FORMATS = ("JPEG", "PNG", "BMP", "WEBP")
+FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "GIF")
+BEHIND = (255, 255, 255)  # what shows through where a picture is transparent: white, as most viewers show it
 MOST_PIXELS = 1 << 24  # 4096 x 4096, 50 MB in memory: no crop of a person is so large, and a small file can claim more
 MOST_BYTES = 1 << 27  # of a file: more than that many pixels need
 ORIENTATION, TOLD_BY = 0x0112, (b"Exif\0\0", b"tiff:Orientation")  # in EXIF data, or in XMP
@@ -70,9 +71,10 @@ def read_crops(root: Path, names: Sequence[str]) -> Iterator[np.ndarray]:
 
 
 def read_crop(root: Path, name: str) -> np.ndarray:
-    """One picture at its own size, [h, w, 3] uint8 RGB, upright, transparency dropped; GclError if it is unreadable.
+    """One picture at its own size, [h, w, 3] uint8 RGB, upright, transparency on white; GclError if it is unreadable.
 
     Upright means turned as its EXIF or XMP data ask for, which cameras and phones write instead of turning the pixels.
+    What lies hidden below transparent pixels is never seen: two pictures that look alike are alike.
     """
     with _readable(root / name) as path:
         return _decoded(path.read_bytes())
@@ -123,9 +125,19 @@ def _decoded(content: bytes) -> np.ndarray:
 def _decoded_by_pillow(content: bytes) -> np.ndarray:
     with _opened(io.BytesIO(content)) as picture:
         turn = UPRIGHT.get(picture.getexif().get(ORIENTATION, 1))
-        # 16 bits of grey, which Pillow would cut off at 255
-        pixels = _from_16_bits(picture) if picture.mode.startswith("I") else picture.convert("RGB")
+        pixels = _as_seen(picture)
         return np.array(pixels if turn is None else pixels.transpose(turn))
+
+
+def _as_seen(picture: Image.Image) -> Image.Image:
+    """The colours of a picture of any mode, over `BEHIND` where it is transparent."""
+    if picture.mode.startswith("I"):  # 16 bits of grey, which Pillow would cut off at 255
+        return _from_16_bits(picture)
+    if not picture.has_transparency_data or picture.format == "BMP":  # whose fourth channel viewers pass over
+        return picture.convert("RGB")
+    seen = Image.new("RGBA", picture.size, BEHIND)
+    seen.alpha_composite(picture.convert("RGBA"))
+    return seen.convert("RGB")
 
 
 @contextmanager
@@ -142,7 +154,7 @@ def _opened(file: IO[bytes]) -> Iterator[Image.Image]:
         raise ValueError(TOO_LARGE) from problem
     with opened as picture:
         _refuse_giants(picture.height, picture.width)
-        frames = 1 if picture.format not in ("PNG", "WEBP") else getattr(picture, "n_frames", 1)
+        frames = 1 if picture.format not in ("PNG", "WEBP", "GIF") else getattr(picture, "n_frames", 1)
         if frames > 1:
             raise ValueError(f"it is animated, {frames} pictures in one file: save each as a file of its own")
         yield picture
@@ -154,7 +166,10 @@ def _refuse_giants(height: int, width: int) -> None:
 
 
 def _from_16_bits(picture: Image.Image) -> Image.Image:
-    return Image.fromarray((np.array(picture) >> 8).astype(np.uint8)).convert("RGB")
+    grey = np.array(picture)
+    shown = (grey >> 8).astype(np.uint8)
+    shown[grey == picture.info.get("transparency", -1)] = BEHIND[0]
+    return Image.fromarray(shown).convert("RGB")
 
 
 def resized(crop: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -6,7 +6,8 @@ from gcl_cli.records import Sample
 
 EXAMPLE = "0001_c2_f0046182.jpg"
 WITHDRAWN = "DukeMTMC-reID was withdrawn by its owners: think before you publish results on it."
-_NAME = re.compile(r"(\d{4})_c(\d)_f(\d{7})\.\w+", re.ASCII)  # person, camera, frame
+# Person, camera, frame. The published set has 4, 1 and 7 digits; sites with more cameras name theirs alike.
+_NAME = re.compile(r"(-1|\d{1,9})_c(\d{1,4})_f(\d{1,7})(?:\..*)?", re.ASCII | re.IGNORECASE)
 
 
 def parse(name: str) -> Sample | None:

@@ -6,7 +6,7 @@ from gcl_cli.records import Sample
 
 EXAMPLE = "0002_c1s1_000451_03.jpg"
 _NAME = re.compile(
-    r"(-1|\d{1,9})_c(\d{1,4})s(\d{1,4})_(\d{6})_(\d{2})\.\w+", re.ASCII
+    r"(-1|\d{1,9})_c(\d{1,4})s(\d{1,4})_(\d{6})_(\d{2})(?:\..*)?", re.ASCII | re.IGNORECASE
 )  # person, camera, sequence, frame, box
 
 

@@ -4,8 +4,9 @@ import itertools
 import re
 from pathlib import Path, PurePosixPath
 
-from gcl_cli.datasets.dataset import Dataset
-from gcl_cli.datasets.listing import find_pictures, reachable, readably
+from gcl_cli.datasets.dataset import Dataset, Reading, Remark
+from gcl_cli.datasets.labels import labelled
+from gcl_cli.datasets.listing import FoundPictures, reachable, readably
 from gcl_cli.errors import GclError
 from gcl_cli.records import Sample
 
@@ -24,8 +25,15 @@ LISTS = {
     "gallery": ("list_gallery.txt",),
 }
 # Numbers are bounded: person numbers must fit into 64 bits, and tables are made over cameras and over times.
-_NAME = re.compile(r"(\d{1,9})_\d+_(\d{1,4})_(\d{4}(?:morning|noon|afternoon))_(\d{1,7})_\d+(?:_ex)?\.\w+", re.ASCII)
-_MARKET_NAME = re.compile(r"(-1|\d{1,9})_c(\d{1,4})(?:\D.*)?\.\w+", re.ASCII)
+_NAME = re.compile(
+    r"(\d{1,9})_\d+_(\d{1,4})_(\d{4}(?:morning|noon|afternoon))_(\d{1,7})_\d+(?:_ex)?(?:\..*)?", re.ASCII
+)
+_MARKET_NAME = re.compile(
+    # 0001_c012_00016450.jpg, as VeRi's are, too; 12-c3-0001.png; person12_cam3.jpg
+    r"(?i:(?:(?:person|pid|id|p)[_-]?)?(-1|\d{1,9})(?:_c|[_-]cam(?:era)?[_-]?|-c(?=\d+(?:s\d+)?(?:[_.-]|$)))(\d{1,4})(?:\D.*)?)|"
+    r"(\d{4})C(\d{1,4})[TF]\d+.*",  # MARS and DukeMTMC-VideoReID: 0001C1T0001F001.jpg
+    re.ASCII,
+)
 
 
 def parse(name: str) -> Sample | None:
@@ -40,7 +48,7 @@ def parse(name: str) -> Sample | None:
 def parse_market(name: str) -> Sample | None:
     """The sample of a path whose base name begins with person and camera as in the re-packed set, else None."""
     match = _MARKET_NAME.fullmatch(name.rpartition("/")[2])
-    return None if match is None else Sample(name, int(match[1]), int(match[2]))
+    return None if match is None else Sample(name, int(match[1] or match[3]), int(match[2] or match[4]))
 
 
 def recognise(root: Path) -> str | None:
@@ -64,30 +72,31 @@ def recognise(root: Path) -> str | None:
     return None
 
 
-def read(root: Path, layout: str, *, allow_subset: bool) -> Dataset:
+def read(found: FoundPictures, layout: str, reading: Reading) -> Dataset:
     """The splits that have list files; listed pictures that are not there are a GclError, or left out of a subset."""
-    found = {folder: find_pictures(root, folder, deep=True) for folder in _folders(root, layout)}
-    remarks = [remark for pictures in found.values() for remark in pictures.remarks]
-    splits, unlisted = {}, dict[str, set[str]]()
+    root, folders = found.root, FOLDERS[layout]
+    found = found.below(list(folders.values())).usable()
+    notes = [Remark("folders", remark) for remark in found.remarks]
+    splits, on_disk = dict[str, tuple[Sample, ...]](), set(found.names)
+    unlisted = set(on_disk)
     for split, lists in LISTS.items():
         present = [name for name in lists if (root / name).is_file()]
         if not present:
             continue
-        folder = FOLDERS[layout][split]
-        listed = [sample for name in present for sample in _listed(root / name, folder)]
-        on_disk = set(found[folder].names) if folder in found else set()
+        listed = [sample for name in present for sample in _listed(root / name, folders[split])]
         there = [sample for sample in listed if sample.name in on_disk]
         if len(there) < len(listed):
             missing = [sample.name for sample in listed if sample.name not in on_disk]
-            remarks.append(_missing(root, " and ".join(present), missing, allow_subset))
-        _refuse_links_out(root, folder, there)
+            notes.append(_missing(root, " and ".join(present), missing, reading))
+        _refuse_links_out(root, folders[split], there)
         splits[split] = _sorted_once(there, " and ".join(present))
-        unlisted[folder] = unlisted.get(folder, on_disk) - {sample.name for sample in listed}
-    remarks += [_unlisted(root / folder, sorted(names)) for folder, names in unlisted.items() if names]
+        unlisted -= {sample.name for sample in listed}
+    notes += _unlisted(root, sorted(unlisted))
     if not any(splits.values()):
         raise GclError(f"{root} holds none of the pictures in its list files.", "Unpack MSMT17 again.")
-    filled = {split: samples for split, samples in splits.items() if samples}
-    return Dataset(root, root.resolve().name, layout, filled, tuple(remarks))
+    labels = labelled({s: [(sample.name, sample) for sample in samples] for s, samples in splits.items()}, reading)
+    filled = {split: tuple(samples) for split, samples in labels.items() if samples}
+    return Dataset(root, root.resolve().name, layout, filled, tuple(notes))
 
 
 def _listed(path: Path, folder: str) -> list[Sample]:
@@ -122,10 +131,6 @@ def _text(path: Path) -> str:
         ) from error
 
 
-def _folders(root: Path, layout: str) -> list[str]:
-    return [folder for folder in dict.fromkeys(FOLDERS[layout].values()) if (root / folder).is_dir()]
-
-
 def _refuse_links_out(root: Path, folder: str, listed: list[Sample]) -> None:
     """A list file, which may come from anywhere, never makes pictures of files outside the data set's folder."""
     top = (root / folder).resolve()
@@ -138,15 +143,18 @@ def _refuse_links_out(root: Path, folder: str, listed: list[Sample]) -> None:
         )
 
 
-def _unlisted(folder: Path, names: list[str]) -> str:
-    return f"{len(names):,} pictures in {folder} are in no list file and were left out, such as {names[0]}."
+def _unlisted(root: Path, names: list[str]) -> list[Remark]:
+    if not names:
+        return []
+    text = f"{len(names):,} pictures in {root} are in no list file and were left out, such as {names[0]}."
+    return [Remark("names", text, "Copy the original list files where they are meant to be used.", len(names))]
 
 
-def _missing(root: Path, lists: str, missing: list[str], allow_subset: bool) -> str:
+def _missing(root: Path, lists: str, missing: list[str], reading: Reading) -> Remark:
     problem = f"{len(missing):,} pictures of {lists} are not in {root}, such as {missing[0]}"
-    if not allow_subset:
+    if not reading.allow_subset:
         raise GclError(f"{problem}.", "Unpack MSMT17 again, or type --allow-subset to go on without them.")
-    return f"{problem}: left out."
+    return Remark("names", f"{problem}: left out.")
 
 
 def _sorted_once(samples: list[Sample], lists: str) -> tuple[Sample, ...]:

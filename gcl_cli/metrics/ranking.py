@@ -92,10 +92,12 @@ def rank_blocks(
     max_rank: int,
     average_precision: AveragePrecision,
     pairs: CameraPairs | None = None,
+    same_camera: bool = False,
 ) -> Ranking:
     """`rank` by the rows of a distance matrix [Q, G] that come as `blocks` [R, G] one after another.
 
-    pairs: takes note of what is found in each camera's part of the gallery.
+    pairs: takes note of what is found in each camera's part of the gallery. same_camera: pictures of the query's own
+    camera count, too.
     """
     known = np.flatnonzero(gallery_persons != -1)
     people = People.of(gallery_persons[known])
@@ -110,7 +112,7 @@ def rank_blocks(
         cameras, searched = query_cameras[asked][rows], gallery_cameras[columns]
         if pairs is not None:
             pairs.note(rows + done, cameras, searched, inside)
-        own = (cameras == searched) & (searched != -1)
+        own = (cameras == searched) & (searched != -1) & (not same_camera)
         matches.append(np.bincount(rows[~own], minlength=len(distances)))
         order = np.argsort(rows * len(known) + before)  # all different: as many come before as there are places
         ranks.append(_ranks_without(own[order], before[order], rows))
@@ -152,7 +154,8 @@ def _summary(matches: np.ndarray, ranks: np.ndarray, max_rank: int, convention: 
     if not valid.any():
         raise GclError(
             f"None of {len(matches):,} queries has a picture of its person under another camera in the gallery.",
-            "Check that query and gallery show the same people and that the file names carry the camera.",
+            "Check that query and gallery show the same people, of several cameras: --camera-from folder|REGEX says "
+            "where cameras stand, and with --same-camera matches of the query's own camera count.",
         )
     ends = np.cumsum(matches)[valid]
     first_rank = np.zeros(len(matches), dtype=np.int64)

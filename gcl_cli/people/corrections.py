@@ -2,12 +2,13 @@
 
 import csv
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from gcl_cli.artifacts.files import sha256
+from gcl_cli.artifacts.tables import as_written
 from gcl_cli.datasets.listing import expanded, reachable, readably
 from gcl_cli.errors import GclError
 from gcl_cli.records import Corrections
@@ -45,8 +46,8 @@ def read_corrections(path: str | None, names: Sequence[str]) -> Corrections | No
     """
     if path is None:
         return None
-    rows = _rows(path)
     place = {name: row for row, name in enumerate(names)}
+    rows = [_known(row, place) for row in _rows(path)]
     unknown = [f"{name} (line {row.line})" for row in rows for name in (row.first, row.second) if name not in place]
     if unknown:
         more = f" and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else ""
@@ -60,6 +61,12 @@ def read_corrections(path: str | None, names: Sequence[str]) -> Corrections | No
         for kind in (MUST, CANNOT)
     }
     return Corrections(pairs[MUST].reshape(-1, 2), pairs[CANNOT].reshape(-1, 2))
+
+
+def _known(row: _Row, place: Mapping[str, int]) -> _Row:
+    """The row with names as the pictures have them: labels.csv keeps some from being formulas."""
+    first, second = (name if name in place else as_written(name) for name in (row.first, row.second))
+    return replace(row, first=first, second=second)
 
 
 def _rows(path: str) -> list[_Row]:

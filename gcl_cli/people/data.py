@@ -1,8 +1,9 @@
 """The data set of a work folder, and its pictures in memory."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -42,32 +43,51 @@ class WorkData:
 def open_data(options: RunOptions, data: str | None) -> WorkData:
     """The data set that the user names, or the one that the work folder remembers; remembers a new one.
 
-    Raises GclError when there is none, when it is another one than remembered, or when its pictures changed.
+    How it is to be read is remembered, too. Raises GclError when there is none, when it is another one than remembered,
+    or when its pictures changed.
     """
     work = WorkFolder(Path(options.work))
-    if data is None:
-        record = dataset_record.recall(work)
-        root, allow_subset = Path(record["root"]), bool(record["allow_subset"]) or options.allow_subset
+    known = dataset_record.recall(work) if data is None or work.dataset_file.exists() else None
+    if data is None and known:
+        root = dataset_record.require_place(work, known)
     else:
-        root, allow_subset = resolve(data, Path(options.data_root)), options.allow_subset
-    dataset = open_dataset(root, allow_subset=allow_subset)
+        root = resolve(str(data), Path(options.data_root))
+    reading = _reading(options, known if known and _may_be(work, known, root) else {})
+    dataset = open_dataset(root, **reading)
     record = {
-        "root": str(dataset.root.resolve()), "name": dataset.name, "layout": dataset.layout,
-        "allow_subset": allow_subset,
+        "root": str(dataset.root.resolve()), "name": dataset.name, "layout": dataset.layout, **reading,
         "pictures": {split: len(samples) for split, samples in dataset.splits.items()},
     }  # fmt: skip
-    known = work.dataset_file.exists()
     remembered = dataset_record.remember(work, record, _stamps(dataset))
     if not known:
         for remark in dataset.remarks:
             console.warn(remark)
-    return WorkData(dataset, remembered["digest"])
+    elif known["root"] != remembered["root"]:
+        console.say(f"The data set of {work.root} is in {remembered['root']} now, with the same pictures as before.")
+    return WorkData(replace(dataset, name=remembered["name"]), remembered["digest"])
 
 
-def open_other(root: Path, *, allow_subset: bool) -> WorkData:
+def open_other(
+    root: Path, *, allow_subset: bool, camera_from: str | None = None, person_from: str | None = None
+) -> WorkData:
     """A data set that need not be the work folder's own."""
-    dataset = open_dataset(root, allow_subset=allow_subset)
+    dataset = open_dataset(root, allow_subset=allow_subset, camera_from=camera_from, person_from=person_from)
     return WorkData(dataset, dataset_record.fingerprint_of(_stamps(dataset)))
+
+
+def _reading(options: RunOptions, known: dict[str, Any]) -> dict[str, Any]:
+    """How the data set is to be read: as it was before, where nothing else is said."""
+    return {
+        "allow_subset": options.allow_subset or bool(known.get("allow_subset")),
+        "camera_from": options.camera_from if options.camera_from is not None else known.get("camera_from"),
+        "person_from": options.person_from if options.person_from is not None else known.get("person_from"),
+    }
+
+
+def _may_be(work: WorkFolder, known: dict[str, Any], root: Path) -> bool:
+    """Whether `root` may be the recorded data set: that is there or within it (an archive), or its place is gone."""
+    place = dataset_record.place_of(work, known)
+    return not place.is_dir() or place.resolve().is_relative_to(root.resolve())
 
 
 def _stamps(dataset: Dataset) -> dataset_record.Stamps:
@@ -123,18 +143,22 @@ def times_of(data: WorkData) -> Times:
 def labelled_set(data: WorkData, architecture: Architecture, options: RunOptions) -> LabelledSet:
     """The training pictures in memory with the people they show, numbered from 0; GclError where one is unknown.
 
-    People are numbered as they appear, so that their numbers on disk mean nothing to what is learned.
+    People are numbered as they appear, so that their numbers on disk mean nothing to what is learned. Pictures of
+    nobody known (person -1) are left out, and counted.
     """
     samples = require_people(data)
+    if nobody := len(data.split("train")) - len(samples):
+        console.warn(f"{nobody:,} of {len(data.split('train')):,} pictures in {data.root} show nobody known: left out.")
     people = number_by_first_member(person_numbers(samples))
     return LabelledSet(_pictures(data, samples, architecture, options), torch.from_numpy(people), _cameras(samples))
 
 
 def require_people(data: WorkData) -> tuple[Sample, ...]:
-    """The training pictures, all of known people; GclError otherwise."""
+    """The training pictures of known people; GclError where there are none."""
     samples = require_split(data.dataset, "train")
-    person_numbers(samples)
-    return samples
+    known = tuple(sample for sample in samples if sample.person is not None)
+    person_numbers(known or samples)
+    return known
 
 
 def _pictures(data: WorkData, samples: Sequence[Sample], architecture: Architecture, options: RunOptions) -> Tensor:

@@ -18,13 +18,13 @@ from gcl_cli.body.silhouette import Surface
 from gcl_cli.config import Architecture, MeshSettings, RenderSettings
 from gcl_cli.datasets.decoding import picture_sizes, read_pictures
 from gcl_cli.people.bodies import STATUS
+from gcl_cli.people.crops import HERE, notes_of
 from gcl_cli.people.estimating import estimate_shard
 from gcl_cli.people.shards import Shard
+from gcl_cli.records import MeshEstimates
 from gcl_cli.training.generation import generate
 from gcl_cli.weights.networks import latest, load_gan, read_generator
 from gcl_cli.weights.starting_weights import open_encoder_of
-
-HERE = Path()  # files that the user named are relative to the current folder
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,11 @@ def turn_people(generator: ViewGenerator, files: Sequence[Path], angles: tuple[i
     """Pictures of the people on `files`, turned by `angles` in degrees; a warning for every doubtful body."""
     names = tuple(map(str, files))
     size = (generator.architecture.height, generator.architecture.width)
-    bodies, status = _draw_bodies(names, (0, *angles), generator.drawing, size)
+    meshes = estimate_shard(HERE, MeshSettings(), "cpu", Shard("train", 0, names))
+    bodies, status = _draw_bodies(names, meshes, (0, *angles), generator.drawing, size)
+    notes = notes_of(names, meshes)
     for name, word in zip(names, status, strict=True):
-        _warn_of_body(name, word)
+        _warn_of_body(name, word, notes.get(name))
     photographs = read_pictures(HERE, names, height=size[0], width=size[1], threads=1)
     drawn = _DrawnBodies((0, *angles), bodies)
     rows = torch.arange(len(files)).repeat_interleave(len(angles))
@@ -94,13 +96,14 @@ def _drawing(work: WorkFolder, gan: Artifact) -> RenderSettings:
 
 
 def _draw_bodies(
-    names: Sequence[str], angles: tuple[int, ...], settings: RenderSettings, size: tuple[int, int]
-) -> tuple[Tensor, tuple[str, ...]]:
-    """Estimate the bodies and draw them from all sides: [N, A, height, width] uint8, and the status of each.
+    names: Sequence[str], meshes: MeshEstimates, angles: tuple[int, ...], settings: RenderSettings,
+    size: tuple[int, int],
+) -> tuple[Tensor, tuple[str, ...]]:  # fmt: skip
+    """Draw the bodies from all sides: [N, A, height, width] uint8, and the status of each.
 
     They are drawn at the size of the rendered artifact and resized to `size`, as training does.
     """
-    meshes, body = estimate_shard(HERE, MeshSettings(), "cpu", Shard("train", 0, tuple(names))), load_body()
+    body = load_body()
     rotations = body.world_rotations(meshes.pose)
     skinned = body.skin(rotations, body.place(rotations, meshes.betas), meshes.betas)  # [N, V, 3]
     surface, drawn = Surface.of(body.faces), []
@@ -120,7 +123,9 @@ def _resized(view: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.asarray(Image.fromarray(view).resize((size[1], size[0]), Image.Resampling.BICUBIC))
 
 
-def _warn_of_body(name: str, status: str) -> None:
+def _warn_of_body(name: str, status: str, other: str | None) -> None:
+    if other:
+        console.warn(f"{name}: {other}.")
     if status == "low_confidence":
         console.warn(f"{name}: the body is doubtful, and so are the views.")
     if status == "fallback":

@@ -35,7 +35,7 @@ def ranked(
     everyone = (labels.query_persons, labels.query_cameras, labels.gallery_persons, labels.gallery_cameras)
     chosen: Any = {"max_rank": max(RANKS), "average_precision": settings.average_precision}
     pairs = CameraPairs() if settings.camera_pairs else None
-    ranking = rank_blocks(distances.blocks(at_once), *everyone, pairs=pairs, **chosen)
+    ranking = rank_blocks(distances.blocks(at_once), *everyone, pairs=pairs, same_camera=settings.same_camera, **chosen)
     return ranking, pairs.table(settings.average_precision) if pairs else []
 
 
@@ -75,8 +75,9 @@ def intervals(ranking: Ranking, settings: EvaluateSettings) -> dict[str, list[fl
 
 def protocol(settings: EvaluateSettings) -> str:
     """The rules in words."""
+    own = "" if settings.same_camera else "gallery pictures of its person under its own camera, and "
     said = [
-        "single query; left out for a query: gallery pictures of its person under its own camera, and junk (person -1)",
+        f"single query; left out for a query: {own}junk (person -1)",
         "a query without a true match left is skipped, counted and named",
         f"distance: {_distance(settings)}",
         "of two gallery pictures at one distance the earlier by name comes first",

@@ -115,6 +115,22 @@ def test_a_dictionary_that_holds_itself_ends(tmp_path):
     assert set(read_tensors(tmp_path / "loop.pth")) >= {"w"}
 
 
+@pytest.mark.parametrize(
+    "name", ["model.pth.tar-60", "osnet_x1_0_market", "best.model", "a.safetensors", "a.pth.tar.1"]
+)
+@pytest.mark.parametrize("old_form", [False, True])
+def test_what_a_weight_file_is_its_content_says_not_its_name(tmp_path, name, old_form):
+    tensors = {"state_dict": {"conv1.weight": torch.ones(2)}, "epoch": 60}
+    torch.save(tensors, tmp_path / name, _use_new_zipfile_serialization=not old_form)
+    assert read_tensors(tmp_path / name)["state_dict.conv1.weight"].tolist() == [1, 1]
+    assert not made_here(tmp_path / name)
+    save_file({"x": torch.zeros(3)}, tmp_path / name, metadata={"architecture": "{}"})
+    assert read_tensors(tmp_path / name)["x"].tolist() == [0, 0, 0] and made_here(tmp_path / name)
+    (tmp_path / name).write_bytes(b"<!doctype html>")
+    with pytest.raises(GclError, match="cannot be read as weights"):
+        read_tensors(tmp_path / name)
+
+
 def test_safetensors_are_read_and_ours_are_told_from_others(tmp_path):
     save_file({"conv1.weight": torch.ones(2)}, tmp_path / "timm.safetensors")
     save_file({"x": torch.ones(2)}, tmp_path / "gcl.safetensors", metadata={"architecture": "{}"})

@@ -73,7 +73,7 @@ def test_labels_and_names_come_back_whatever_the_names_hold(tmp_path):
     write_labels(tmp_path / "labels.csv", NAMES, labels)
     names, found = read_labels(tmp_path / "labels.csv")
     assert names == NAMES and found.tolist() == labels.tolist() and found.dtype == torch.int64
-    assert (tmp_path / "labels.csv").read_text().splitlines()[0] == "name,label"
+    assert (tmp_path / "labels.csv").read_text(encoding="utf-8-sig").splitlines()[0] == "name,label"
     write_names(tmp_path, "train", NAMES)
     assert read_names(tmp_path, "train") == NAMES
 
@@ -219,6 +219,7 @@ def test_a_work_folder_remembers_its_data_set(tmp_path, pictures):
 def test_another_data_set_is_refused(tmp_path, pictures):
     work = WorkFolder(tmp_path / "work")
     record = remember(work, pictures)
+    (pictures / "a").write_text("another")
     found = dataset_record.stamps(pictures, {"train": ["a", "b"]})
     with pytest.raises(GclError, match="belongs to") as caught:
         dataset_record.remember(work, record_of("/elsewhere"), found)

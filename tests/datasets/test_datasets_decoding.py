@@ -1,9 +1,14 @@
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
-from gcl_cli.datasets.decoding import read_crops, read_pictures
+from gcl_cli.datasets.decoding import BEHIND, read_crop, read_crops, read_pictures
 from gcl_cli.errors import GclError
 
 
@@ -63,13 +68,69 @@ def test_crops_come_at_their_own_size(tmp_path):
     np.testing.assert_array_equal(second, crop(9, 5))
 
 
-@pytest.mark.parametrize("mode", ["L", "RGBA", "P", "CMYK", "1"])
+@pytest.mark.parametrize("mode", ["L", "P", "CMYK", "1"])
 def test_other_colour_modes_become_rgb(tmp_path, mode):
     path = tmp_path / ("a.jpg" if mode in ("L", "CMYK") else "a.png")
     Image.fromarray(crop(12, 6)).convert(mode).save(path)
     (pixels,) = read_crops(tmp_path, [path.name])
     with Image.open(path) as picture:
         np.testing.assert_array_equal(pixels, np.array(picture.convert("RGB")))
+
+
+def hidden_below(mode: str, hidden: int) -> Image.Image:
+    """A picture whose left half is transparent, with `hidden` stored there; its right half is of four greys."""
+    grey = np.tile(np.array([10, 90, 170, 250], np.uint8).repeat(2), (12, 2))  # [12, 16]
+    grey[:, :8] = hidden
+    seen = np.zeros((12, 16), np.uint8)
+    seen[:, 8:] = 255
+    if mode == "L with a transparent level":
+        return Image.fromarray(np.where(seen, grey, 33).astype(np.uint8))
+    if mode == "16 bits":
+        return Image.fromarray(np.where(seen, grey.astype(np.uint16) * 257, 1000).astype(np.uint16))
+    if mode == "P":
+        picture = Image.fromarray(np.where(seen, grey // 80, 7).astype(np.uint8), "P")
+        picture.putpalette([level for level in (10, 90, 170, 250, 0, 0, 0, hidden) for _ in "RGB"])
+        return picture
+    picture = Image.merge("LA", [Image.fromarray(grey), Image.fromarray(seen)])
+    return picture.convert(mode)
+
+
+@pytest.mark.parametrize(
+    ("mode", "ending", "options"),
+    [("RGBA", "png", {}), ("LA", "png", {}), ("RGBA", "webp", {"lossless": True, "exact": True}),
+     ("P", "png", {"transparency": 7}), ("P", "gif", {"transparency": 7}),
+     ("L with a transparent level", "png", {"transparency": 33}), ("16 bits", "png", {"transparency": 1000})],
+)  # fmt: skip
+def test_what_is_hidden_below_transparent_pixels_is_never_seen(tmp_path, mode, ending, options):
+    expected = np.full((12, 16, 3), BEHIND, np.uint8)
+    expected[:, 8:] = np.array([10, 90, 170, 250], np.uint8).repeat(2)[:, None]
+    for hidden in (0, 60, 255):
+        hidden_below(mode, hidden).save(tmp_path / f"a.{ending}", **options)
+        np.testing.assert_array_equal(read_crop(tmp_path, f"a.{ending}"), expected)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 255), st.integers(0, 255), st.integers(0, 255))
+def test_half_transparent_colours_are_mixed_with_what_is_behind(colour, opacity, other):
+    with tempfile.TemporaryDirectory() as folder:
+        Image.new("RGBA", (4, 6), (colour, colour, other, opacity)).save(Path(folder) / "a.png")
+        seen = read_crop(Path(folder), "a.png")[0, 0]
+    share = opacity / 255
+    mixed = [
+        share * level + (1 - share) * behind for level, behind in zip((colour, colour, other), BEHIND, strict=True)
+    ]
+    assert np.abs(seen - np.array(mixed)).max() <= 1
+
+
+def test_pictures_are_composed_before_they_are_resized(tmp_path):
+    """A thin outline would else get a fringe of the colours that are hidden beside it."""
+    pixels = np.zeros((40, 20, 4), np.uint8)
+    pixels[:, 8:12] = (200, 0, 0, 255)
+    for hidden in (0, 255):
+        pixels[:, :8, :3] = hidden
+        Image.fromarray(pixels).save(tmp_path / f"{hidden}.png")
+    black, white = read_pictures(tmp_path, ["0.png", "255.png"], height=16, width=8, threads=1)
+    assert torch.equal(black, white)
 
 
 @pytest.mark.parametrize("ending", ["jpg", "png", "bmp", "webp"])

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from gcl_cli.errors import GclError
 from gcl_cli.metrics import ranking
-from gcl_cli.metrics.ranking import rank, rank_features
+from gcl_cli.metrics.ranking import rank, rank_blocks, rank_features
 
 
 def ranked(distances, query, gallery, *, max_rank=5, average_precision="open-reid"):
@@ -125,6 +125,26 @@ def test_true_matches_under_the_own_camera_are_ignored():
 def test_unknown_cameras_never_remove_a_picture():
     result = ranked([[0.1, 0.2, 0.3]], [(1, -1)], [(1, -1), (7, -1), (1, -1)])
     np.testing.assert_allclose(result.average_precision, [(1 + 2 / 3) / 2])
+
+
+@given(problems())
+def test_with_the_same_camera_all_are_ranked_as_if_no_camera_were_known(problem):
+    distances, query, gallery = problem
+    how = {"max_rank": 5, "average_precision": "open-reid"}
+    found = []
+    for same in (True, False):
+        cameras = (query[:, 1], gallery[:, 1]) if same else (np.full(len(query), -1), np.full(len(gallery), -1))
+        everyone = (query[:, 0], cameras[0], gallery[:, 0], cameras[1])
+        try:
+            found.append(rank_blocks([distances], *everyone, same_camera=same, **how))
+        except GclError as error:
+            found.append(error.problem)
+    first, second = found
+    if isinstance(first, str):
+        assert first == second
+    else:
+        np.testing.assert_array_equal(first.average_precision, second.average_precision)
+        np.testing.assert_array_equal(first.cmc, second.cmc)
 
 
 def test_queries_without_a_match_are_skipped_and_not_counted():

@@ -73,7 +73,7 @@ def test_a_data_set_is_given_once_and_remembered(options, crops, capsys):
 
 def test_a_work_folder_keeps_to_its_data_set(options, crops, tmp_path):
     open_data(options, str(crops))
-    pictures(tmp_path / "others")
+    pictures(tmp_path / "others", NAMES[1:])
     with pytest.raises(GclError, match="belongs to"):
         open_data(options, str(tmp_path / "others"))
     (crops / NAMES[0]).write_bytes(b"another picture")

@@ -160,12 +160,53 @@ def test_a_picture_that_vanishes_while_it_is_read_is_named(tmp_path, data, optio
     assert "Restore the file from its source" in caught.value.fix
 
 
-def test_a_data_set_that_is_moved_away_is_named_with_its_folder(data, options):
-    data.rename(data.with_name("elsewhere"))
-    with pytest.raises(GclError, match=f"There is no folder {data}"):
+def test_a_data_set_that_is_moved_is_named_with_its_folder_and_found_again_where_it_is_said_to_be(
+    data, options, capsys
+):
+    digest, moved = open_data(options, None).digest, data.with_name("elsewhere")
+    data.rename(moved)
+    with pytest.raises(GclError, match=f"There is no folder {data} any more") as caught:
         open_data(options, None)
-    with pytest.raises(GclError, match="belongs to"):
-        open_data(options, str(data.with_name("elsewhere")))
+    assert f"gcl mesh NEW_PLACE --work {options.work}" in caught.value.fix
+    assert open_data(options, str(moved)).digest == digest
+    assert f"is in {moved} now" in capsys.readouterr().err.replace("\n", " ")
+    again = open_data(options, None)
+    assert (again.root, again.dataset.name, again.digest) == (moved, "crops", digest)
+    (moved / TRAIN / FIRST).unlink()
+    assert f"1 gone ({TRAIN}/{FIRST})" in refusal(options)
+
+
+def test_a_project_that_is_moved_as_a_whole_goes_on(tmp_path, data, options):
+    digest = open_data(options, None).digest
+    project = tmp_path.with_name(tmp_path.name + "-moved")
+    tmp_path.rename(project)
+    moved = open_data(RunOptions(work=str(project / "work")), None)
+    assert (moved.root, moved.digest) == (project / "crops", digest)
+
+
+def test_another_set_in_the_place_of_the_moved_one_is_refused(data, options):
+    data.rename(data.with_name("elsewhere"))
+    other = market(data.with_name("other"))
+    (other / TRAIN / FIRST).write_bytes(b"somebody else")
+    with pytest.raises(GclError, match=f"belongs to {data}, not to {other}"):
+        open_data(options, str(other))
+
+
+def test_how_a_set_is_read_is_remembered_and_its_cameras_never_change_under_what_was_trained(tmp_path):
+    for name in ("a/1.jpg", "b/2.jpg"):
+        path = tmp_path / "crops" / name
+        path.parent.mkdir(parents=True)
+        path.write_bytes(name.encode())
+    options = RunOptions(work=str(tmp_path / "work"), camera_from="folder")
+    open_data(options, str(tmp_path / "crops"))
+    for data in (None, str(tmp_path / "crops")):
+        opened = open_data(RunOptions(work=options.work), data)
+        assert [sample.camera for sample in opened.split("train")] == [1, 2]
+    with pytest.raises(GclError, match="was begun with --camera-from folder") as caught:
+        open_data(RunOptions(work=options.work, camera_from="none"), None)
+    assert "Leave --camera-from out" in caught.value.fix
+    open_data(RunOptions(work=options.work, person_from="^(.)"), None)  # people train nothing
+    assert [sample.person for sample in open_data(RunOptions(work=options.work), None).split("train")] == [1, 2]
 
 
 def test_pictures_that_change_between_two_steps_stop_the_second_and_leave_the_first(data, options):

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from gcl_cli.cli.options import validated, validated_by_stage
 from gcl_cli.commands.doctor.labels import look_at_names
 from gcl_cli.config.stages import STAGE_SETTINGS
-from gcl_cli.datasets import dukemtmc, market1501, market_layout, msmt17
+from gcl_cli.datasets import dukemtmc, grammars, market1501, msmt17
 from gcl_cli.datasets.catalogue import open_dataset, resolve
 from gcl_cli.datasets.dataset import is_picture, person_numbers
 from gcl_cli.datasets.known_sets import count, known_name, spelled
@@ -309,4 +309,4 @@ def test_pictures_that_no_list_names_are_told(tmp_path):
      "1_c99999s1_000001_00.jpg", "1_c1s1_0000012_00.jpg", "1_c1s1_000001_00.jpg\n", "１_c1_2.jpg"],
 )  # fmt: skip
 def test_numbers_that_no_table_can_hold_are_no_names(name):
-    assert not any(grammar.parse(name) for grammar in market_layout.GRAMMARS[:2])
+    assert not any(grammar.parse(name) for grammar in grammars.GRAMMARS[:2])

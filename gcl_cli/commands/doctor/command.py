@@ -13,11 +13,13 @@ from gcl_cli.datasets.catalogue import resolve
 from gcl_cli.errors import GclError
 
 
-def run(work: str, data: str | None, data_root: str) -> dict[str, Any]:
+def run(
+    work: str, data: str | None, data_root: str, *, camera_from: str | None = None, person_from: str | None = None
+) -> dict[str, Any]:
     """Look at the machine, and at a data set where one is named; returns the findings and how many are problems."""
     findings = list(look_at_machine(Path(work)))
     if data is not None:
-        findings += _look_at_data(data, Path(data_root))
+        findings += _look_at_data(data, Path(data_root), camera_from=camera_from, person_from=person_from)
     return {
         "findings": [asdict(finding) for finding in findings],
         "notes": sum(finding.level == "note" for finding in findings),
@@ -25,14 +27,14 @@ def run(work: str, data: str | None, data_root: str) -> dict[str, Any]:
     }
 
 
-def _look_at_data(data: str, data_root: Path) -> Iterator[Finding]:
+def _look_at_data(data: str, data_root: Path, **said: str | None) -> Iterator[Finding]:
     """Findings about a data set; one that cannot be opened is a finding, not an error."""
     try:
         root = resolve(data, data_root)
     except GclError as error:
         yield problem("data set", error.problem, error.fix)
         return
-    dataset, findings = open_for_looking(root)
+    dataset, findings = open_for_looking(root, **said)
     yield from findings
     if dataset is not None:
         yield from look_at_names(dataset)

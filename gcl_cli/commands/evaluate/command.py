@@ -37,7 +37,7 @@ from gcl_cli.weights.selected import at_selected_epoch
 from gcl_cli.weights.starting_weights import OpenedEncoder, open_encoder
 
 # settings that stand in the name of what was measured
-ADDED = ("flip", "even_cameras", "centralise", "temporal", "rerank", "views", "expansion")
+ADDED = ("same_camera", "flip", "even_cameras", "centralise", "temporal", "rerank", "views", "expansion")
 SHEET = "ranked.png"
 
 
@@ -105,16 +105,18 @@ def _subject(
 def _data(options: RunOptions, dataset: str | None) -> WorkData:
     if dataset is None:
         return open_data(options, None)
-    return open_other(resolve(dataset, Path(options.data_root)), allow_subset=options.allow_subset)
+    return open_other(
+        resolve(dataset, Path(options.data_root)),
+        allow_subset=options.allow_subset, camera_from=options.camera_from, person_from=options.person_from,
+    )  # fmt: skip
 
 
 def _name(asked: str, subject: Subject, dataset: str | None) -> str:
     if asked != "main":
         return asked
     own = [subject.data.dataset.name] if dataset else []
-    return "-".join(
-        [subject.source.label, *own, *(word.replace("_", "-") for word in ADDED if getattr(subject.settings, word))]
-    )
+    added = (word.replace("_", "-") for word in ADDED if getattr(subject.settings, word))
+    return "-".join([subject.source.label, *own, *added])
 
 
 def _distances(

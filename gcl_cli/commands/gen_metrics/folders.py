@@ -16,7 +16,7 @@ from gcl_cli.commands.gen_metrics.spaces import ENCODER, INCEPTION, halves_apart
 from gcl_cli.config import Architecture, GenMetricsSettings
 from gcl_cli.datasets import plain_folder
 from gcl_cli.datasets.decoding import picture_sizes, read_pictures
-from gcl_cli.datasets.market_layout import GRAMMARS
+from gcl_cli.datasets.grammars import read_names
 from gcl_cli.errors import GclError
 from gcl_cli.metrics.identity import identity_kept
 from gcl_cli.metrics.structural_similarity import WINDOW, similarity
@@ -36,12 +36,9 @@ class Folder:
 
     def people(self) -> Tensor:
         """Who is shown, [N] int64, where all names say so in a known style; else -1."""
-        for grammar in GRAMMARS:
-            found = [grammar.parse(name) for name in self.names]
-            people = [sample.person for sample in found if sample is not None and sample.person is not None]
-            if len(people) == len(self.names):
-                return torch.tensor(people)
-        return torch.full((len(self.names),), -1)
+        _, found = read_names(self.names)
+        people = [sample.person for sample in found if sample.person is not None]
+        return torch.tensor(people) if len(people) == len(self.names) else torch.full((len(self.names),), -1)
 
     def read(self, rows: list[int], height: int, width: int) -> Tensor:
         """Pictures [R, 3, height, width] uint8."""
@@ -59,7 +56,7 @@ def open_folder(path: Path, option: str, *, settings: GenMetricsSettings, thread
     """The pictures anywhere below `path`, at most `settings.pictures`; GclError where there are too few."""
     if not path.is_dir():
         raise GclError(f"{option} {path}: there is no such folder.", f"Name a folder of pictures: {option} DIR")
-    found = plain_folder.pictures_below(path)
+    found = plain_folder.pictures_below(path, drawings=True)
     names = found.names
     for remark in found.remarks:
         console.warn(remark)

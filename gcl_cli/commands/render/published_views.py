@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from gcl_cli import console
+from gcl_cli.artifacts.sheets import marked
 from gcl_cli.artifacts.view_folders import file_names, read_view, view_folder
 from gcl_cli.artifacts.view_store import ViewStore, compress
 from gcl_cli.body.estimator import fallback_pose
@@ -69,7 +70,7 @@ def export_views(stores: dict[str, ViewStore], target: Path) -> int:
 def _write_row(store: ViewStore, row: int, paths: Sequence[Path]) -> None:
     for angle_index, path in enumerate(paths):
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(store.png(row, angle_index))
+        path.write_bytes(marked(store.png(row, angle_index)))
 
 
 def _standing(size: tuple[int, int], settings: RenderSettings) -> tuple[np.ndarray, np.ndarray]:

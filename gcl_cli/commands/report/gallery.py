@@ -1,6 +1,5 @@
 """Clusters to look at, with the members that may not belong to them."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 from gcl_cli.artifacts.files import read_json
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.manifest import Artifact, read_artifact
+from gcl_cli.artifacts.tables import read_table
 from gcl_cli.commands.report.album import Album, Picture
 from gcl_cli.config import ReportSettings
 from gcl_cli.errors import first_few
@@ -57,8 +57,8 @@ class ClusterGallery:
 
 def cluster_labels(folder: Path) -> dict[str, tuple[int, str]]:
     """By name of a picture its cluster (-1: none) and the doubt about it (empty where it is not known)."""
-    with (folder / "labels.csv").open(newline="", encoding="utf-8") as file:
-        return {row["name"]: (int(row["label"]), row.get("doubt") or "") for row in csv.DictReader(file)}
+    rows = read_table(folder / "labels.csv")
+    return {row["name"]: (int(row["label"]), row.get("doubt", "")) for row in rows}
 
 
 def cluster_gallery(work: WorkFolder, data: WorkData, settings: ReportSettings, album: Album) -> ClusterGallery:

@@ -25,6 +25,7 @@ from gcl_cli.errors import GclError
 from gcl_cli.machine.devices import choose_device, set_threads
 from gcl_cli.machine.system import cores
 from gcl_cli.networks.identity_encoder import IdentityEncoder
+from gcl_cli.people.crops import crop_notes
 from gcl_cli.people.given_files import free_name, picture_files, target_folder
 from gcl_cli.people.turning import open_view_generator, turn_people
 from gcl_cli.records import RunOptions
@@ -64,7 +65,7 @@ def run(
     index = update_index(job, listing, of, restart=options.restart)
     queries = _query_embeddings(load, source, files, turned, options, flip=settings.flip)
     left_out = [_row_of(file, listing) for file in files]
-    said = _said(settings)  # and what is found out on the way
+    said = _said(settings) | _notes(files, turned)  # and what is found out on the way
     nearest = _nearest(job, index.table, queries, cameras, settings, left_out, options, said)
     found = [
         Found(str(file), None if turned is None else turned[i].permute(1, 2, 0).numpy(), _matches(listing, *nearest[i]))
@@ -189,6 +190,14 @@ def _query_embeddings(
     if not np.isfinite(rows).all():
         raise GclError(f"{source.reference} gives no numbers: its weights have diverged.", "Choose another --encoder.")
     return rows
+
+
+def _notes(files: Sequence[Path], turned: torch.Tensor | None) -> dict[str, Any]:
+    """`notes`: which queries are hardly the crop of one person, which is told; turning them has told of it already."""
+    notes = crop_notes(files) if turned is None else {}
+    for name, note in notes.items():
+        console.warn(f"{name}: {note}.")
+    return {"notes": notes} if notes else {}
 
 
 def _row_of(file: Path, listing: Listing) -> int | None:

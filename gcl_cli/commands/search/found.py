@@ -1,14 +1,13 @@
 """What a search found, as files: JSON, CSV and a page."""
 
-import csv
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gcl_cli.artifacts.files import digest_of, read_json, write_json, write_text
+from gcl_cli.artifacts.files import digest_of, read_json, write_json
+from gcl_cli.artifacts.tables import write_table
 
 COLUMNS = ("query", "rank", "picture", "similarity")
 
@@ -60,8 +59,4 @@ def write_found(folder: Path, name: str, found: list[Found], about: dict[str, An
     """`<name>.json`, with `about` in front, and `<name>.csv`."""
     rows = match_rows(found)
     write_json(folder / f"{name}.json", {**about, "matches": rows})
-    table = io.StringIO()
-    writer = csv.DictWriter(table, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(folder / f"{name}.csv", table.getvalue())
+    write_table(folder / f"{name}.csv", COLUMNS, ([row[column] for column in COLUMNS] for row in rows))

@@ -66,7 +66,7 @@ def run(options: RunOptions, data: str | None, job: Warmup) -> dict[str, Any]:
     With a source, its labels are learned first, in an artifact of its own (`warmup/source-...`) that every method
     with the same networks goes on from. Nothing of the source is seen by later stages.
     """
-    settings, opened = job.settings(), open_data(options, data)
+    settings, opened = job.settings(), _open_target(options, data, job)
     if job.camstyle is not None and not isinstance(settings, StyleSettings):
         raise GclError(f"--camstyle means nothing to --method {job.method}.", "Leave it out; jvtc and mmcl use it.")
     source = _open_source(options, opened, job)
@@ -109,6 +109,11 @@ def _tell_memory(loop: Loop, settings: WarmupSettings) -> None:
         tell_memory(encoder_memory(loop.state, pictures, batch_size=batch, precision=settings.precision))
 
 
+def _open_target(options: RunOptions, data: str | None, job: Warmup) -> WorkData:
+    """The work folder's data set; with a source, what is said of people is said of that."""
+    return open_data(options if job.source is None else replace(options, person_from=None), data)
+
+
 def _open_source(options: RunOptions, target: WorkData, job: Warmup) -> WorkData | None:
     """The labelled data set to learn from first; for `supervised` the work folder's own where no other is named."""
     if job.source is None and job.method == "act":
@@ -117,7 +122,8 @@ def _open_source(options: RunOptions, target: WorkData, job: Warmup) -> WorkData
         return None
     source = target
     if job.source is not None:
-        source = open_other(resolve(job.source, Path(options.data_root)), allow_subset=options.allow_subset)
+        place, subset = resolve(job.source, Path(options.data_root)), options.allow_subset
+        source = open_other(place, allow_subset=subset, person_from=options.person_from)
     require_people(source)
     if source.digest == target.digest:
         console.warn(
