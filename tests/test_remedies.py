@@ -20,7 +20,15 @@ from gcl_cli.config.stages import STAGE_SETTINGS
 from gcl_cli.errors import GclError
 from gcl_cli.weights.starting_weights import open_encoder, read_start
 
-OTHERS = {"--help", "--nproc-per-node", "--rdzv-endpoint", "--upgrade"}  # torchrun's and pip's
+# Options of torchrun and pip.
+OTHERS = {
+    "--help",
+    "--force-reinstall",
+    "--no-deps",
+    "--nproc-per-node",
+    "--rdzv-endpoint",
+    "--upgrade",
+}
 COMMANDS = get_command(app).commands
 SETTINGS = {name for model in STAGE_SETTINGS.values() for name in model.model_fields}
 

@@ -84,7 +84,7 @@ def views(
 
 def search(
     gallery: Place, image: Place | Sequence[Place], *, from_behind: bool = False, to: Place = "search",
-    encoder: str | None = None, generator: str | None = None,
+    encoder: str | None = None, init: Place | None = None, generator: str | None = None,
     flip: bool | Unset = ..., even_cameras: bool | Unset = ..., centralise: bool | Unset = ...,
     top: int | Unset = ..., angle: int | Unset | None = ...,
     set: More = None, work: Place | None = None, restart: bool = False, data_root: Place | None = None,
@@ -96,8 +96,9 @@ def search(
 
         chosen = c.with_view_from_behind(chosen) if from_behind else chosen
         return page.run(
-            options, os.fspath(gallery), paths(image), os.fspath(to), chosen, encoder=encoder, generator=generator
-        )
+            options, os.fspath(gallery), paths(image), os.fspath(to), chosen,
+            encoder=encoder, init=path(init), generator=generator,
+        )  # fmt: skip
 
 
 def export(

@@ -53,8 +53,9 @@ def run(
     settings = settings_for(SearchSettings, "search", "paper", chosen)
     files, folder = picture_files(images), target_folder(to)
     listing = list_pictures(resolve(gallery, Path(options.data_root)))
-    work = WorkFolder(Path(options.work))
-    source = open_encoder(work, encoder=encoder, init=init, stages=("joint", "warmup"))
+    source = open_encoder(
+        work := WorkFolder(Path(options.work)), encoder=encoder, init=init, stages=("joint", "warmup")
+    )
     set_threads(options.threads)
     load = cache(lambda: source.load(choose_device(options.device)))
     turned = None if settings.angle is None else _turned(options, files, settings.angle, generator)
