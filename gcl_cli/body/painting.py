@@ -38,27 +38,52 @@ def paint_views(
 ) -> np.ndarray:
     """The person of a photograph [H, W, 3] uint8 seen from `angles`: [A, H, W, 4] uint8, colour and opacity.
 
-    The photograph is the crop resized; everything else as for `body.views.render_views`, with whose views of the same
-    size these agree to the pixel. At 0 degrees it is the photograph itself, where the person is.
+    The photograph is the crop resized; everything else as for `rendering.render_views`, with whose views of one size
+    these agree to the pixel. At 0 degrees it is the photograph itself, where the person is.
     places: [V, K] see `body_places`.
+    """
+    return traced_views(
+        photograph, surface, vertices, camera, crop_size, angles, up=up, recentre=recentre, places=places
+    )[..., :4]
+
+
+def traced_views(
+    photograph: np.ndarray,
+    surface: Surface,
+    vertices: np.ndarray,
+    camera: np.ndarray | Sequence[float],
+    crop_size: tuple[int, int],
+    angles: Sequence[float],
+    *,
+    up: np.ndarray,
+    recentre: bool,
+    places: np.ndarray,
+) -> np.ndarray:
+    """`paint_views` with a fifth channel, [A, H, W, 5] uint8: how far the photograph itself shows what is painted.
+
+    255 where it does, 0 where the colour is that of another place of the body or where there is no body.
     """
     height, width = photograph.shape[:2]
     own = to_picture(vertices, camera, crop_size, height, width)
-    colours = seen_colours(photograph, own, vertex_normals(vertices, surface.faces), surface, places)
+    colours, shown = seen_colours(photograph, own, vertex_normals(vertices, surface.faces), surface, places)
     points, _ = turned_points(vertices, camera, crop_size, angles, up=up, height=height, width=width, recentre=recentre)
-    views = [_drawn(view, colours, surface, height, width) for view in points]
+    values = np.column_stack([colours, 255 * shown.astype(np.float32)])
+    views = [_drawn(view, values, surface, height, width) for view in points]
     for index in np.flatnonzero(np.asarray(angles) % 360 == 0):
         opaque = maximum_filter(views[index][..., 3], size=2 * round(height / ROOM) + 1)
-        views[index] = np.dstack([photograph * (opaque[..., None] > 0), opaque])  # nothing of what is behind them
+        there = opaque > 0
+        cut_out = photograph * there[..., None]  # nothing of what is behind them
+        views[index] = np.dstack([cut_out, opaque, there.astype(np.uint8) * 255])
     return np.stack(views)
 
 
 def seen_colours(
     photograph: np.ndarray, points: np.ndarray, normals: np.ndarray, surface: Surface, places: np.ndarray
-) -> np.ndarray:
+) -> tuple[np.ndarray, np.ndarray]:
     """The colour [V, 3] float32 of every vertex at `points` [V, 3] (pixel x, y, depth) of the photograph [H, W, 3].
 
     Where the photograph does not show it well, the colour of the nearest of `places` [V, K] that is shown well.
+    And which are shown well: [V] bool.
     """
     height, width = photograph.shape[:2]
     front = faces_viewer(points, surface)
@@ -79,7 +104,7 @@ def seen_colours(
     hidden = np.flatnonzero(~shown)
     donors = np.flatnonzero(shown)
     colours[hidden] = colours[donors[cKDTree(places[donors]).query(places[hidden])[1]]]
-    return colours
+    return colours, shown
 
 
 @cache
@@ -101,25 +126,28 @@ def _places(points: np.ndarray, through: np.ndarray) -> np.ndarray:
     return np.stack([np.abs(x), y, z * through, ACROSS * np.sign(x)], axis=1).astype(np.float32)
 
 
-def _drawn(points: np.ndarray, colours: np.ndarray, surface: Surface, height: int, width: int) -> np.ndarray:
-    """A painted body at `points` [V, 3] as [H, W, 4] uint8; colours reach over the rim, where it covers a part."""
+def _drawn(points: np.ndarray, values: np.ndarray, surface: Surface, height: int, width: int) -> np.ndarray:
+    """A body at `points` [V, 3] with `values` [V, 4] (colour, seen) as [H, W, 5] uint8: colour, opacity, seen.
+
+    Values reach over the rim, where the body covers a part of a pixel.
+    """
     front = faces_viewer(points, surface)
     share = coverage(points, surface, front, height, width)
     corners = surface.corners[:, front]
     found = nearest(points, corners, height, width)
-    of_corners = colours.take(corners.take(found.triangle, axis=1), axis=0)  # [3, P, 3]
-    picture = np.zeros((height * width, 4), np.float32)
-    picture[found.pixel, :3] = np.einsum("cp,cpk->pk", found.barycentric, of_corners)
-    picture[found.pixel, 3] = 1
-    picture = _over_the_rim(picture.reshape(height, width, 4), share > 0)
-    picture[..., 3] = share * 255
-    return np.rint(np.clip(picture, 0, 255)).astype(np.uint8)
+    of_corners = values.take(corners.take(found.triangle, axis=1), axis=0)  # [3, P, 4]
+    picture = np.zeros((height * width, 5), np.float32)
+    picture[found.pixel, :4] = np.einsum("cp,cpk->pk", found.barycentric, of_corners)
+    picture[found.pixel, 4] = 1
+    picture = _over_the_rim(picture.reshape(height, width, 5), share > 0)
+    picture[..., 4] = share * 255
+    return np.rint(np.clip(picture[..., [0, 1, 2, 4, 3]], 0, 255)).astype(np.uint8)
 
 
 def _over_the_rim(picture: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """`picture` [H, W, 4] (colour, known or not); what is `wanted` gets the mean of what is known beside it."""
-    rows, columns = np.nonzero(wanted & (picture[..., 3] == 0))
-    padded = np.pad(picture * picture[..., 3:], ((1, 1), (1, 1), (0, 0)))
+    """`picture` [H, W, K + 1] (values, known or not); what is `wanted` gets the mean of what is known beside it."""
+    rows, columns = np.nonzero(wanted & (picture[..., -1] == 0))
+    padded = np.pad(picture * picture[..., -1:], ((1, 1), (1, 1), (0, 0)))
     sums = np.sum([padded[rows + i, columns + j] for i in range(3) for j in range(3)], axis=0)
-    picture[rows, columns, :3] = sums[:, :3] / np.maximum(sums[:, 3:], 1)
+    picture[rows, columns, :-1] = sums[:, :-1] / np.maximum(sums[:, -1:], 1)
     return picture

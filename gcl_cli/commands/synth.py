@@ -3,6 +3,7 @@
 import shutil
 from collections import Counter
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from gcl_cli.synth.population import Drawing, by_person, described_cameras, desc
 
 RECORD = "synth.json"
 LOOKS = "truth.json"
+TURNED = "turned"  # a folder for each picture, with the person from other sides
 TRUTH_COLUMNS = ("pose", "betas", "camera", "yaw", "occluded", "cut", "second_person")
 SPLITS = ("train", "query", "gallery")
 
@@ -44,7 +46,7 @@ def run(folder: str, chosen: dict[str, Any], *, threads: int | None, restart: bo
         empty(partial, but=(LOCK,))
         for drawn in map_shared(draw_all, groups, processes=min(threads or cores(), len(groups))):
             _write_pictures(partial, drawn)
-            drawings += [(shot, b"", truth) for shot, _, truth in drawn]
+            drawings += [(shot, b"", replace(truth, turned=())) for shot, _, truth in drawn]
             meter.advance(len(drawn))
         counts = _publish(partial, target, settings, drawings, held)
     return {"folder": str(target), **counts}
@@ -59,7 +61,7 @@ def _made_already(target: Path, settings: SynthSettings, *, restart: bool) -> di
     record = read_json(target / RECORD)
     if restart:
         return None
-    if record["settings"] != settings.model_dump():
+    if record["settings"] != _recorded(settings):
         raise GclError(
             f"{target} was made with other settings: {record['settings']}.", "Add --restart, or name another folder."
         )
@@ -67,10 +69,17 @@ def _made_already(target: Path, settings: SynthSettings, *, restart: bool) -> di
 
 
 def _write_pictures(folder: Path, drawings: list[Drawing]) -> None:
-    for shot, picture, _ in drawings:
-        path = folder / shot.name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(picture)
+    for shot, picture, truth in drawings:
+        views = folder / TURNED / Path(shot.name).stem
+        files = {views / f"{angle:03d}.png": file for angle, file in zip(shot.turned, truth.turned, strict=True)}
+        for path, data in {folder / shot.name: picture, **files}.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+
+
+def _recorded(settings: SynthSettings) -> dict[str, Any]:
+    """The settings as they are written down; sets without turned people are recorded as before there were any."""
+    return settings.model_dump(mode="json", exclude=None if settings.turned else {"turned"})
 
 
 def _publish(
@@ -89,7 +98,7 @@ def _publish(
     write_truth(partial, names, truth | numbers)
     write_json(partial / LOOKS, {"people": described_people(shots), "cameras": described_cameras(shots)})
     counts = dict(Counter(shot.split for shot in sorted(shots, key=lambda shot: SPLITS.index(shot.split))))
-    write_json(partial / RECORD, {"settings": settings.model_dump(), "pictures": counts, "versions": versions()})
+    write_json(partial / RECORD, {"settings": _recorded(settings), "pictures": counts, "versions": versions()})
     held.close()
     (partial / LOCK).unlink()
     flush(partial)

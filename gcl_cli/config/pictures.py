@@ -2,11 +2,18 @@
 
 from typing import Literal
 
-from pydantic import field_validator
+from pydantic import field_validator, model_validator
 
 from gcl_cli.config.setting import Settings, setting
 
 TURNED_ANGLES = (45, 90, 135, 180, 225, 270, 315)
+
+
+def within_a_turn(angles: tuple[int, ...]) -> tuple[int, ...]:
+    """The angles; ValueError for one that is no whole number of degrees of one turn."""
+    if not all(0 <= angle < 360 for angle in angles):
+        raise ValueError("an angle is from 0 to 359 degrees")
+    return angles
 
 
 class SynthSettings(Settings):
@@ -23,6 +30,20 @@ class SynthSettings(Settings):
     )  # fmt: skip
     labels: bool = setting(True, "Market-1501 layout; without: unlabelled training pictures in images/", option=True)
     private_scenes: bool = setting(False, "a background of its own for every camera, which tells it apart", option=True)
+    turned: tuple[int, ...] = setting(
+        (), "also draw every person turned by these degrees, with alpha, to turned/<picture>/<degrees>.png", option=True
+    )
+
+    @field_validator("turned")
+    @classmethod
+    def _within_a_turn(cls, turned: tuple[int, ...]) -> tuple[int, ...]:
+        return within_a_turn(turned)
+
+    @model_validator(mode="after")
+    def _turned_stay_out_of_training(self) -> "SynthSettings":
+        if self.turned and not self.labels:
+            raise ValueError("turned pictures would be training pictures of a set without labels: leave one of them")
+        return self
 
 
 class MeshSettings(Settings):

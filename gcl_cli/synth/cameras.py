@@ -69,21 +69,56 @@ def camera(seed: int, number: int, *, shift: float, private_scenes: bool = False
     )
 
 
-def develop(random: np.random.Generator, linear: np.ndarray, taken_by: Camera) -> Image.Image:
+@dataclass(frozen=True)
+class Exposure:
+    """How one picture of a camera was taken; its grain apart, which falls anew on every picture."""
+
+    brightness: float
+    resolution: float  # size of the sensor's crop as a share of the finished one
+    blur: float  # standard deviation in pixels of the finished crop
+
+
+def expose(random: np.random.Generator, taken_by: Camera) -> Exposure:
+    """The exposure of one picture."""
+    return Exposure(
+        brightness=float(np.exp(random.normal(0, 0.06))),
+        resolution=taken_by.resolution * random.uniform(0.85, 1.1),
+        blur=taken_by.blur * random.uniform(0.6, 1.2),
+    )
+
+
+def develop(random: np.random.Generator, linear: np.ndarray, taken_by: Camera, exposure: Exposure) -> Image.Image:
     """The finished crop of linear light [2 HEIGHT, 2 WIDTH, 3]: optics, sensor and colour of one camera."""
-    halved = linear[0::2] + linear[1::2]
-    total = halved[:, 0::2] + halved[:, 1::2]  # [HEIGHT, WIDTH, 3]
-    colours = _tone(total * np.float32(0.25 * np.exp(random.normal(0, 0.06))), taken_by)
-    picture = _picture(colours)
-    resolution = taken_by.resolution * random.uniform(0.85, 1.1)
-    if resolution < 0.95:
-        coarse = (max(24, int(WIDTH * resolution)), max(48, int(HEIGHT * resolution)))
-        picture = picture.resize(coarse, Image.Resampling.BILINEAR).resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC)
-    picture = picture.filter(ImageFilter.GaussianBlur(taken_by.blur * random.uniform(0.6, 1.2)))
+    picture = develop_without_grain(linear, taken_by, exposure)
     grain = random.standard_normal((HEIGHT, WIDTH, 1), np.float32)
     colour_grain = random.standard_normal((HEIGHT, WIDTH, 3), np.float32)
     noise = np.float32(taken_by.noise) * (grain + np.float32(0.4) * colour_grain)
     return _picture(np.asarray(picture, np.float32) / 255 + noise)
+
+
+def develop_without_grain(linear: np.ndarray, taken_by: Camera, exposure: Exposure) -> Image.Image:
+    """The same before its grain: what the camera would show on average."""
+    colours = _tone(_halved(linear) * np.float32(0.25 * exposure.brightness), taken_by)
+    return _through_optics(_picture(colours), exposure)
+
+
+def shares(seen: np.ndarray, exposure: Exposure) -> Image.Image:
+    """How much of each pixel of a finished crop `seen` [2 HEIGHT, 2 WIDTH] bool covers: grey, 255 = all of it."""
+    return _through_optics(_picture(_halved(seen.astype(np.float32)) * np.float32(0.25)), exposure)
+
+
+def _halved(values: np.ndarray) -> np.ndarray:
+    """The sum of every block of 2 x 2 of [2H, 2W, ...]."""
+    rows = values[0::2] + values[1::2]
+    halved: np.ndarray = rows[:, 0::2] + rows[:, 1::2]
+    return halved
+
+
+def _through_optics(picture: Image.Image, exposure: Exposure) -> Image.Image:
+    if exposure.resolution < 0.95:
+        coarse = (max(24, int(WIDTH * exposure.resolution)), max(48, int(HEIGHT * exposure.resolution)))
+        picture = picture.resize(coarse, Image.Resampling.BILINEAR).resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC)
+    return picture.filter(ImageFilter.GaussianBlur(exposure.blur))
 
 
 def _tone(colours: np.ndarray, taken_by: Camera) -> np.ndarray:

@@ -29,10 +29,8 @@ class Framing:
 
 def frame_person(random: np.random.Generator, posed: PosedFigure, taken_by: Camera) -> Framing:
     """The window that a careless detector would cut around the person, now and then cutting a limb."""
-    heights = posed.vertices @ posed.up
-    centre = (heights.min() + heights.max()) / 2 * posed.up
     distance = taken_by.distance * float(np.exp(random.normal(0, 0.12)))
-    unit = Framing(centre, distance, np.zeros(2, np.float32), np.ones(2, np.float32))
+    unit = _unit_window(posed, distance)
     low, high = (bound[:2] for bound in _bounds(unit.project(posed.vertices)))
     person_width, person_height = high - low
     above, below = np.clip(random.normal(0.07, 0.04, 2), [-0.03, -0.06], 0.2) * person_height
@@ -40,7 +38,28 @@ def frame_person(random: np.random.Generator, posed: PosedFigure, taken_by: Came
     width = max(window_height * WIDTH / HEIGHT * np.exp(random.normal(0, 0.07)), 0.8 * person_width)
     middle = (low[0] + high[0]) / 2 + width * random.normal(0, 0.04)
     origin = np.array([middle - width / 2, low[1] - above], np.float32)
-    return Framing(centre, distance, origin, np.array([CANVAS[1] / width, CANVAS[0] / window_height], np.float32))
+    scale = np.array([CANVAS[1] / width, CANVAS[0] / window_height], np.float32)
+    return Framing(unit.centre, distance, origin, scale)
+
+
+def frame_onto(posed: PosedFigure, goal: np.ndarray, *, distance: float) -> Framing:
+    """The window, as large across as down, that brings the first vertices nearest to canvas pixels `goal` [V, 2].
+
+    Least squares. Needs goals that are not all in one place.
+    """
+    unit = _unit_window(posed, distance)
+    tangents = unit.project(posed.vertices[: len(goal)])[:, :2]
+    mean, goal_mean = tangents.mean(axis=0), goal.mean(axis=0)
+    scale = ((tangents - mean) * (goal - goal_mean)).sum() / ((tangents - mean) ** 2).sum()
+    origin = (mean - goal_mean / scale).astype(np.float32)
+    return Framing(unit.centre, distance, origin, np.full(2, scale, np.float32))
+
+
+def _unit_window(posed: PosedFigure, distance: float) -> Framing:
+    """Tangents of the viewing angle, towards the person's middle."""
+    heights = posed.vertices @ posed.up
+    centre = (heights.min() + heights.max()) / 2 * posed.up
+    return Framing(centre, distance, np.zeros(2, np.float32), np.ones(2, np.float32))
 
 
 def weak_perspective(points: np.ndarray, projected: np.ndarray) -> np.ndarray:

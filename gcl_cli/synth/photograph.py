@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image
 
-from gcl_cli.synth.cameras import Camera, develop
+from gcl_cli.synth.cameras import Camera, Exposure, develop, expose
 from gcl_cli.synth.figures import Figure
 from gcl_cli.synth.framing import CANVAS, Framing, frame_person, weak_perspective
 from gcl_cli.synth.identities import Identity
@@ -23,6 +23,21 @@ _OBSTRUCTED = 0.10  # probability of something in the foreground
 
 
 @dataclass(frozen=True, eq=False)
+class Sitting:
+    """All that it takes to photograph somebody again: at the same moment and place, by the same camera and light."""
+
+    figure: Figure
+    pose: np.ndarray  # [22, 3] as `walking.pose` has it: the pelvis is not turned to the camera yet
+    yaw: float  # radians
+    pitch: float  # radians
+    taken_by: Camera
+    framing: Framing
+    place: np.ndarray  # [2H, 2W, 3] linear light of the empty scene
+    exposure: Exposure
+    seen: np.ndarray  # [2H, 2W] bool, where the person is, whatever is in front of them
+
+
+@dataclass(frozen=True, eq=False)
 class Photograph:
     """A finished crop and what is true of it."""
 
@@ -32,6 +47,7 @@ class Photograph:
     occluded: float  # share of the person's pixels that something or somebody in front hides
     cut: float  # share of the body's vertices that lie outside of the crop
     second_person: float  # share of the crop that shows somebody else
+    sitting: Sitting
 
 
 def photograph(
@@ -43,10 +59,11 @@ def photograph(
     `seed` names the set, whose scenes are shared by its cameras; `moment` says how the person stands or walks.
     """
     pitch = float(np.clip(taken_by.pitch + random.normal(0, 0.03), 0, 0.6))
-    posed = strike(figure, moment(random, figure.look), yaw=yaw, pitch=pitch)
+    held = moment(random, figure.look)
+    posed = strike(figure, held, yaw=yaw, pitch=pitch)
     framing = frame_person(random, posed, taken_by)
-    light = _ambience(random, taken_by, seed)
-    light *= 1 - _shadow(posed, framing, taken_by)[..., None]
+    place = _ambience(random, taken_by, seed)
+    light = place * (1 - _shadow(posed, framing, taken_by)[..., None])
     seen, colours = shade(posed, framing, taken_by)
     light[seen] = colours
     passing = np.zeros(CANVAS, bool)
@@ -60,13 +77,15 @@ def photograph(
     obstacle = put_obstacle(random, light, _strength(taken_by)) if obstructed else np.zeros(CANVAS, bool)
     body = posed.vertices[: len(load_template().places)]
     projected = framing.project(body)
+    exposure = expose(random, taken_by)
     return Photograph(
-        develop(random, light, taken_by),
+        develop(random, light, taken_by, exposure),
         posed.pose,
         weak_perspective(body, projected),
         occluded=float((seen & (passing | obstacle)).sum() / max(1, seen.sum())),
         cut=float(1 - _inside(projected).mean()),
         second_person=float((passing & ~obstacle).mean()),
+        sitting=Sitting(figure, held, yaw, pitch, taken_by, framing, place, exposure, seen),
     )
 
 

@@ -8,13 +8,15 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from gcl_cli.errors import GclError
 from gcl_cli.synth.cameras import Camera, camera
 from gcl_cli.synth.figures import Figure, dress
 from gcl_cli.synth.identities import identity
-from gcl_cli.synth.photograph import photograph
+from gcl_cli.synth.photograph import Sitting, photograph
 from gcl_cli.synth.streams import stream
+from gcl_cli.synth.turned import turned_views
 
 FOLDERS = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
 UNLABELLED = "images"  # the folder of a set without labels
@@ -38,6 +40,7 @@ class Shot:
     shift: float
     seed: int
     private_scenes: bool = False
+    turned: tuple[int, ...] = ()  # degrees: from which other sides the person is drawn as well
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +54,7 @@ class Truth:
     occluded: float  # share of the person's pixels that something or somebody in front hides
     cut: float  # share of the body's vertices that lie outside of the crop
     second_person: float  # share of the crop that shows somebody else
+    turned: tuple[bytes, ...] = ()  # PNG files with alpha, one for each of the shot's angles (`turned.turned_views`)
 
 
 Drawing = tuple[Shot, bytes, Truth]
@@ -58,20 +62,20 @@ Drawing = tuple[Shot, bytes, Truth]
 
 def plan(
     *, ids: int, cameras: int, images: int, shift: float, seed: int,
-    distractors: int | None = None, labels: bool = True, private_scenes: bool = False,
+    distractors: int | None = None, labels: bool = True, private_scenes: bool = False, turned: Sequence[int] = (),
 ) -> list[Shot]:  # fmt: skip
     """Every picture of a set, person by person.
 
     `ids` people are seen `images` times by each of `cameras` cameras; `distractors` others (None: as many) are seen one
     to three times by one camera. `shift` in [0, 1] is how much the cameras differ; with `private_scenes` each of them
-    also has a background of its own.
+    also has a background of its own. `turned`: the degrees by which everybody is drawn turned as well.
     labels: Market-1501 layout. People of odd number are for training, of even number for the test, whose query is one
     picture for each person and camera; distractors are in the gallery under label 0. More people extend such a set and
     change none of its pictures. Without labels, all are training pictures under names that say nothing.
     Raises GclError for a set that could not be evaluated.
     """
     _check(ids, cameras, images, shift)
-    settings = _Settings(images, shift, seed, private_scenes)
+    settings = _Settings(images, shift, seed, private_scenes, tuple(turned))
     shots = [
         shot
         for person in range(1, ids + 1)
@@ -131,6 +135,7 @@ class _Settings:
     shift: float
     seed: int
     private_scenes: bool
+    turned: tuple[int, ...]
 
 
 def _shots(person: int, label: int, number: int, settings: _Settings) -> Iterator[Shot]:
@@ -144,7 +149,10 @@ def _shots(person: int, label: int, number: int, settings: _Settings) -> Iterato
         frame += int(random.integers(8, 60))
         split = _split(label, is_query=index == asked)
         name = f"{FOLDERS[split]}/{label:04d}_c{number}s{sequence}_{frame:06d}_{index:02d}.jpg"
-        yield Shot(name, split, person, label, number, index, frame, settings.shift, seed, settings.private_scenes)
+        yield Shot(
+            name, split, person, label, number, index, frame, settings.shift, seed,
+            settings.private_scenes, settings.turned,
+        )  # fmt: skip
 
 
 def _distractor_shots(index: int, cameras: int, settings: _Settings) -> Iterator[Shot]:
@@ -205,9 +213,17 @@ def _draw_one(shot: Shot) -> Drawing:
     taken.picture.save(file, "JPEG", quality=taken_by.quality)
     truth = Truth(
         taken.pose, figure.betas[0, :10], taken.camera, float(np.degrees(yaw) % 360),
-        taken.occluded, taken.cut, taken.second_person,
+        taken.occluded, taken.cut, taken.second_person, _as_png(taken.sitting, shot.turned),
     )  # fmt: skip
     return shot, file.getvalue(), truth
+
+
+def _as_png(sitting: Sitting, angles: Sequence[int]) -> tuple[bytes, ...]:
+    """The person turned by `angles`, as files."""
+    files = [io.BytesIO() for _ in angles]
+    for file, picture in zip(files, turned_views(sitting, angles) if angles else (), strict=True):
+        Image.fromarray(picture).save(file, "PNG")
+    return tuple(file.getvalue() for file in files)
 
 
 def _heading(shot: Shot, taken_by: Camera) -> float:

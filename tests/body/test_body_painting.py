@@ -6,7 +6,7 @@ from scipy.spatial.transform import Rotation
 
 from gcl_cli.body.estimator import fallback_pose
 from gcl_cli.body.model import load_body
-from gcl_cli.body.painting import body_places, mesh_places, paint_views, seen_colours
+from gcl_cli.body.painting import body_places, mesh_places, paint_views, seen_colours, traced_views
 from gcl_cli.body.rasterizer import interpolate, rasterize, vertex_normals
 from gcl_cli.body.rendering import PICTURE_UP, render_views, to_picture, turned_points
 from gcl_cli.body.silhouette import Surface
@@ -107,7 +107,7 @@ def test_a_hidden_vertex_takes_the_colour_of_the_nearest_place_that_is_shown(per
     points = to_picture(vertices, camera, CROP, HEIGHT, WIDTH)
     normals = vertex_normals(vertices, SURFACE.faces)
     picture = photograph(vertices, camera, worn(person[2]))
-    colours = seen_colours(picture, points, normals, SURFACE, body_places())
+    colours, _ = seen_colours(picture, points, normals, SURFACE, body_places())
     behind = normals[:, 2] > 0.5
     torso = np.abs(body_places()[:, 0]) < 0.1
     for rows, colour in ((person[2] < 0.4, TOP), (person[2] > 0.6, BOTTOM)):
@@ -133,3 +133,15 @@ def test_a_person_outside_the_picture_is_painted_with_what_there_is(person):
     )  # fmt: skip
     assert views.shape == (2, HEIGHT, WIDTH, 4)
     assert (views[1][views[1][..., 3] == 255][:, :3] == 77).all()
+
+
+def test_a_painted_view_tells_what_the_photograph_shows(person):
+    vertices, camera, down = person
+    picture = photograph(vertices, camera, worn(down))
+    given = {"up": PICTURE_UP, "recentre": True, "places": body_places()}
+    views = traced_views(picture, SURFACE, vertices, camera, CROP, [0, 45, 180], **given)
+    assert np.array_equal(views[..., :4], paint_views(picture, SURFACE, vertices, camera, CROP, [0, 45, 180], **given))
+    own, beside, behind = (view[view[..., 3] == 255, 4] / 255 for view in views)
+    assert own.min() == 1, "at its own side all that is there is the photograph"
+    assert 0.4 < beside.mean() < 0.95
+    assert behind.mean() < 0.1, "of a back the front shows next to nothing"

@@ -5,7 +5,7 @@ from gcl_cli.body.model import load_body
 from gcl_cli.body.rasterizer import rasterize
 from gcl_cli.synth import obstacles
 from gcl_cli.synth import photograph as photographs
-from gcl_cli.synth.cameras import HEIGHT, OVERSAMPLING, WIDTH, camera, develop
+from gcl_cli.synth.cameras import HEIGHT, OVERSAMPLING, WIDTH, camera, develop, expose
 from gcl_cli.synth.figures import dress
 from gcl_cli.synth.framing import CANVAS, Framing, frame_person, weak_perspective
 from gcl_cli.synth.identities import identity
@@ -165,14 +165,15 @@ def test_cameras_without_shift_agree_on_colour_and_with_it_differ():
 
 
 def test_a_brighter_scene_gives_a_brighter_crop():
-    taken_by = camera(0, 1, shift=0.5)
+    taken_by, random = camera(0, 1, shift=0.5), stream(0, "test")
+    exposure = expose(random, taken_by)
     means = [
-        np.asarray(develop(stream(0, "test"), np.full((*CANVAS, 3), light, np.float32), taken_by)).mean()
+        np.asarray(develop(random, np.full((*CANVAS, 3), light, np.float32), taken_by, exposure)).mean()
         for light in (0.0, 0.1, 0.3, 0.6)
     ]
     assert means == sorted(means)
     assert means[-1] > means[0] + 100
-    assert develop(stream(0, "test"), np.zeros((*CANVAS, 3), np.float32), taken_by).size == (WIDTH, HEIGHT)
+    assert develop(random, np.zeros((*CANVAS, 3), np.float32), taken_by, exposure).size == (WIDTH, HEIGHT)
 
 
 def test_scenes_differ_and_their_cut_outs_are_light():
