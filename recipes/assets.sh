@@ -7,4 +7,5 @@ set -euo pipefail
 python recipes/assets/build_body.py
 python recipes/assets/build_landmarks.py
 python recipes/assets/build_keypoints.py  # needs the two above
+bash recipes/generator.sh  # the generator of views, which sees people as the three above estimate them
 sha256sum gcl_cli/body/assets/*.{safetensors,tflite}  # for gcl_cli/body/shipped.py

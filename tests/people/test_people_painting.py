@@ -1,0 +1,84 @@
+"""People of photographs, drawn by the generator that ships with gcl."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from gcl_cli.commands import synth
+from gcl_cli.errors import GclError
+from gcl_cli.people.painting import before_own_backdrops, draw_people, paint_people, resized_pictures
+from gcl_cli.weights import shipped_generator
+from gcl_cli.weights.shipped_generator import SIZE, load_shipped_generator
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("painting") / "people"
+    synth.run(str(folder), {"ids": 2, "cameras": 2, "images": 2, "distractors": 0}, threads=1, restart=False)
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.jpg"))[:4]
+    return paint_people(folder, names, (90, 180), SIZE)
+
+
+def test_people_are_painted_from_their_own_side_and_those_that_are_asked_for(people):
+    assert people.sides == (0, 90, 180)
+    assert people.photographs.shape == (4, 3, 128, 64)
+    assert people.bodies.shape == (4, 3, 128, 64)
+    assert people.painted.shape == (4, 3, 5, 128, 64)
+    own = people.painted[:, 0]
+    there = own[:, 3:4] > 0
+    assert torch.equal(own[:, :3] * there, people.photographs * there)
+    assert (people.painted[:, 1:, 4].float().mean() < 0.5 * own[:, 4].float().mean()).item(), "little of them is seen"
+
+
+def test_what_is_drawn_is_the_person_and_stands_where_the_body_does(people):
+    drawn = draw_people(load_shipped_generator(CPU), people)
+    assert drawn.shape == (4, 3, 4, 128, 64)
+    body, opaque = people.bodies < 240, drawn[:, :, 3] > 128
+    assert (body & opaque).sum() > 0.85 * body.sum()
+    assert (opaque & ~body).sum() < 0.8 * body.sum(), "clothes and bags reach beyond the body, no more"
+    painted = people.painted[:, :, :3].float()
+    wrong = (painted - drawn[:, :, :3]).abs().mean(2)
+    others = (painted - drawn[:, :, :3].roll(1, 0)).abs().mean(2)
+    assert wrong[body].mean() < others[body].mean(), "in the colours of the photograph"
+
+
+def test_a_code_can_be_somebody_elses(people):
+    generator = load_shipped_generator(CPU)
+    own, same, other = (
+        draw_people(generator, people, None if rows is None else torch.tensor(rows))
+        for rows in (None, [0, 1, 2, 3], [1, 2, 3, 0])
+    )
+    assert torch.equal(own, same)
+    assert not torch.equal(own, other)
+
+
+def test_where_nobody_is_a_view_is_the_photograph(people):
+    drawn = torch.zeros(4, 2, 4, 128, 64, dtype=torch.uint8)
+    pictures = before_own_backdrops(people, drawn)
+    far = torch.nn.functional.max_pool2d(people.painted[:, 0, 3:4].float(), 5, 1, 2) == 0
+    assert far.float().mean() > 0.2
+    assert torch.equal(pictures[:, 1] * far, people.photographs * far)
+    drawn[:, 1] = 255
+    assert (before_own_backdrops(people, drawn)[:, 1] == 255).all()
+
+
+def test_pictures_are_resized_and_left_alone_at_their_own_size():
+    pictures = torch.full((2, 4, 128, 64), 77, dtype=torch.uint8)
+    assert resized_pictures(pictures, (128, 64)) is pictures
+    assert torch.equal(resized_pictures(pictures, (64, 32)), torch.full((2, 4, 64, 32), 77, dtype=torch.uint8))
+
+
+def test_damaged_weights_are_never_drawn_with(tmp_path, monkeypatch):
+    broken = tmp_path / shipped_generator.FILE.name
+    broken.write_bytes(shipped_generator.FILE.read_bytes()[:-1] + b"\x00\x01")
+    monkeypatch.setattr(shipped_generator, "FILE", broken)
+    with pytest.raises(GclError, match="damaged"):
+        load_shipped_generator(CPU)
+
+
+def test_a_crop_of_any_size_is_painted(tmp_path):
+    Image.fromarray(np.full((300, 90, 3), 120, np.uint8)).save(tmp_path / "wide.png")
+    assert paint_people(tmp_path, ["wide.png"], (45,), SIZE).painted.shape == (1, 2, 5, 128, 64)
