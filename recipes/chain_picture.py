@@ -1,4 +1,4 @@
-"""One picture of the chain from a finished quickstart: crop, mesh, new sides, painted and generated pictures."""
+"""One picture of the chain from a finished quickstart: crop, mesh, new sides; painted, shipped and trained views."""
 
 import sys
 from pathlib import Path
@@ -9,20 +9,22 @@ import torch
 from gcl_cli.artifacts.formats import read_meshes
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.manifest import read_artifact
-from gcl_cli.artifacts.sheets import write_sheet
+from gcl_cli.artifacts.sheets import Cell, write_sheet
 from gcl_cli.body.model import load_body
 from gcl_cli.body.overlay import overlay
 from gcl_cli.datasets.decoding import read_crop
 from gcl_cli.people.data import open_data, training_set
+from gcl_cli.people.painting import before_own_backdrops, draw_people, paint_people, resized_pictures
 from gcl_cli.people.rendered_views import open_views, require_painted
 from gcl_cli.records import RunOptions
 from gcl_cli.training.generation import generate
 from gcl_cli.training.novel_views import painted_people
 from gcl_cli.weights.networks import load_encoder, load_gan, read_encoder
+from gcl_cli.weights.shipped_generator import SIZE, load_shipped_generator
 
 PEOPLE = 4
 ANGLES = (2, 4, 6)  # indices of 90, 180 and 270 degrees
-ZOOM = 2
+ZOOM, HEIGHT = 2, 256  # of the bodies on crops; of a picture on the sheet
 
 
 def main(folder: Path, target: Path) -> None:
@@ -37,22 +39,29 @@ def main(folder: Path, target: Path) -> None:
     pictures = training_set(data, architecture, options).pictures
     rows = np.linspace(0, len(views.names) - 1, PEOPLE + 2).round().astype(int)[1:-1]
     turns = torch.tensor(ANGLES)
+    shipped = drawn_by_what_ships(
+        data.root, [views.names[row] for row in rows], (architecture.height, architecture.width)
+    )
     sheet = []
-    for row in rows:
+    for row, of_shipped in zip(rows, shipped, strict=True):
         same = torch.full((len(turns),), int(row))
         painted = painted_people(pictures, paint, same, turns)
-        made = torch.cat([painted, generate(networks, pictures, views, same, turns)])
+        made = torch.cat([painted, of_shipped, generate(networks, pictures, views, same, turns)])
         crop = read_crop(data.root, views.names[row])
         drawn = [views.picture(int(row), angle) for angle in ANGLES]
         new = [picture.permute(1, 2, 0).numpy() for picture in made]
-        sheet.append([_larger(crop), _mesh_on(crop, work, row), *map(_larger, drawn), *map(_larger, new)])
+        sheet.append([Cell(picture) for picture in (crop, _mesh_on(crop, work, row), *drawn, *new)])
     others = ("180°", "270°")
-    captions = ("picture", "body", "90°", *others, "painted: 90°", *others, "generated: 90°", *others)
-    write_sheet(target, sheet, captions)
+    heads = ("90°", "painted: 90°", "shipped: 90°", "trained: 90°")
+    captions = ("picture", "body", *(caption for head in heads for caption in (head, *others)))
+    write_sheet(target, sheet, headings=captions, height=HEIGHT)
 
 
-def _larger(picture: np.ndarray) -> np.ndarray:
-    return picture.repeat(ZOOM, 0).repeat(ZOOM, 1)
+def drawn_by_what_ships(root: Path, names: list[str], size: tuple[int, int]) -> torch.Tensor:
+    """The people of some pictures from 90, 180 and 270 degrees, [N, 3, 3, H, W] uint8."""
+    people = paint_people(root, names, tuple(int(45 * index) for index in ANGLES), SIZE)
+    made = before_own_backdrops(people, draw_people(load_shipped_generator(torch.device("cpu")), people))[:, 1:]
+    return resized_pictures(made.flatten(0, 1), size).unflatten(0, made.shape[:2])
 
 
 def _mesh_on(crop: np.ndarray, work: WorkFolder, row: int) -> np.ndarray:

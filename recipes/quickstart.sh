@@ -34,5 +34,6 @@ step joint $joint
 step evaluate --encoder joint
 step gen-metrics --measures encoder,dssim,identity $gen_metrics
 step gen-metrics --measures encoder,dssim,identity $gen_metrics --set views=painted --name painted
+step gen-metrics --measures encoder,dssim,identity $gen_metrics --generator shipped
 [ -e "$here/chain.png" ] || python recipes/chain_picture.py "$here" "$here/chain.png"
 python recipes/quickstart_table.py "$here"

@@ -13,14 +13,20 @@ def main(folder: Path) -> None:
     work = WorkFolder(folder / "work")
     warm, joint = (read_artifact(work, f"evaluate/{stage}-main").manifest.result for stage in ("warmup", "joint"))
     kept = {
-        kind: read_artifact(work, f"gen-metrics/{name}").manifest.result["identity_kept"]
-        for kind, name in (("generated", "joint-main"), ("painted", "painted"))
+        kind: read_artifact(work, f"gen-metrics/{name}").manifest.result
+        for kind, name in (("generated", "joint-main"), ("painted", "painted"), ("shipped", "shipped"))
     }
     steps = {stage: read_artifact(work, f"{stage}/main").manifest.result for stage in ("warmup", "gan-warmup", "joint")}
     results = [
         {"measure": "mAP, rank-1 after the warm-up", "value": f"{warm['mAP']:.1f}, {warm['rank_1']:.1f}"},
         {"measure": "mAP, rank-1 after joint training", "value": f"{joint['mAP']:.1f}, {joint['rank_1']:.1f}"},
-        *({"measure": f"identity kept by {kind} views", "value": f"{share:.1f} %"} for kind, share in kept.items()),
+        *(
+            {
+                "measure": f"identity kept by {kind} views, before others' backdrops",
+                "value": f"{found['identity_kept']:.1f} %, {found['identity_other_backdrop']:.1f} %",
+            }
+            for kind, found in kept.items()
+        ),
         *(
             {"measure": f"seconds a step, {stage}", "value": f"{r['seconds_per_step']:.3f}"}
             for stage, r in steps.items()

@@ -13,6 +13,7 @@ from gcl_cli.cli.options import (
     Encoder,
     Generator,
     Init,
+    MeasuredGenerator,
     PersonFrom,
     with_settings,
 )
@@ -65,7 +66,7 @@ def evaluate(
 @app.command("gen-metrics")
 @with_settings("gen-metrics", c.GenMetricsSettings)
 def gen_metrics(
-    generator: Generator = None,
+    generator: MeasuredGenerator = None,
     real: Annotated[str | None, typer.Option(metavar="DIR", help="compare folders: real pictures")] = None,
     generated: Annotated[str | None, typer.Option(metavar="DIR", help="compare folders: generated pictures")] = None,
     encoder: Annotated[

@@ -28,6 +28,14 @@ InitGan = Annotated[
     list[str] | None, typer.Option(metavar="FILE", help="weight file of generator or discriminator to start from")
 ]
 Generator = Annotated[str | None, typer.Option(metavar="STAGE[/NAME]", help="whose generator [default: the latest]")]
+MeasuredGenerator = Annotated[
+    str | None,
+    typer.Option("--generator", metavar="STAGE[/NAME]", help="whose, or shipped: gcl's own [default: the latest]"),
+]
+ViewGenerator = Annotated[
+    str | None,
+    typer.Option("--generator", metavar="STAGE[/NAME]", help="whose generator [default: shipped, which is gcl's own]"),
+]
 Method = Annotated[
     Literal["cluster-contrast", "jvtc", "mmcl", "act", "supervised"],
     typer.Option(help="how the encoder learns; options show cluster-contrast's defaults"),

@@ -17,6 +17,7 @@ from gcl_cli.cli.options import (
     Generator,
     Init,
     PersonFrom,
+    ViewGenerator,
     validated_by_stage,
     with_settings,
     with_shared,
@@ -143,7 +144,7 @@ def config(
 def views(
     image: Images,
     to: Annotated[str, typer.Option(metavar="DIR", help="folder for the pictures and sheet.png")] = "views",
-    generator: Generator = None, as_json: AsJson = False, *, chosen: dict[str, Any], run: dict[str, Any],
+    generator: ViewGenerator = None, as_json: AsJson = False, *, chosen: dict[str, Any], run: dict[str, Any],
 ) -> None:  # fmt: skip
     """Generate the person on a picture from seven sides, as files and as a sheet.
 
@@ -162,7 +163,7 @@ def search(
     image: Images,
     from_behind: Annotated[bool, typer.Option("--from-behind", help="the same as --angle 180")] = False,
     to: Annotated[str, typer.Option(metavar="DIR", help="folder for search.html, .json and .csv")] = "search",
-    encoder: Encoder = None, init: Init = None, generator: Generator = None, as_json: AsJson = False,
+    encoder: Encoder = None, init: Init = None, generator: ViewGenerator = None, as_json: AsJson = False,
     *, chosen: dict[str, Any], run: dict[str, Any],
 ) -> None:  # fmt: skip
     """Find the person on a picture in any folder of crops, which is indexed once.

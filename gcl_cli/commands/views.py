@@ -13,10 +13,12 @@ from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.sheets import Cell, owner_of_png, save_drawing, write_sheet
 from gcl_cli.config import ViewsSettings
 from gcl_cli.config.presets import settings_for
+from gcl_cli.errors import GclError
 from gcl_cli.machine.devices import choose_device, set_threads
 from gcl_cli.people.given_files import folder_names, free_name, owner, picture_files, refuse_overwriting, target_folder
-from gcl_cli.people.turning import TurnedPeople, open_view_generator, turn_people
+from gcl_cli.people.turning import TurnedPeople, ViewGenerator, open_view_generator, turn_people
 from gcl_cli.records import RunOptions
+from gcl_cli.weights.shipped_generator import SHIPPED
 
 SHEET = "sheet"
 SHOWN_HEIGHT = 256  # of a picture on the sheet, so that those of small networks can be looked at
@@ -38,10 +40,11 @@ def run(
     sheet = target / f"{free_name(SHEET, together, lambda name: owner_of_png(target / f'{name}.png'))}.png"
     refuse_overwriting(files, [*views, sheet])
     people = turn_people(opened, files, settings.angles)
+    pictures = people.generated if settings.backdrop == "own" else _cut_outs(people, opened)
     for folder in folders:
         folder.mkdir(exist_ok=True)
     whose = [one for one in owners for _ in settings.angles]
-    for path, picture, one in zip(views, people.generated.flatten(0, 1), whose, strict=True):
+    for path, picture, one in zip(views, pictures.flatten(0, 1), whose, strict=True):
         save_drawing(path, Image.fromarray(_as_image(picture)), owner=one)
     _draw_sheet(sheet, people, together)
     rows = [
@@ -55,6 +58,15 @@ def _owner_of(folder: Path) -> str | None:
     """Whose views a folder has; None where it has none."""
     pictures = sorted(folder.glob("*.png")) if folder.is_dir() else []
     return owner_of_png(pictures[0]) if pictures else None
+
+
+def _cut_outs(people: TurnedPeople, opened: ViewGenerator) -> Tensor:
+    if people.cut_outs is None:
+        raise GclError(
+            f"{opened.reference} draws whole pictures: there is nothing to cut people out by.",
+            f"Leave out --backdrop none, or add --generator {SHIPPED}",
+        )
+    return people.cut_outs
 
 
 def _draw_sheet(path: Path, people: TurnedPeople, owner: str) -> None:

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import field_validator
 
 from gcl_cli.config.measuring import GallerySettings
-from gcl_cli.config.pictures import TURNED_ANGLES
+from gcl_cli.config.pictures import TURNED_ANGLES, within_a_turn
 from gcl_cli.config.setting import Settings, setting
 from gcl_cli.errors import GclError
 
@@ -16,13 +16,15 @@ class ViewsSettings(Settings):
     """Generated pictures of the people on any photographs."""
 
     angles: tuple[int, ...] = setting(TURNED_ANGLES, "degrees to turn by, any from 0 to 359", option=True)
+    backdrop: Literal["own", "none"] = setting(
+        "own", "what is behind the people: the photograph's, or nothing (transparent, by the shipped generator alone)",
+        option=True,
+    )  # fmt: skip
 
     @field_validator("angles")
     @classmethod
     def _within_a_turn(cls, angles: tuple[int, ...]) -> tuple[int, ...]:
-        if not all(0 <= angle < 360 for angle in angles):
-            raise ValueError("an angle is from 0 to 359 degrees")
-        return angles
+        return within_a_turn(angles)
 
 
 class SearchSettings(GallerySettings):
@@ -30,8 +32,12 @@ class SearchSettings(GallerySettings):
 
     top: int = setting(20, "pictures to list for each query", option=True, ge=1)
     angle: int | None = setting(
-        None, "search by a generated view, the query turned by these degrees; none: as it is", option=True,
-        ge=1, le=359,
+        None, "search by a generated view as well, the query turned by these degrees; none: as it is alone",
+        option=True, ge=1, le=359,
+    )  # fmt: skip
+    view_weight: float = setting(
+        0.5, "with an angle: how much the view counts in the query, beside the photograph; 1: the view alone",
+        ge=0, le=1,
     )  # fmt: skip
     exact_to: int = setting(
         1_000_000, "pictures up to which every one is compared; more are found through a graph, where usearch is there",

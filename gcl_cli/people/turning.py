@@ -17,24 +17,38 @@ from gcl_cli.body.rendering import PICTURE_UP, render_views, up_axis
 from gcl_cli.body.silhouette import Surface
 from gcl_cli.config import Architecture, MeshSettings, RenderSettings
 from gcl_cli.datasets.decoding import picture_sizes, read_pictures
+from gcl_cli.networks.painted_generator import PaintedGenerator
 from gcl_cli.people.bodies import STATUS
 from gcl_cli.people.crops import HERE, notes_of
 from gcl_cli.people.estimating import estimate_shard
+from gcl_cli.people.painting import before_own_backdrops, draw_people, paint_people
 from gcl_cli.people.shards import Shard
 from gcl_cli.records import MeshEstimates
 from gcl_cli.training.generation import generate
-from gcl_cli.weights.networks import latest, load_gan, read_generator
+from gcl_cli.weights.networks import load_gan, read_generator
+from gcl_cli.weights.shipped_generator import SHIPPED, SIZE, load_shipped_generator
 from gcl_cli.weights.starting_weights import open_encoder_of
 
 
 @dataclass(frozen=True)
-class ViewGenerator:
+class TrainedGenerator:
     """A trained generator, and how the bodies that it learned from were drawn."""
 
     reference: str
     architecture: Architecture
     networks: dict[str, nn.Module]
     drawing: RenderSettings
+
+
+@dataclass(frozen=True)
+class ShippedGenerator:
+    """The painted generator that came with gcl."""
+
+    network: PaintedGenerator
+    reference: str = SHIPPED
+
+
+ViewGenerator = TrainedGenerator | ShippedGenerator
 
 
 @dataclass(frozen=True)
@@ -45,33 +59,56 @@ class TurnedPeople:
     photographs: Tensor  # [N, 3, H, W] uint8
     bodies: Tensor  # [N, 1 + A, H, W] uint8, grey: as photographed, then turned by each of `angles`
     generated: Tensor  # [N, A, 3, H, W] uint8
+    cut_outs: Tensor | None  # [N, A, 4, H, W] uint8, colour and opacity, where the generator draws the people alone
     status: tuple[str, ...]  # how far each body is to be trusted: ok, low_confidence, fallback
 
 
 def open_view_generator(work: WorkFolder, generator: str | None, device: torch.device) -> ViewGenerator:
-    """The generator that `--generator` names, or the latest; with the encoder that it was trained with."""
-    gan = read_generator(work, generator or latest(work, ("joint", "gan-warmup")))
+    """The generator that `--generator` names, with the encoder that it was trained with; the shipped one otherwise."""
+    if generator in (None, SHIPPED):
+        console.say("Drawing with the generator that ships with gcl (your own: --generator joint).")
+        return ShippedGenerator(load_shipped_generator(device))
+    gan = read_generator(work, generator)
     source = open_encoder_of(work, gan, init=None)
     networks = {"identity_encoder": source.load(device), **load_gan(gan, source.architecture, device)}
-    return ViewGenerator(gan.reference, source.architecture, networks, _drawing(work, gan))
+    return TrainedGenerator(gan.reference, source.architecture, networks, _drawing(work, gan))
 
 
 def turn_people(generator: ViewGenerator, files: Sequence[Path], angles: tuple[int, ...]) -> TurnedPeople:
     """Pictures of the people on `files`, turned by `angles` in degrees; a warning for every doubtful body."""
     names = tuple(map(str, files))
-    size = (generator.architecture.height, generator.architecture.width)
     meshes = estimate_shard(HERE, MeshSettings(), "cpu", Shard("train", 0, names))
-    bodies, status = _draw_bodies(names, meshes, (0, *angles), generator.drawing, size)
+    if isinstance(generator, ShippedGenerator):
+        people = _painted(generator, names, meshes, angles)
+    else:
+        people = _trained(generator, names, meshes, angles)
     notes = notes_of(names, meshes)
-    for name, word in zip(names, status, strict=True):
+    for name, word in zip(names, people.status, strict=True):
         _warn_of_body(name, word, notes.get(name))
+    return people
+
+
+def _painted(
+    generator: ShippedGenerator, names: tuple[str, ...], meshes: MeshEstimates, angles: tuple[int, ...]
+) -> TurnedPeople:
+    people = paint_people(HERE, names, angles, SIZE, meshes=meshes)
+    drawn = draw_people(generator.network, people)
+    generated = before_own_backdrops(people, drawn)[:, 1:]
+    return TurnedPeople(angles, people.photographs, people.bodies, generated, drawn[:, 1:], people.status)
+
+
+def _trained(
+    generator: TrainedGenerator, names: tuple[str, ...], meshes: MeshEstimates, angles: tuple[int, ...]
+) -> TurnedPeople:
+    size = (generator.architecture.height, generator.architecture.width)
+    bodies, status = _draw_bodies(names, meshes, (0, *angles), generator.drawing, size)
     photographs = read_pictures(HERE, names, height=size[0], width=size[1], threads=1)
     drawn = _DrawnBodies((0, *angles), bodies)
-    rows = torch.arange(len(files)).repeat_interleave(len(angles))
-    turns = torch.arange(1, 1 + len(angles)).repeat(len(files))
+    rows = torch.arange(len(names)).repeat_interleave(len(angles))
+    turns = torch.arange(1, 1 + len(angles)).repeat(len(names))
     made = generate(generator.networks, photographs, drawn, rows, turns)  # [N * A, 3, H, W]
-    generated = made.unflatten(0, (len(files), len(angles)))
-    return TurnedPeople(angles, photographs, bodies, generated, status)
+    generated = made.unflatten(0, (len(names), len(angles)))
+    return TurnedPeople(angles, photographs, bodies, generated, None, status)
 
 
 @dataclass

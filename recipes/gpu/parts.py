@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from gcl_cli.body.views import draw_with_numpy
 from torch import nn
 from torch.nn import functional as F
 
 from gcl_cli.artifacts.formats import write_names
 from gcl_cli.artifacts.view_store import ViewStore, ViewWriter, compress
+from gcl_cli.body.rendering import draw_with_numpy
 from gcl_cli.config import Architecture, ClusterContrastSettings, GanWarmupSettings, JointSettings, MeshSettings
 from gcl_cli.config.presets import settings_for
 from gcl_cli.machine.processes import cores

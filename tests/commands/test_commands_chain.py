@@ -251,6 +251,14 @@ def test_painted_views_are_measured_as_generated_ones_are_and_keep_more_of_a_per
     assert painted["measured"] == "painted" and generated["measured"] == "generated"
     assert painted["references"] == generated["references"]
     assert painted["encoder_frechet"] < generated["encoder_frechet"]  # from a generator of four steps
+    shipped = gen_metrics.run(chain.options(), "shipped", MEASURES)
+    assert shipped["generator"] == "shipped" and (chain.work / "gen-metrics" / "shipped").is_dir()
+    assert shipped["measured"] == "shipped" and shipped["encoder_frechet"] < generated["encoder_frechet"]
+    for row in (painted, generated, shipped, *shipped["per_angle"]):
+        assert 0 <= row["identity_other_backdrop"] <= 100 and 0 <= row["identity_other_across_cameras"] <= 100
+    rows = {row["reference"]: row for row in shipped["references"]}
+    assert rows["backdrops alone"].keys() >= {"identity_kept", "identity_other_backdrop"}
+    assert rows["photographs"]["identity_other_backdrop"] >= rows["backdrops alone"]["identity_other_backdrop"]
 
 
 def test_training_with_painted_views_that_are_not_there_goes_without_and_says_so_unless_asked(chain, monkeypatch):

@@ -18,6 +18,7 @@ from gcl_cli.body.model import load_body
 from gcl_cli.body.rendering import PICTURE_UP, render_views, to_picture
 from gcl_cli.body.rotations import Y_AXIS, about, to_rotation_vector
 from gcl_cli.body.silhouette import Surface
+from gcl_cli.commands.gen_metrics.backdrops import Backdrops, open_backdrops
 from gcl_cli.commands.gen_metrics.diversity import diversity
 from gcl_cli.commands.gen_metrics.folders import compare_folders, open_folder, paired
 from gcl_cli.commands.gen_metrics.inception import pool_features
@@ -238,3 +239,38 @@ def test_folded_inception_equals_the_network_of_pytorch_fid():
     found = pool_features(network, torch.device("cpu"))(pictures)
     assert found.shape == (2, 2048) and found.dtype == torch.float64
     np.testing.assert_allclose(found, expected, atol=5e-6 * float(expected.abs().max()))
+
+
+# --- other backdrops --------------------------------------------------------------------------------------------------
+
+
+def cut_apart(people: list[int]) -> Backdrops:
+    """Photographs of white people, each before a grey of their own."""
+    count = len(people)
+    photographs = torch.arange(count, dtype=torch.uint8)[:, None, None, None].repeat(1, 3, 32, 16) * 10
+    opacity = torch.zeros(count, 1, 32, 16, dtype=torch.uint8)
+    opacity[:, :, 8:24, 4:12] = 255
+    photographs[:, :, 8:24, 4:12] = 255
+
+    def painted(rows, sides):
+        assert not sides.any(), "as photographed"
+        return torch.cat([photographs[rows], opacity[rows]], dim=1)
+
+    return open_backdrops(photographs, painted, torch.arange(count), torch.tensor(people), seed=3)
+
+
+def test_people_are_cut_out_and_put_before_the_backdrop_of_somebody_else():
+    people = [5, 5, 6, 6, 7, -1, -1]
+    backdrops = cut_apart(people)
+    assert all(people[a] != people[b] or people[a] < 0 for a, b in enumerate(backdrops.whose.tolist()))
+    assert (backdrops.whose != torch.arange(7)).all()
+    greys = 10 * torch.arange(7)
+    assert torch.equal(backdrops.empty[:, 0, 16, 8].long(), greys), "nobody is left in them"
+    moved = backdrops.before(backdrops.people)
+    assert (moved[:, :, 8:24, 4:12] == 255).all()
+    assert torch.equal(moved[:, 0, 0, 0].long(), greys[backdrops.whose])
+    assert torch.equal(backdrops.alone(), backdrops.empty[backdrops.whose])
+
+
+def test_where_everybody_is_one_person_another_picture_of_them_serves():
+    assert (cut_apart([4, 4, 4]).whose != torch.arange(3)).all()

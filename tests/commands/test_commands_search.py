@@ -204,9 +204,11 @@ def prepared(tmp_path_factory) -> Path:
     return root
 
 
-def searched(prepared: Path, to: Path, images: list[Path], **chosen):
+def searched(prepared: Path, to: Path, images: list[Path], generator: str | None = None, **chosen):
     run = RunOptions(work=str(prepared / "work"), device="cpu", threads=1)
-    return search.run(run, str(prepared / "gallery"), [str(i) for i in images], str(to), chosen)
+    return search.run(
+        run, str(prepared / "gallery"), [str(i) for i in images], str(to), chosen, generator=generator
+    )  # fmt: skip
 
 
 class Page(HTMLParser):
@@ -332,9 +334,9 @@ def test_too_many_pictures_to_compare_are_found_through_the_graph_or_one_by_one_
 
 def test_from_behind_searches_by_the_view_that_gcl_views_makes(prepared, tmp_path):
     query = prepared / "query & <b>.jpg"
-    found = searched(prepared, tmp_path / "out", [query], angle=180)
+    found = searched(prepared, tmp_path / "out", [query], "gan-warmup/main", angle=180, view_weight=1)
     run = RunOptions(work=str(prepared / "work"), device="cpu", threads=1)
-    made = views.run(run, [str(query)], str(tmp_path / "views"), None, {"angles": (180,)})
+    made = views.run(run, [str(query)], str(tmp_path / "views"), "gan-warmup/main", {"angles": (180,)})
     view = Path(made["people"][0]["views"]) / "180.png"
     wanted = searched(prepared, tmp_path / "again", [view])
     drop = [{k: v for k, v in row.items() if k != "query"} for row in found["matches"]]
@@ -342,6 +344,29 @@ def test_from_behind_searches_by_the_view_that_gcl_views_makes(prepared, tmp_pat
     assert (found["angle"] == 180 and wanted["angle"] is None and found["embedded"] == 0) or wanted["embedded"] == 0
     assert "generated view" in Path(found["page"]).read_text()
     assert "generated view" not in Path(wanted["page"]).read_text()
+
+
+def test_a_photograph_and_its_view_ask_together(prepared, tmp_path):
+    query = [prepared / "query & <b>.jpg"]
+
+    def similar(folder: str, **changed) -> dict[str, float]:
+        found = searched(prepared, tmp_path / folder, query, top=99, **changed)
+        return {row["picture"]: row["similarity"] for row in found["matches"]}
+
+    plain, view = similar("plain"), similar("view", angle=180, view_weight=1)
+    assert similar("none", angle=180, view_weight=0) == plain
+    both = similar("both", angle=180)
+    pictures = sorted(plain)
+    sums = np.array([plain[name] + view[name] for name in pictures])
+    found = np.array([both[name] for name in pictures])
+    np.testing.assert_allclose(found / found.max(), sums / sums.max(), atol=1e-4)
+
+
+def test_the_shipped_generator_serves_an_encoder_of_any_size(prepared, tmp_path):
+    found = searched(prepared, tmp_path / "out", [prepared / "query & <b>.jpg"], angle=180)
+    assert found["generator"] == "shipped"
+    assert "shipped" in Path(found["page"]).read_text()
+    assert searched(prepared, tmp_path / "plain", [prepared / "query & <b>.jpg"])["generator"] is None
 
 
 def test_from_behind_is_an_angle_and_contradicts_another():

@@ -24,6 +24,7 @@ from gcl_cli.people.turning import open_view_generator
 from gcl_cli.records import RunOptions
 from gcl_cli.training.generation import generate
 
+TRAINED = "gan-warmup/main"
 SIDES = (45, 90, 135, 180, 225, 270, 315)
 
 
@@ -57,9 +58,10 @@ def test_views_of_a_training_picture_are_those_that_the_chain_generates(work, pe
     store = ViewStore(work / "render" / "main", "train", (0, *SIDES), (SMALL.height, SMALL.width))
     root = people / "bounding_box_train"
     name = Path(store.names[3]).name
-    result = views.run(options(work), [str(root / name)], str(tmp_path / "out"), None, {})
+    result = views.run(options(work), [str(root / name)], str(tmp_path / "out"), TRAINED, {})
+    assert result["generator"] == TRAINED
     photograph = read_pictures(root, [name], height=SMALL.height, width=SMALL.width, threads=1)
-    networks = open_view_generator(WorkFolder(work), None, torch.device("cpu")).networks
+    networks = open_view_generator(WorkFolder(work), TRAINED, torch.device("cpu")).networks
 
     class OwnRow:
         angles = store.angles
@@ -74,13 +76,44 @@ def test_views_of_a_training_picture_are_those_that_the_chain_generates(work, pe
         assert np.array_equal(found, picture.permute(1, 2, 0).numpy()), angle
 
 
+def test_who_has_trained_nothing_gets_views_by_the_shipped_generator(people, tmp_path, capsys):
+    file = sorted((people / "query").glob("*.jpg"))[0]
+    result = views.run(options(tmp_path / "nothing"), [str(file)], str(tmp_path / "out"), None, {"angles": (0, 180)})
+    assert result["generator"] == "shipped"
+    assert "the generator that ships with gcl" in capsys.readouterr().err
+    own, back = (np.asarray(Image.open(tmp_path / "out" / file.stem / f"{n}.png"), float) for n in ("000", "180"))
+    photograph = np.asarray(Image.open(file).convert("RGB"), float)
+    assert own.shape == photograph.shape == (128, 64, 3)
+    assert np.abs(own - photograph).mean() < np.abs(back - photograph).mean()
+    assert not (tmp_path / "nothing").exists()
+    named = views.run(
+        options(tmp_path / "nothing"), [str(file)], str(tmp_path / "again"), "shipped", {"angles": (180,)}
+    )
+    assert named["generator"] == "shipped"
+    assert (tmp_path / "again" / file.stem / "180.png").read_bytes() == (
+        tmp_path / "out" / file.stem / "180.png"
+    ).read_bytes()
+
+
+def test_without_a_backdrop_people_are_cut_out_and_a_trained_generator_cannot(work, people, tmp_path):
+    file = str(sorted((people / "query").glob("*.jpg"))[0])
+    wish = {"angles": (0, 90), "backdrop": "none"}
+    (row,) = views.run(options(work), [file], str(tmp_path / "out"), None, wish)["people"]
+    for name in ("000.png", "090.png"):
+        picture = Image.open(Path(row["views"]) / name)
+        assert picture.mode == "RGBA"
+        assert 0.05 < (np.asarray(picture)[..., 3] > 128).mean() < 0.8
+    with pytest.raises(GclError, match="gan-warmup/main draws whole pictures"):
+        views.run(options(work), [file], str(tmp_path / "none"), TRAINED, wish)
+
+
 def test_several_pictures_are_told_apart_and_drawn_on_one_sheet(work, people, tmp_path):
     files = sorted((people / "query").glob("*.jpg"))[:2]
     (tmp_path / "other").mkdir()
     twin = tmp_path / "other" / files[0].name
     twin.write_bytes(files[1].read_bytes())
     result = views.run(
-        options(work), [str(f) for f in (*files, twin)], str(tmp_path / "out"), None, {"angles": (0, 30)}
+        options(work), [str(f) for f in (*files, twin)], str(tmp_path / "out"), TRAINED, {"angles": (0, 30)}
     )
     folders = [Path(row["views"]) for row in result["people"]]
     assert [folder.name for folder in folders] == [files[0].stem, files[1].stem, f"{files[0].stem}-2"]
@@ -119,7 +152,7 @@ def test_a_picture_without_a_person_is_said_to_have_a_standing_body(work, tmp_pa
 
 
 def test_a_doubtful_body_is_named(work, people, tmp_path, warned, monkeypatch):
-    monkeypatch.setattr("gcl_cli.people.turning.STATUS", ("low_confidence",) * 3)
+    monkeypatch.setattr("gcl_cli.people.painting.STATUS", ("low_confidence",) * 3)
     file = sorted((people / "query").glob("*.jpg"))[0]
     views.run(options(work), [str(file)], str(tmp_path / "out"), None, {"angles": (90,)})
     assert warned == [f"{file}: the body is doubtful, and so are the views."]
@@ -128,7 +161,7 @@ def test_a_doubtful_body_is_named(work, people, tmp_path, warned, monkeypatch):
 def test_a_generator_of_bodies_drawn_elsewhere_is_warned_of(people, tmp_path, warned):
     make_generator(tmp_path / "work", make_encoder(tmp_path / "work", seed=1))
     file = sorted((people / "query").glob("*.jpg"))[0]
-    views.run(options(tmp_path / "work"), [str(file)], str(tmp_path / "out"), None, {"angles": (90,)})
+    views.run(options(tmp_path / "work"), [str(file)], str(tmp_path / "out"), TRAINED, {"angles": (90,)})
     assert "learned from bodies drawn elsewhere" in warned[0]
 
 
@@ -145,7 +178,7 @@ def test_what_cannot_be_done_is_said_before_anything_is_made(work, people, tmp_p
         with pytest.raises(GclError, match=problem):
             views.run(options(work), images, str(tmp_path / to), None, {})
     with pytest.raises(GclError, match="gan-warmup/main does not exist") as raised:
-        views.run(options(tmp_path / "empty"), [str(picture)], str(tmp_path / "out"), None, {})
+        views.run(options(tmp_path / "empty"), [str(picture)], str(tmp_path / "out"), TRAINED, {})
     assert "gcl gan-warmup" in raised.value.fix
 
 

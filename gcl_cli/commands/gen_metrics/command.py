@@ -13,7 +13,9 @@ from gcl_cli import console
 from gcl_cli.artifacts.dataset_record import fingerprint
 from gcl_cli.artifacts.files import write_json
 from gcl_cli.artifacts.layout import WorkFolder
+from gcl_cli.artifacts.manifest import Artifact
 from gcl_cli.artifacts.run import Run
+from gcl_cli.commands.gen_metrics.backdrops import Backdrops, open_backdrops
 from gcl_cli.commands.gen_metrics.comparison import Comparison, PosedRows
 from gcl_cli.commands.gen_metrics.diversity import diversity_figures
 from gcl_cli.commands.gen_metrics.folders import compare_folders, open_folder
@@ -33,7 +35,8 @@ from gcl_cli.people.data import open_data
 from gcl_cli.records import RunOptions
 from gcl_cli.training.features import embed
 from gcl_cli.training.structures import angle_indices, draw_angles
-from gcl_cli.weights.networks import latest, read_generator
+from gcl_cli.weights.networks import latest, read_encoder, read_generator
+from gcl_cli.weights.shipped_generator import SHIPPED
 from gcl_cli.weights.starting_weights import OpenedEncoder, open_encoder
 
 OF_FOLDERS = ("fid", "kid", "encoder", "dssim", "identity")  # what needs no generator
@@ -51,12 +54,14 @@ class Folders:
 def run(options: RunOptions, generator: str | None, chosen: dict[str, Any]) -> dict[str, Any]:
     """Measure a generator on the training pictures; returns the figures, mixed, per angle, and of real pictures."""
     work = WorkFolder(Path(options.work))
-    gan = read_generator(work, generator or latest(work, ("joint", "gan-warmup")))
-    settings = settings_for(GenMetricsSettings, "gen-metrics", gan.config["preset"], chosen)
-    config = {"generator": gan.reference, **settings.model_dump()}
+    # the shipped one is of no artifact: the encoder's stands in for it, which judges what it draws
+    made = _encoder(work) if generator == SHIPPED else _generator(work, generator)
+    reference = SHIPPED if generator == SHIPPED else made.reference
+    settings = settings_for(GenMetricsSettings, "gen-metrics", made.config["preset"], chosen)
+    config = {"generator": reference, **settings.model_dump()}
     opened = open_data(options, None)
-    inputs = {"dataset": opened.digest, gan.reference: gan.manifest.digest}
-    name = gan.reference.replace("/", "-") if options.name == "main" else options.name
+    inputs = {"dataset": opened.digest, made.reference: made.manifest.digest}
+    name = reference.replace("/", "-") if options.name == "main" else options.name
     job = Run(work, "gen-metrics", name, config, inputs)
     if result := complete_already(job, restart=options.restart):
         return result
@@ -64,13 +69,25 @@ def run(options: RunOptions, generator: str | None, chosen: dict[str, Any]) -> d
     device = choose_device(options.device)
     inception = _inception(settings, device)
     with job.begin(restart=options.restart):
-        subject = open_subject(options, opened, gan, settings, device)
+        subject = open_subject(options, opened, made, settings, device, measured=_measured(reference, settings))
         subject.spaces = inception | subject.spaces
         comparison = _comparison(work, subject, settings, str(device), explicit="measures" in chosen)
-        result = {"generator": gan.reference, "measured": settings.views, **_measure(comparison)}
+        result = {"generator": reference, "measured": subject.measured, **_measure(comparison)}
         result["protocol"] = protocol_of({"pictures", "references", *settings.measures})
         write_json(job.folder / "result.json", result)
         return job.publish(result, seed=settings.seed).manifest.result
+
+
+def _generator(work: WorkFolder, named: str | None) -> Artifact:
+    return read_generator(work, named or latest(work, ("joint", "gan-warmup")))
+
+
+def _encoder(work: WorkFolder) -> Artifact:
+    return read_encoder(work, latest(work, ("joint", "warmup")))[0]
+
+
+def _measured(reference: str, settings: GenMetricsSettings) -> str:
+    return SHIPPED if reference == SHIPPED and settings.views == "generated" else settings.views
 
 
 def run_folders(options: RunOptions, folders: Folders, generator: str | None, chosen: dict[str, Any]) -> dict[str, Any]:
@@ -158,7 +175,14 @@ def _comparison(
             posed = PosedRows(rows, asked, None if yaws is None else yaws[rows.numpy()])
         except GclError as unknown:
             _refuse_or_warn(unknown, explicit=explicit)
-    return Comparison(subject, settings, real, posed, sides)
+    return Comparison(subject, settings, real, posed, sides, _backdrops(subject, settings))
+
+
+def _backdrops(subject: Subject, settings: GenMetricsSettings) -> Backdrops | None:
+    """What is behind the people; None where nothing tells where they are, or nobody asks."""
+    if "identity" not in settings.measures or subject.painted is None or len(subject.rows) < 2:
+        return None
+    return open_backdrops(subject.pictures, subject.painted, subject.rows, subject.people, settings.seed)
 
 
 def _refuse_or_warn(problem: GclError, *, explicit: bool) -> None:
@@ -175,13 +199,17 @@ def _measure(comparison: Comparison) -> dict[str, Any]:
     drawn = draw_angles(turns, len(photographs), torch.Generator().manual_seed(settings.seed))
     degrees = np.array(subject.structures.angles)[drawn.numpy()]
     mixed, table = torch.empty_like(photographs), []
+    cut: Tensor | None = None
     with console.meter("gen-metrics", len(turns) + 1) as meter:
-        for angle, views in subject.turned(settings.angles):
+        for angle, views, cut_outs in subject.turned(settings.angles):
             here = torch.from_numpy(degrees == angle)
             mixed[here] = views[here]
-            table.append({"angle": angle, **comparison.figures(views, np.full(len(views), angle))})
+            if cut_outs is not None:
+                cut = torch.empty_like(cut_outs) if cut is None else cut
+                cut[here] = cut_outs[here]
+            table.append({"angle": angle, **comparison.figures(views, cut_outs, np.full(len(views), angle))})
             meter.advance()
-        figures: dict[str, Any] = {"pictures": len(photographs), **comparison.figures(mixed, degrees)}
+        figures: dict[str, Any] = {"pictures": len(photographs), **comparison.figures(mixed, cut, degrees)}
         if "dssim" in settings.measures:
             figures |= _varieties(subject, mixed, settings)
         references = comparison.references(degrees)

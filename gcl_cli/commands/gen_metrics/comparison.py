@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gcl_cli.commands.gen_metrics.backdrops import Backdrops
 from gcl_cli.commands.gen_metrics.poses import AskedBodies
 from gcl_cli.commands.gen_metrics.real_sides import Sides
 from gcl_cli.commands.gen_metrics.spaces import ENCODER, Features, features_in, halves_apart, set_distances
@@ -33,11 +34,16 @@ class Comparison:
     real: Features
     posed: PosedRows | None
     sides: Sides | None
+    backdrops: Backdrops | None
 
-    def figures(self, views: Tensor, angles: np.ndarray) -> dict[str, Any]:
-        """What is measured of `views` [M, 3, H, W] uint8 of the measured people turned by `angles` [M] degrees."""
+    def figures(self, views: Tensor, cut_outs: Tensor | None, angles: np.ndarray) -> dict[str, Any]:
+        """What is measured of `views` [M, 3, H, W] uint8 of the measured people turned by `angles` [M] degrees.
+
+        cut_outs: [M, 4, H, W] uint8 the same people without their backdrops, where that can be had.
+        """
         made = features_in(self.subject.spaces, views)
-        return {**set_distances(self.real, made, self.settings), **self._of_people(views, made[ENCODER], angles)}
+        figures = set_distances(self.real, made, self.settings) | self._of_people(views, made[ENCODER], angles)
+        return figures | ({} if cut_outs is None else self._elsewhere(cut_outs))
 
     def references(self, angles: np.ndarray) -> list[dict[str, Any]]:
         """The same figures for real pictures, a row each: what a perfect generator could be expected to reach.
@@ -55,8 +61,12 @@ class Comparison:
             table.append({"reference": "source", **self.sides.figures(photographs, features, angles)})
             stand_ins = torch.from_numpy(self.sides.stand_ins(angles))
             own |= self.sides.figures(photographs[stand_ins], features[stand_ins], angles)
+        if self.backdrops is not None:
+            own |= self._elsewhere(self.backdrops.people)
         if own:
             table.append({"reference": "photographs", "pictures": len(photographs), **own})
+        if nobody := self._nobody():
+            table.append({"reference": "backdrops alone", "pictures": len(photographs), **nobody})
         if self.posed is not None and self.posed.yaws is not None:
             found = self.posed.asked.yaw_error(self.posed.yaws)
             table.append({"reference": "against the known orientation", "pictures": len(self.posed.rows), **found})
@@ -67,6 +77,27 @@ class Comparison:
         if self.sides is not None:
             figures |= self.sides.figures(views, features, angles)
         return figures
+
+    def _elsewhere(self, cut_outs: Tensor) -> dict[str, Any]:
+        """Whether people [M, 4, H, W] (colour, opacity) are found before somebody else's backdrop."""
+        if self.backdrops is None or "identity" not in self.settings.measures:
+            return {}
+        return self._found_elsewhere(self.backdrops.before(cut_outs))
+
+    def _found_elsewhere(self, pictures: Tensor) -> dict[str, Any]:
+        found = self._identity(self.subject.spaces[ENCODER](pictures))
+        shares = {
+            "identity_kept": "identity_other_backdrop",
+            "identity_across_cameras": "identity_other_across_cameras",
+        }
+        return {new: found[old] for old, new in shares.items() if old in found}
+
+    def _nobody(self) -> dict[str, Any]:
+        """The same of backdrops with nobody in them: the own one, and the one that a person is put before."""
+        if self.backdrops is None or "identity" not in self.settings.measures:
+            return {}
+        own = self._identity(self.subject.spaces[ENCODER](self.backdrops.empty))
+        return own | self._found_elsewhere(self.backdrops.alone())
 
     def _identity(self, features: Tensor) -> dict[str, Any]:
         """Whether the person is found by pictures with `features` [M, D]."""

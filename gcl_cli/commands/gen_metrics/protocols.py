@@ -29,7 +29,9 @@ PROTOCOLS = {
     "identity": (
         "each generated picture searches the real ones by cosine, its source left out: identity_kept = rank-1, and "
         "mean and median rank of the first picture of its person; across cameras: that person's pictures "
-        "under the source's camera left out too; photographs: what real pictures reach in their place"
+        "under the source's camera left out too; photographs: what real pictures reach in their place; other "
+        "backdrop: the same with the person cut out and put before somebody else's, since a view's own backdrop may "
+        "tell who stood there; backdrops alone are what is found with nobody drawn"
     ),
     "pose": (
         "the body of the generated picture, estimated as gcl mesh does, against the mesh it was asked for: share "

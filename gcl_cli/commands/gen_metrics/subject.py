@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -14,13 +15,23 @@ from gcl_cli.config import Architecture, GenMetricsSettings
 from gcl_cli.datasets.decoding import picture_sizes, read_pictures
 from gcl_cli.machine.system import cores
 from gcl_cli.people.data import WorkData, training_set
-from gcl_cli.people.rendered_views import open_views, require_painted
+from gcl_cli.people.painting import before_own_backdrops, draw_people, paint_people, resized_pictures
+from gcl_cli.people.rendered_views import open_painted, open_views, require_painted
 from gcl_cli.records import PaintedViews, RunOptions, StructurePictures
 from gcl_cli.training.features import embed
 from gcl_cli.training.generation import generate
-from gcl_cli.training.novel_views import painted_people
+from gcl_cli.training.novel_views import TOGETHER, painted_people
 from gcl_cli.training.structures import angle_indices
-from gcl_cli.weights.networks import load_encoder, load_gan, read_encoder, with_own_layout
+from gcl_cli.weights.networks import load_encoder, load_gan, read_encoder, weight_file, with_own_layout
+from gcl_cli.weights.shipped_generator import SHIPPED, SIZE, load_shipped_generator
+
+
+class Turned(NamedTuple):
+    """Everybody from one side."""
+
+    angle: int  # degrees
+    pictures: Tensor  # [M, 3, H, W] uint8
+    cut_outs: Tensor | None  # [M, 4, H, W] uint8, colour and opacity; None: nothing tells where the people are
 
 
 @dataclass
@@ -33,7 +44,8 @@ class Subject:
     architecture: Architecture
     pictures: Tensor  # [N, 3, H, W] uint8, all training pictures at the size of the networks
     structures: StructurePictures
-    painted: PaintedViews | None  # measured in place of what is generated
+    measured: str  # which views: "generated", "painted" or those of the shipped generator
+    painted: PaintedViews | None
     rows: Tensor  # [M] that are measured
     people: Tensor  # [M] int64, -1 = unknown
     cameras: Tensor | None  # [M] int64
@@ -50,14 +62,34 @@ class Subject:
         samples = self.data.split("train")
         return [samples[row].name for row in self.rows.tolist()]
 
-    def turned(self, angles: tuple[int, ...]) -> Iterator[tuple[int, Tensor]]:
-        """Each angle in degrees, and the generated (or painted) pictures [M, 3, H, W] uint8 of everybody from there."""
+    def turned(self, angles: tuple[int, ...]) -> Iterator[Turned]:
+        """The measured views of everybody, one angle after another."""
+        if self.measured == SHIPPED:
+            yield from self._shipped(angles)
+            return
         for angle, turn in zip(angles, angle_indices(self.structures, angles), strict=True):
             sides = turn.expand(len(self.rows))
-            if self.painted is not None:
-                yield angle, painted_people(self.pictures, self.painted, self.rows, sides)
+            if self.measured == "painted" and self.painted is not None:
+                made = painted_people(self.pictures, self.painted, self.rows, sides)
             else:
-                yield angle, generate(self.networks, self.pictures, self.structures, self.rows, sides)
+                made = generate(self.networks, self.pictures, self.structures, self.rows, sides)
+            yield Turned(angle, made, self._cut_outs(made, sides))
+
+    def _cut_outs(self, made: Tensor, sides: Tensor) -> Tensor | None:
+        """The people of views [M, 3, H, W] by the silhouettes of their painted bodies."""
+        if self.painted is None:
+            return None
+        pairs = zip(self.rows.split(TOGETHER), sides.split(TOGETHER), strict=True)
+        return torch.cat([made, torch.cat([self.painted(rows, turned)[:, 3:] for rows, turned in pairs])], dim=1)
+
+    def _shipped(self, angles: tuple[int, ...]) -> Iterator[Turned]:
+        """What the generator that ships with gcl draws, resized to the networks' size."""
+        people = paint_people(self.data.root, self.names(), angles, SIZE, threads=self.threads)
+        drawn = draw_people(load_shipped_generator(torch.device("cpu")), people)
+        made = before_own_backdrops(people, drawn)
+        size = (self.architecture.height, self.architecture.width)
+        for index, angle in enumerate(angles, start=1):
+            yield Turned(angle, resized_pictures(made[:, index], size), resized_pictures(drawn[:, index], size))
 
     def native(self) -> Tensor | None:
         """The measured photographs at the size of their files, [M, 3, h, w] uint8; None where sizes differ."""
@@ -79,12 +111,22 @@ class Subject:
 
 
 def open_subject(
-    options: RunOptions, opened: WorkData, gan: Artifact, settings: GenMetricsSettings, device: torch.device
+    options: RunOptions,
+    opened: WorkData,
+    made: Artifact,
+    settings: GenMetricsSettings,
+    device: torch.device,
+    *,
+    measured: str,
 ) -> Subject:
-    """The subject of a work folder, with the encoder's space; GclError where an artifact is missing."""
+    """The subject of a work folder, with the encoder's space; GclError where an artifact is missing.
+
+    made: the generator's artifact, or an encoder's where nothing of a generator is measured.
+    """
     work = WorkFolder(Path(options.work))
-    source, architecture = read_encoder(work, gan.config.get("encoder", gan.reference))
-    architecture = with_own_layout(gan, architecture)
+    source, architecture = read_encoder(work, made.config.get("encoder", made.reference))
+    trained = weight_file(made, "generator").exists()
+    architecture = with_own_layout(made, architecture) if trained else architecture
     encoder = load_encoder(source, architecture, device)
     render, structures = open_views(work, opened, architecture)
     training = training_set(opened, architecture, options)
@@ -92,9 +134,10 @@ def open_subject(
     rows = torch.randperm(len(training), generator=rng)[: settings.pictures or len(training)].sort().values
     people = torch.tensor([-1 if sample.person is None else sample.person for sample in opened.split("train")])[rows]
     return Subject(
-        networks={"identity_encoder": encoder, **load_gan(gan, architecture, device)},
+        networks={"identity_encoder": encoder, **(load_gan(made, architecture, device) if trained else {})},
         data=opened, render=render, architecture=architecture, pictures=training.pictures, structures=structures,
-        painted=require_painted(render, architecture) if settings.views == "painted" else None,
+        measured=measured,
+        painted=(require_painted if measured == "painted" else open_painted)(render, architecture),
         rows=rows, people=people, cameras=None if training.cameras is None else training.cameras[rows],
         spaces={ENCODER: lambda pictures: embed(encoder, pictures, precision="fp32").cpu()},
         threads=options.threads or cores(),

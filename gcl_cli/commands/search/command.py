@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from gcl_cli import console
 from gcl_cli.artifacts.embedding_tables import EmbeddingTable
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.run import Run
+from gcl_cli.body.rotations import normalise
 from gcl_cli.commands.search import graph
 from gcl_cli.commands.search.found import Found, Match, asked, asked_before, match_rows, write_found
 from gcl_cli.commands.search.index import Listing, index_run, list_pictures, update_index
@@ -27,11 +29,13 @@ from gcl_cli.machine.system import cores
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.people.crops import crop_notes
 from gcl_cli.people.given_files import free_name, picture_files, target_folder
-from gcl_cli.people.turning import open_view_generator, turn_people
+from gcl_cli.people.painting import resized_pictures
+from gcl_cli.people.turning import ShippedGenerator, open_view_generator, turn_people
 from gcl_cli.records import RunOptions
 from gcl_cli.retrieval.nearest import nearest_rows
 from gcl_cli.retrieval.whole_gallery import in_words, lean_on_gallery, require_cameras, uses_gallery
 from gcl_cli.training.features import embed
+from gcl_cli.weights.shipped_generator import SHIPPED
 from gcl_cli.weights.starting_weights import OpenedEncoder, open_encoder
 
 
@@ -58,13 +62,12 @@ def run(
     )
     set_threads(options.threads)
     load = cache(lambda: source.load(choose_device(options.device)))
-    turned = None if settings.angle is None else _turned(options, files, settings.angle, generator)
-    _require_same_size(turned, source)
+    drawn_by, turned = _turned(options, files, settings.angle, generator, source) if settings.angle else (None, None)
     cameras = _cameras(files, listing, settings)
     job = index_run(work, listing, source.reference, source.inputs, flip=settings.flip)
     of = _embedding(load, source, listing.root, options, flip=settings.flip)
     index = update_index(job, listing, of, restart=options.restart)
-    queries = _query_embeddings(load, source, files, turned, options, flip=settings.flip)
+    queries = _query_embeddings(load, source, files, turned, settings, options)
     left_out = [_row_of(file, listing) for file in files]
     said = _said(settings) | _notes(files, turned)  # and what is found out on the way
     nearest = _nearest(job, index.table, queries, cameras, settings, left_out, options, said)
@@ -74,7 +77,8 @@ def run(
     ]
     about = {
         "encoder": source.reference, "gallery": str(listing.root), "index": index.reference,
-        "pictures": len(listing), "embedded": index.embedded, "removed": index.removed, "angle": settings.angle, **said,
+        "pictures": len(listing), "embedded": index.embedded, "removed": index.removed, "angle": settings.angle,
+        "generator": drawn_by, **said,
     }  # fmt: skip
     return {**about, **_write(folder, found, listing, about), "matches": match_rows(found)}
 
@@ -83,7 +87,7 @@ def _nearest(
     job: Run,
     table: EmbeddingTable,
     queries: np.ndarray,
-    cameras: torch.Tensor,
+    cameras: Tensor,
     settings: SearchSettings,
     left_out: list[int | None],
     options: RunOptions,
@@ -109,7 +113,7 @@ def _nearest(
 def _nearest_leaning(
     table: EmbeddingTable,
     queries: np.ndarray,
-    cameras: torch.Tensor,
+    cameras: Tensor,
     settings: SearchSettings,
     left_out: list[int | None],
     said: dict[str, Any],
@@ -126,7 +130,7 @@ def _nearest_leaning(
     return nearest_rows(query.numpy(), gallery.numpy(), top=settings.top, left_out=left_out)
 
 
-def _cameras(files: Sequence[Path], listing: Listing, settings: SearchSettings) -> torch.Tensor:
+def _cameras(files: Sequence[Path], listing: Listing, settings: SearchSettings) -> Tensor:
     """The cameras [Q + N] that the names of queries and gallery tell, -1 where they do not."""
     names = [*map(str, files), *listing.names]
     read = (market1501.parse(name) or dukemtmc.parse(name) for name in names)
@@ -156,38 +160,40 @@ def _embedding(
     return embeddings
 
 
-def _turned(options: RunOptions, files: Sequence[Path], angle: int, generator: str | None) -> torch.Tensor:
-    """The people on `files` as the generator sees them from `angle`, [N, 3, H, W] uint8."""
+def _turned(
+    options: RunOptions, files: Sequence[Path], angle: int, generator: str | None, source: OpenedEncoder
+) -> tuple[str, Tensor]:
+    """Which generator drew, and the people on `files` as it sees them from `angle`: [N, 3, H, W] uint8."""
     opened = open_view_generator(WorkFolder(Path(options.work)), generator, choose_device(options.device))
-    return turn_people(opened, files, (angle,)).generated[:, 0]
-
-
-def _require_same_size(turned: torch.Tensor | None, source: OpenedEncoder) -> None:
-    if turned is None:
-        return
-    size, wanted = tuple(turned.shape[2:]), (source.architecture.height, source.architecture.width)
-    if size != wanted:
-        made, read = (f"{height}x{width} pixels" for height, width in (size, wanted))
+    views, wanted = turn_people(opened, files, (angle,)).generated[:, 0], source.architecture
+    if isinstance(opened, ShippedGenerator):
+        return opened.reference, resized_pictures(views, (wanted.height, wanted.width))
+    if views.shape[2:] != (wanted.height, wanted.width):
         raise GclError(
-            f"The generator makes pictures of {made}; {source.reference} reads {read}.",
-            "Choose --encoder and --generator of one preset.",
+            f"The generator makes pictures of {views.shape[2]}x{views.shape[3]} pixels; {source.reference} reads "
+            f"{wanted.height}x{wanted.width} pixels.",
+            f"Choose --encoder and --generator of one preset, or --generator {SHIPPED}.",
         )
+    return opened.reference, views
 
 
 def _query_embeddings(
     load: Callable[[], IdentityEncoder],
     source: OpenedEncoder,
     files: Sequence[Path],
-    turned: torch.Tensor | None,
+    turned: Tensor | None,
+    settings: SearchSettings,
     options: RunOptions,
-    *,
-    flip: bool,
 ) -> np.ndarray:
-    """Unit rows [Q, D] of the queries; GclError when the encoder gives no numbers."""
-    if turned is None:
-        rows = _embedding(load, source, Path(), options, flip=flip)([str(file) for file in files])
-    else:
-        rows = embed(load(), turned, precision="fp32", flip=flip).cpu().numpy()
+    """Unit rows [Q, D] of the queries: of the photographs, and by `view_weight` of the views `turned` [Q, 3, H, W].
+
+    GclError when the encoder gives no numbers.
+    """
+    flip, weight = settings.flip, settings.view_weight
+    rows = _embedding(load, source, Path(), options, flip=flip)([str(file) for file in files])
+    if turned is not None:
+        of_views = embed(load(), turned, precision="fp32", flip=flip).cpu().numpy()
+        rows = normalise((1 - weight) * rows + weight * of_views)
     if not np.isfinite(rows).all():
         raise GclError(f"{source.reference} gives no numbers: its weights have diverged.", "Choose another --encoder.")
     return rows
