@@ -355,7 +355,7 @@ def test_a_photograph_and_its_view_ask_together(prepared, tmp_path):
 
     plain, view = similar("plain"), similar("view", angle=180, view_weight=1)
     assert similar("none", angle=180, view_weight=0) == plain
-    both = similar("both", angle=180)
+    both = similar("both", angle=180, view_weight=0.5)
     pictures = sorted(plain)
     sums = np.array([plain[name] + view[name] for name in pictures])
     found = np.array([both[name] for name in pictures])

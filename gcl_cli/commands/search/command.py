@@ -69,7 +69,7 @@ def run(
     index = update_index(job, listing, of, restart=options.restart)
     queries = _query_embeddings(load, source, files, turned, settings, options)
     left_out = [_row_of(file, listing) for file in files]
-    said = _said(settings) | _notes(files, turned)  # and what is found out on the way
+    said = {"generator": drawn_by} | _said(settings) | _notes(files, turned)  # and what is found out on the way
     nearest = _nearest(job, index.table, queries, cameras, settings, left_out, options, said)
     found = [
         Found(str(file), None if turned is None else turned[i].permute(1, 2, 0).numpy(), _matches(listing, *nearest[i]))
@@ -77,8 +77,7 @@ def run(
     ]
     about = {
         "encoder": source.reference, "gallery": str(listing.root), "index": index.reference,
-        "pictures": len(listing), "embedded": index.embedded, "removed": index.removed, "angle": settings.angle,
-        "generator": drawn_by, **said,
+        "pictures": len(listing), "embedded": index.embedded, "removed": index.removed, "angle": settings.angle, **said,
     }  # fmt: skip
     return {**about, **_write(folder, found, listing, about), "matches": match_rows(found)}
 
