@@ -17,7 +17,8 @@ def synth(
     folder: Place, *,
     ids: int | Unset = ..., cameras: int | Unset = ..., images: int | Unset = ..., shift: float | Unset = ...,
     seed: int | Unset = ..., distractors: int | Unset | None = ..., labels: bool | Unset = ...,
-    private_scenes: bool | Unset = ..., set: More = None, restart: bool = False, threads: int | None = None,
+    private_scenes: bool | Unset = ..., turned: Sequence[int] | Unset = ..., set: More = None, restart: bool = False,
+    threads: int | None = None,
 ) -> Result:  # fmt: skip
     """Make a synthetic data set of dressed people, in Market-1501 layout, with its truth beside it."""
     with checked(synth, locals(), c.SynthSettings) as (_, chosen):

@@ -72,7 +72,7 @@ def config(stage: str | None = None) -> Result:
 
 def views(
     image: Place | Sequence[Place], *, to: Place = "views", generator: str | None = None,
-    angles: Sequence[int] | Unset = ..., set: More = None,
+    angles: Sequence[int] | Unset = ..., backdrop: Literal["own", "none"] | Unset = ..., set: More = None,
     work: Place | None = None, device: str = "auto", threads: int | None = None,
 ) -> Result:  # fmt: skip
     """Generate the person on a picture from seven sides, as files and as a sheet."""
