@@ -129,22 +129,6 @@ class MeshEstimates:
 
 
 @dataclass(frozen=True)
-class RunOptions:
-    """Where and how a command works; none of it changes what comes out, up to rounding."""
-
-    work: str = "work"  # work folder
-    name: str = "main"  # name of the artifact among its kind
-    restart: bool = False  # drop what an earlier run left under this name
-    data_root: str = "data"  # where names of data sets resolve
-    allow_subset: bool = False  # take a known data set with other counts as it is, and go on without what is unclear
-    device: str = "auto"
-    threads: int | None = None  # CPU threads, or processes where work is shared among them; None: all cores
-    tensorboard: bool = False  # let a training be watched in TensorBoard too
-    camera_from: str | None = None  # what of a picture's path is its camera: "folder", a regular expression, "none"
-    person_from: str | None = None  # the same of the person; None: what the file name says
-
-
-@dataclass(frozen=True)
 class Event:
     """What a training loop did: one optimizer step, or the end of an epoch."""
 

@@ -16,7 +16,7 @@ from gcl_cli.datasets.decoding import read_crop
 from gcl_cli.people.data import open_data, training_set
 from gcl_cli.people.painting import before_own_backdrops, draw_people, paint_people, resized_pictures
 from gcl_cli.people.rendered_views import open_views, require_painted
-from gcl_cli.records import RunOptions
+from gcl_cli.session import Session
 from gcl_cli.training.generation import generate
 from gcl_cli.training.novel_views import painted_people
 from gcl_cli.weights.networks import load_encoder, load_gan, read_encoder
@@ -29,7 +29,7 @@ ZOOM, HEIGHT = 2, 256  # of the bodies on crops; of a picture on the sheet
 
 def main(folder: Path, target: Path) -> None:
     """Draw `target` from the work folder of a quickstart in `folder`."""
-    options = RunOptions(work=str(folder / "work"))
+    options = Session(work=str(folder / "work"))
     work, data = WorkFolder(folder / "work"), open_data(options, None)
     source, architecture = read_encoder(work, "joint/main")
     networks = {"identity_encoder": load_encoder(source, architecture, torch.device("cpu"))}

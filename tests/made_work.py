@@ -11,7 +11,7 @@ from gcl_cli.artifacts.view_store import ViewWriter
 from gcl_cli.config.presets import settings_for
 from gcl_cli.config.stages import STAGE_SETTINGS
 from gcl_cli.people.data import open_data
-from gcl_cli.records import RunOptions
+from gcl_cli.session import Session
 
 READS = {  # stage -> the stages whose artifact it reads, each as the config calls it
     "mesh": {}, "render": {"meshes": "mesh"}, "warmup": {}, "gan-warmup": {"encoder": "warmup", "views": "render"},
@@ -40,7 +40,7 @@ def write_views(folder: Path, split: str, pictures: Iterable[list[bytes]]) -> in
 def begun(work: Path, reference: str, chosen: dict[str, Any] | None = None, preset: str = "tiny", **named: Any) -> Run:
     """A run with the settings and inputs that its stage would have; `named`: further entries of the config."""
     folder, (stage, _, name) = WorkFolder(work), reference.partition("/")
-    inputs = {"dataset": open_data(RunOptions(work=str(work)), None).digest}
+    inputs = {"dataset": open_data(Session(work=str(work)), None).digest}
     measured = named.get("encoder") or named.get("generator")
     reads = READS.get(stage, {"encoder" if stage == "evaluate" else "generator": ""})
     sources = {key: f"{source}/main" if source else str(measured) for key, source in reads.items()} | named
@@ -79,7 +79,7 @@ def interrupted(
 
 def whole_chain(work: Path, data: Path) -> Path:
     """All artifacts of the chain."""
-    open_data(RunOptions(work=str(work)), str(data))
+    open_data(Session(work=str(work)), str(data))
     for stage in READS:
         made(work, f"{stage}/main")
     made(work, "evaluate/warmup-main", encoder="warmup/main")

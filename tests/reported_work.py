@@ -21,7 +21,7 @@ from gcl_cli.config import Architecture
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.networks.initialisation import initialise
 from gcl_cli.people.data import open_data
-from gcl_cli.records import RunOptions
+from gcl_cli.session import Session
 from gcl_cli.weights.networks import new_gan, save_networks
 
 SMALL = Architecture(
@@ -32,8 +32,8 @@ NASTY = ("<script>alert(1)<", "script>.jpg"), ("sub", '"><img src=x onerror=aler
 EPOCHS = ({"epoch": 1, "loss": 4.0, "clusters": 3, "fallback": None}, {"epoch": 2, "loss": 1.0, "clusters": 4})
 
 
-def options(work: Path) -> RunOptions:
-    return RunOptions(work=str(work), device="cpu", threads=1)
+def options(work: Path) -> Session:
+    return Session(work=str(work), device="cpu", threads=1)
 
 
 def make_people(folder: Path) -> Path:

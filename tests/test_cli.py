@@ -19,7 +19,7 @@ from gcl_cli.commands.warmup import command as warmup_stage
 from gcl_cli.config import EvaluateSettings, JointSettings
 from gcl_cli.config.presets import settings_for
 from gcl_cli.errors import GclError
-from gcl_cli.records import RunOptions
+from gcl_cli.session import Session
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = (
@@ -219,11 +219,11 @@ def test_options_environment_and_defaults_reach_the_stage(gcl, calls, monkeypatc
     monkeypatch.setenv("GCL_WORK", "from-environment")
     gcl("joint", "--epochs", "3", "--radius", "none", "--losses", "gan,vi", "--no-camera-aware", "--threads", "2")
     (options, generator, chosen), _ = calls[0]
-    assert options == RunOptions(work="from-environment", threads=2) and generator == "main"
+    assert options == Session(work="from-environment", threads=2) and generator == "main"
     assert chosen == {"epochs": 3, "radius": None, "losses": ("gan", "vi"), "camera_aware": False}
     assert settings_for(JointSettings, "joint", "tiny", chosen).radius is None
     gcl("joint", "--work", "typed", "--name", "mine", "--restart", "--data-root", "sets", "--device", "cpu")
-    assert calls[1][0][0] == RunOptions("typed", "mine", True, "sets", False, "cpu", None)
+    assert calls[1][0][0] == Session("typed", "mine", True, "sets", False, "cpu", None)
 
 
 def test_without_options_nothing_is_chosen_so_that_presets_count(gcl, calls):

@@ -18,7 +18,7 @@ from gcl_cli.config.setting import refused
 from gcl_cli.errors import GclError
 
 if TYPE_CHECKING:  # it brings numpy, which `import gcl_cli.api` does without
-    from gcl_cli.records import RunOptions
+    from gcl_cli.session import Session
 
 Unset = EllipsisType  # the default of a setting: left to the preset
 Place = str | PathLike[str]  # a file or folder, or the name of one
@@ -32,7 +32,7 @@ _ENVIRONMENT = {"work": "GCL_WORK", "data_root": "GCL_DATA"}
 def checked(
     function: Callable[..., Result], given: Mapping[str, Any],
     model: type[Settings] | Mapping[str, type[Settings]] | None = None,
-) -> Iterator[tuple["RunOptions", Chosen]]:  # fmt: skip
+) -> Iterator[tuple["Session", Chosen]]:  # fmt: skip
     """Where and how a command works, and the settings chosen for it; what a disk refuses inside is told in words.
 
     given: what `function` was called with, by name: its `locals()` at the beginning.
@@ -49,9 +49,9 @@ def checked(
         model = model[given["method"]]
     if model is not None:
         chosen = settings(_command(function), model, chosen, given["set"])
-    options = _options(given)
-    with storage_in_words(_written(given, options.work)):
-        yield options, chosen
+    session = _options(given)
+    with storage_in_words(_written(given, session.work)):
+        yield session, chosen
 
 
 def _command(function: Callable[..., Result]) -> str:
@@ -73,15 +73,15 @@ def settings(stage: str, model: type[Settings], own: Chosen, more: More) -> Chos
     return validated(stage, model, {name: _plain(value) for name, value in (own | named).items()})
 
 
-def _options(given: Mapping[str, Any]) -> "RunOptions":
+def _options(given: Mapping[str, Any]) -> "Session":
     """Where and how a command works; what was not given is as the environment says, else the default."""
-    from gcl_cli.records import RunOptions
+    from gcl_cli.session import Session
 
     if (threads := given.get("threads")) is not None and threads < 1:
         raise GclError(f"threads: must be at least 1 (found {threads}).", "Leave it out to use all cores.")
     around = {name: text for name, variable in _ENVIRONMENT.items() if (text := os.environ.get(variable))}
-    told = {field.name: value for field in fields(RunOptions) if (value := given.get(field.name)) is not None}
-    return RunOptions(**{name: _plain(value) for name, value in (around | told).items()})
+    told = {field.name: value for field in fields(Session) if (value := given.get(field.name)) is not None}
+    return Session(**{name: _plain(value) for name, value in (around | told).items()})
 
 
 def _plain(value: Any) -> Any:

@@ -38,10 +38,10 @@ def cluster(
     Example: gcl cluster --encoder warmup --corrections wrong.csv --restart
     """
     from gcl_cli.commands.cluster import command as stage
-    from gcl_cli.records import RunOptions
+    from gcl_cli.session import Session
 
     chosen |= {"corrections": corrections} if corrections else {}
-    console.show(stage.run(RunOptions(**run), encoder, chosen, init=init, previous=previous), as_json=as_json)
+    console.show(stage.run(Session(**run), encoder, chosen, init=init, previous=previous), as_json=as_json)
 
 
 @app.command()
@@ -57,10 +57,10 @@ def evaluate(
     Example: gcl evaluate --dataset duke
     """
     from gcl_cli.commands.evaluate import command as stage
-    from gcl_cli.records import RunOptions
+    from gcl_cli.session import Session
 
-    options = RunOptions(**run, allow_subset=allow_subset, camera_from=camera_from, person_from=person_from)
-    console.show(stage.run(options, dataset, encoder, chosen, init=init, generator=generator), as_json=as_json)
+    session = Session(**run, allow_subset=allow_subset, camera_from=camera_from, person_from=person_from)
+    console.show(stage.run(session, dataset, encoder, chosen, init=init, generator=generator), as_json=as_json)
 
 
 @app.command("gen-metrics")
@@ -79,10 +79,10 @@ def gen_metrics(
     Example: gcl gen-metrics --measures encoder,dssim,identity
     """
     from gcl_cli.commands.gen_metrics import command as stage
-    from gcl_cli.records import RunOptions
+    from gcl_cli.session import Session
 
     if real is None and generated is None and encoder is None:
-        result = stage.run(RunOptions(**run), generator, chosen)
+        result = stage.run(Session(**run), generator, chosen)
     else:
-        result = stage.run_folders(RunOptions(**run), stage.Folders(real, generated, encoder), generator, chosen)
+        result = stage.run_folders(Session(**run), stage.Folders(real, generated, encoder), generator, chosen)
     console.show(result, as_json=as_json)

@@ -90,7 +90,7 @@ def with_settings(
     """Give a command the options of `model`, `--set`, and the ones that all commands share.
 
     The command receives them as `chosen` (only what the user set, validated by the stage) and `run` (a dict of
-    records.RunOptions). A GclError ends it with two lines and exit code 2.
+    session.Session). A GclError ends it with two lines and exit code 2.
     without: shared options that make no sense for this command.
     methods: for a command with an argument `method`, the settings of each; `model` is then the one whose options and
     defaults are shown.

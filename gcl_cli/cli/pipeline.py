@@ -56,10 +56,10 @@ def mesh(
     Example: gcl mesh data/market
     """
     from gcl_cli.commands.mesh import command as stage
-    from gcl_cli.records import RunOptions
+    from gcl_cli.session import Session
 
-    options = RunOptions(**run, allow_subset=allow_subset, camera_from=camera_from, person_from=person_from)
-    console.show(stage.run(options, data, chosen), as_json=as_json)
+    session = Session(**run, allow_subset=allow_subset, camera_from=camera_from, person_from=person_from)
+    console.show(stage.run(session, data, chosen), as_json=as_json)
 
 
 @app.command()
@@ -73,9 +73,9 @@ def render(
     Example: gcl render
     """
     from gcl_cli.commands.render import command as stage
-    from gcl_cli.records import RunOptions
+    from gcl_cli.session import Session
 
-    console.show(stage.run(RunOptions(**run), meshes, chosen), as_json=as_json)
+    console.show(stage.run(Session(**run), meshes, chosen), as_json=as_json)
 
 
 @app.command()
@@ -91,13 +91,13 @@ def warmup(
     Example: gcl warmup data/market --method jvtc --source data/duke
     """
     from gcl_cli.commands.warmup import command as stage
-    from gcl_cli.records import RunOptions
+    from gcl_cli.session import Session
 
-    options = RunOptions(
+    session = Session(
         **run, allow_subset=allow_subset, camera_from=camera_from, person_from=person_from, tensorboard=tensorboard
     )
     job = stage.Warmup(method=method, preset=preset, source=source, camstyle=camstyle, chosen=chosen)
-    console.show(stage.run(options, data, job), as_json=as_json)
+    console.show(stage.run(session, data, job), as_json=as_json)
 
 
 @app.command("gan-warmup")
@@ -111,11 +111,11 @@ def gan_warmup(
     Example: gcl gan-warmup
     """
     from gcl_cli.commands.gan_warmup import command as stage
-    from gcl_cli.records import RunOptions
+    from gcl_cli.session import Session
 
     chosen = c.parity_settings("gan-warmup", parity) | chosen
-    options = RunOptions(**run, tensorboard=tensorboard)
-    result = stage.run(options, encoder, chosen, init=init, init_gan=init_gan or [], parity=parity)
+    session = Session(**run, tensorboard=tensorboard)
+    result = stage.run(session, encoder, chosen, init=init, init_gan=init_gan or [], parity=parity)
     console.show(result, as_json=as_json)
 
 
@@ -131,9 +131,9 @@ def joint(
     Example: gcl joint --epochs 20
     """
     from gcl_cli.commands.joint import command as stage
-    from gcl_cli.records import RunOptions
+    from gcl_cli.session import Session
 
     chosen = c.parity_settings("joint", parity) | chosen
-    options = RunOptions(**run, tensorboard=tensorboard)
-    result = stage.run(options, generator, chosen, init=init, validation=validation, parity=parity)
+    session = Session(**run, tensorboard=tensorboard)
+    result = stage.run(session, generator, chosen, init=init, validation=validation, parity=parity)
     console.show(result, as_json=as_json)

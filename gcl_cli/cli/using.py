@@ -58,12 +58,12 @@ def run_chain(
     """
     from gcl_cli.commands.run import command as running
     from gcl_cli.commands.run.requests import Wishes
-    from gcl_cli.records import RunOptions
+    from gcl_cli.session import Session
 
     wishes = Wishes(preset, until, anew_from, validated_by_stage(set_more or [], CHAIN))
-    options = RunOptions(**run, allow_subset=allow_subset, camera_from=camera_from, person_from=person_from)
+    session = Session(**run, allow_subset=allow_subset, camera_from=camera_from, person_from=person_from)
     with errors_told("run", interrupted=running.go_on(wishes)):
-        console.show(running.run(options, data, wishes), as_json=as_json)
+        console.show(running.run(session, data, wishes), as_json=as_json)
 
 
 @app.command("status")
@@ -151,9 +151,9 @@ def views(
     Example: gcl views photo.jpg --to views
     """
     from gcl_cli.commands import views as stage
-    from gcl_cli.records import RunOptions
+    from gcl_cli.session import Session
 
-    console.show(stage.run(RunOptions(**run), image, to, generator, chosen), as_json=as_json)
+    console.show(stage.run(Session(**run), image, to, generator, chosen), as_json=as_json)
 
 
 @app.command()
@@ -171,10 +171,10 @@ def search(
     Example: gcl search crops photo.jpg --from-behind
     """
     from gcl_cli.commands.search import command as stage
-    from gcl_cli.records import RunOptions
+    from gcl_cli.session import Session
 
     chosen = c.with_view_from_behind(chosen) if from_behind else chosen
-    result = stage.run(RunOptions(**run), gallery, image, to, chosen, encoder=encoder, init=init, generator=generator)
+    result = stage.run(Session(**run), gallery, image, to, chosen, encoder=encoder, init=init, generator=generator)
     console.show(result, as_json=as_json)
 
 
@@ -190,9 +190,9 @@ def export(
     Example: gcl export --format onnx
     """
     from gcl_cli.commands.export import command as stage
-    from gcl_cli.records import RunOptions
+    from gcl_cli.session import Session
 
-    console.show(stage.run(RunOptions(**run), to, encoder, chosen, init=init), as_json=as_json)
+    console.show(stage.run(Session(**run), to, encoder, chosen, init=init), as_json=as_json)
 
 
 @app.command()
@@ -209,7 +209,7 @@ def report(
     Example: gcl report --blur-faces --to report.html
     """
     from gcl_cli.commands.report import command as stage
-    from gcl_cli.records import RunOptions
+    from gcl_cli.session import Session
 
-    result = stage.run(RunOptions(**run), to, chosen, encoder=encoder, generator=generator)
+    result = stage.run(Session(**run), to, chosen, encoder=encoder, generator=generator)
     console.show(result, as_json=as_json)

@@ -9,15 +9,13 @@ from PIL import Image
 from torch import Tensor
 
 from gcl_cli.artifacts.files import digest_of
-from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.sheets import Cell, owner_of_png, save_drawing, write_sheet
 from gcl_cli.config import ViewsSettings
 from gcl_cli.config.presets import settings_for
 from gcl_cli.errors import GclError
-from gcl_cli.machine.devices import choose_device, set_threads
 from gcl_cli.people.given_files import folder_names, free_name, owner, picture_files, refuse_overwriting, target_folder
 from gcl_cli.people.turning import TurnedPeople, ViewGenerator, open_view_generator, turn_people
-from gcl_cli.records import RunOptions
+from gcl_cli.session import Session
 from gcl_cli.weights.shipped_generator import SHIPPED
 
 SHEET = "sheet"
@@ -25,13 +23,12 @@ SHOWN_HEIGHT = 256  # of a picture on the sheet, so that those of small networks
 
 
 def run(
-    options: RunOptions, images: Sequence[str], to: str, generator: str | None, chosen: dict[str, Any]
+    session: Session, images: Sequence[str], to: str, generator: str | None, chosen: dict[str, Any]
 ) -> dict[str, Any]:
     """Generate the people on `images` from all sides; writes `<picture>/<degrees>.png` and a sheet into `to`."""
     settings = settings_for(ViewsSettings, "views", "paper", chosen)
     files = picture_files(images)
-    set_threads(options.threads)
-    opened = open_view_generator(WorkFolder(Path(options.work)), generator, choose_device(options.device))
+    opened = open_view_generator(session.folder, generator, session.open_device())
     target = target_folder(to)
     owners = [owner(file) for file in files]
     folders = [target / name for name in folder_names(files, owners, lambda name: _owner_of(target / name))]

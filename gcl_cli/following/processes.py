@@ -11,7 +11,7 @@ from gcl_cli.artifacts.run import Run
 from gcl_cli.errors import GclError
 from gcl_cli.machine.devices import choose_device, set_threads
 from gcl_cli.machine.ranks import by_torchrun, foreign, place
-from gcl_cli.records import RunOptions
+from gcl_cli.session import Session
 from gcl_cli.training.team import ALONE, Team
 
 
@@ -50,18 +50,18 @@ def open_team(device: str) -> Iterator[tuple[Team, torch.device]]:
 
 
 @contextmanager
-def begun_together(job: Run, options: RunOptions) -> Iterator[tuple[Team, torch.device]]:
+def begun_together(job: Run, session: Session) -> Iterator[tuple[Team, torch.device]]:
     """Begin a training run in every process of its team; yields the team and this process's device.
 
     The leading process opens the partial folder and holds its lock; the others wait until it lies there.
     """
-    set_threads(options.threads)
-    with open_team(options.device) as (team, device):
+    set_threads(session.threads)
+    with open_team(session.device) as (team, device):
         if not team.leads:
             team.wait()
             yield team, device
             return
-        with job.begin(restart=options.restart):
+        with job.begin(restart=session.restart):
             team.wait()
             yield team, device
 

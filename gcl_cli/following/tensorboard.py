@@ -11,19 +11,20 @@ from gcl_cli import console
 from gcl_cli.artifacts.run import Run
 from gcl_cli.errors import GclError
 from gcl_cli.following.loop import learning_rates
-from gcl_cli.records import Event, Observer, RunOptions
+from gcl_cli.records import Event, Observer
+from gcl_cli.session import Session
 from gcl_cli.training.state import TrainingState
 
 FOLDER = "tensorboard"  # in the work folder: all trainings beside each other
 
 
-def scalars(job: Run, state: TrainingState, options: RunOptions) -> tuple[Observer, ...]:
+def scalars(job: Run, state: TrainingState, session: Session) -> tuple[Observer, ...]:
     """Writes every epoch's figures, learning rates and sheet to work/tensorboard/STAGE/NAME; nothing unless asked for.
 
     state: as it stands before the first epoch of this run: a resumed training goes on in the same curves, and a new one
     begins them anew. To be the last observer: it writes what the others saw. Raises GclError without the package.
     """
-    if not options.tensorboard:
+    if not session.tensorboard:
         return ()
     try:
         from torch.utils.tensorboard.writer import SummaryWriter

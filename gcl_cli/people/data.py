@@ -19,8 +19,8 @@ from gcl_cli.datasets.dataset import Dataset, person_numbers, require_split
 from gcl_cli.datasets.decoding import read_pictures
 from gcl_cli.datasets.timing import timing
 from gcl_cli.errors import GclError
-from gcl_cli.machine.system import cores
-from gcl_cli.records import LabelledSet, RunOptions, Sample, TrainingSet
+from gcl_cli.records import LabelledSet, Sample, TrainingSet
+from gcl_cli.session import Session
 
 
 @dataclass(frozen=True)
@@ -39,20 +39,24 @@ class WorkData:
         """The samples of a split; empty when the data set has none."""
         return self.dataset.splits.get(name, ())
 
+    def names(self, split: str) -> list[str]:
+        """The names of a split's pictures, in order."""
+        return [sample.name for sample in self.split(split)]
 
-def open_data(options: RunOptions, data: str | None) -> WorkData:
+
+def open_data(session: Session, data: str | None) -> WorkData:
     """The data set that the user names, or the one that the work folder remembers; remembers a new one.
 
     How it is to be read is remembered, too. Raises GclError when there is none, when it is another one than remembered,
     or when its pictures changed.
     """
-    work = WorkFolder(Path(options.work))
+    work = session.folder
     known = dataset_record.recall(work) if data is None or work.dataset_file.exists() else None
     if data is None and known:
         root = dataset_record.require_place(work, known)
     else:
-        root = resolve(str(data), Path(options.data_root))
-    reading = _reading(options, known if known and _may_be(work, known, root) else {})
+        root = resolve(str(data), Path(session.data_root))
+    reading = _reading(session, known if known and _may_be(work, known, root) else {})
     dataset = open_dataset(root, **reading)
     record = {
         "root": str(dataset.root.resolve()), "name": dataset.name, "layout": dataset.layout, **reading,
@@ -75,12 +79,12 @@ def open_other(
     return WorkData(dataset, dataset_record.fingerprint_of(_stamps(dataset)))
 
 
-def _reading(options: RunOptions, known: dict[str, Any]) -> dict[str, Any]:
+def _reading(session: Session, known: dict[str, Any]) -> dict[str, Any]:
     """How the data set is to be read: as it was before, where nothing else is said."""
     return {
-        "allow_subset": options.allow_subset or bool(known.get("allow_subset")),
-        "camera_from": options.camera_from if options.camera_from is not None else known.get("camera_from"),
-        "person_from": options.person_from if options.person_from is not None else known.get("person_from"),
+        "allow_subset": session.allow_subset or bool(known.get("allow_subset")),
+        "camera_from": session.camera_from if session.camera_from is not None else known.get("camera_from"),
+        "person_from": session.person_from if session.person_from is not None else known.get("person_from"),
     }
 
 
@@ -95,12 +99,12 @@ def _stamps(dataset: Dataset) -> dataset_record.Stamps:
     return dataset_record.stamps(dataset.root, names)
 
 
-def training_set(data: WorkData, architecture: Architecture, options: RunOptions) -> TrainingSet:
+def training_set(data: WorkData, architecture: Architecture, session: Session) -> TrainingSet:
     """The training pictures in memory at the size of the networks, with their cameras and times where all are known."""
     samples = data.split("train")
     seen = sightings(data, "train")
     return TrainingSet(
-        _pictures(data, samples, architecture, options),
+        _pictures(data, samples, architecture, session),
         _cameras(samples),
         times=None if seen is None else seen.times,
         slots=None if seen is None else seen.slots,
@@ -140,7 +144,7 @@ def times_of(data: WorkData) -> Times:
     return Times(train, query, gallery)
 
 
-def labelled_set(data: WorkData, architecture: Architecture, options: RunOptions) -> LabelledSet:
+def labelled_set(data: WorkData, architecture: Architecture, session: Session) -> LabelledSet:
     """The training pictures in memory with the people they show, numbered from 0; GclError where one is unknown.
 
     People are numbered as they appear, so that their numbers on disk mean nothing to what is learned. Pictures of
@@ -150,7 +154,7 @@ def labelled_set(data: WorkData, architecture: Architecture, options: RunOptions
     if nobody := len(data.split("train")) - len(samples):
         console.warn(f"{nobody:,} of {len(data.split('train')):,} pictures in {data.root} show nobody known: left out.")
     people = number_by_first_member(person_numbers(samples))
-    return LabelledSet(_pictures(data, samples, architecture, options), torch.from_numpy(people), _cameras(samples))
+    return LabelledSet(_pictures(data, samples, architecture, session), torch.from_numpy(people), _cameras(samples))
 
 
 def require_people(data: WorkData) -> tuple[Sample, ...]:
@@ -161,10 +165,10 @@ def require_people(data: WorkData) -> tuple[Sample, ...]:
     return known
 
 
-def _pictures(data: WorkData, samples: Sequence[Sample], architecture: Architecture, options: RunOptions) -> Tensor:
+def _pictures(data: WorkData, samples: Sequence[Sample], architecture: Architecture, session: Session) -> Tensor:
     return read_pictures(
         data.root, [sample.name for sample in samples],
-        height=architecture.height, width=architecture.width, threads=options.threads or cores(),
+        height=architecture.height, width=architecture.width, threads=session.processes,
     )  # fmt: skip
 
 

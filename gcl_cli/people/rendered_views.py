@@ -29,7 +29,7 @@ def open_views(work: WorkFolder, data: WorkData, architecture: Architecture) -> 
     render = read_artifact(work, "render/main")
     angles = tuple(render.config["angles"])
     store = ViewStore(render.folder, "train", angles, (architecture.height, architecture.width))
-    if store.names != [sample.name for sample in data.split("train")]:
+    if store.names != data.names("train"):
         raise GclError(
             f"{render.reference} was drawn for other pictures than the training set has.",
             "gcl mesh --restart; gcl render --restart",

@@ -124,11 +124,11 @@ def test_a_clustering_obeys_corrections_and_tells_what_it_changed(tmp_path, monk
     from gcl_cli.commands import synth
     from gcl_cli.commands.cluster import command as cluster
     from gcl_cli.commands.warmup import command as warmup
-    from gcl_cli.records import RunOptions
+    from gcl_cli.session import Session
 
     people, work = tmp_path / "people", str(tmp_path / "work")
     synth.run(str(people), {"ids": 6, "cameras": 2, "images": 4}, threads=1, restart=False)
-    options = RunOptions(work=work, device="cpu", threads=1)
+    options = Session(work=work, device="cpu", threads=1)
     warmup.run(options, str(people), warmup.Warmup("cluster-contrast", "tiny", chosen={"epochs": 0}))
     loose = {"k1": 6, "k2": 2, "min_samples": 2, "radius": 0.7}
     first = cluster.run(options, None, loose)

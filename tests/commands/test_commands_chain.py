@@ -29,7 +29,7 @@ from gcl_cli.commands.warmup.command import Warmup
 from gcl_cli.config import presets
 from gcl_cli.errors import GclError
 from gcl_cli.people import data
-from gcl_cli.records import RunOptions
+from gcl_cli.session import Session
 from gcl_cli.training.moments import named_moments
 
 CLUSTERING = {"radius": 0.5, "k1": 8, "k2": 3, "min_samples": 2, "precision": "fp32"}
@@ -57,8 +57,8 @@ class Chain:
     def __init__(self, work: Path, data: Path) -> None:
         self.work, self.data = work, data
 
-    def options(self, **changed: Any) -> RunOptions:
-        return RunOptions(**{"work": str(self.work), "device": "cpu", "threads": 1} | changed)
+    def options(self, **changed: Any) -> Session:
+        return Session(**{"work": str(self.work), "device": "cpu", "threads": 1} | changed)
 
     def mesh(self, **changed: Any) -> dict[str, Any]:
         return mesh.run(self.options(**changed), str(self.data), {"sheet": 2})

@@ -21,9 +21,9 @@ from gcl_cli.commands.warmup import command as warmup
 from gcl_cli.commands.warmup.command import Warmup
 from gcl_cli.config import Architecture, EvaluateSettings, presets
 from gcl_cli.errors import GclError
-from gcl_cli.records import RunOptions
 from gcl_cli.retrieval.distances import distances_by_looks
 from gcl_cli.retrieval.ranked_lists import worst_and_median
+from gcl_cli.session import Session
 
 SMALL = {
     "architecture": {
@@ -67,8 +67,8 @@ def people(tmp_path_factory) -> Path:
     return root
 
 
-def options(work: Path, **changed) -> RunOptions:
-    return RunOptions(**{"work": str(work), "device": "cpu", "threads": 1} | changed)
+def options(work: Path, **changed) -> Session:
+    return Session(**{"work": str(work), "device": "cpu", "threads": 1} | changed)
 
 
 @pytest.fixture(scope="module")

@@ -15,14 +15,14 @@ from gcl_cli.commands.export import command as export
 from gcl_cli.commands.export import onnx_file
 from gcl_cli.errors import GclError
 from gcl_cli.networks.identity_encoder import IdentityEncoder
-from gcl_cli.records import RunOptions
+from gcl_cli.session import Session
 from gcl_cli.training.features import embed
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "using.md"
 
 
-def options(work: Path) -> RunOptions:
-    return RunOptions(work=str(work), threads=1)
+def options(work: Path) -> Session:
+    return Session(work=str(work), threads=1)
 
 
 @pytest.fixture(scope="module")

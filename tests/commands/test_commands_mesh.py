@@ -26,7 +26,7 @@ from gcl_cli.config import MeshSettings
 from gcl_cli.errors import GclError
 from gcl_cli.people import estimating, shards
 from gcl_cli.people.bodies import read_bodies, read_status
-from gcl_cli.records import RunOptions
+from gcl_cli.session import Session
 
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES = 12
@@ -58,8 +58,8 @@ def names(data: Path) -> list[str]:
     return sorted(path.relative_to(data).as_posix() for path in data.rglob("*.jpg"))
 
 
-def options(work: Path, **changed) -> RunOptions:
-    return RunOptions(**{"work": str(work), "device": "cpu", "threads": 1} | changed)
+def options(work: Path, **changed) -> Session:
+    return Session(**{"work": str(work), "device": "cpu", "threads": 1} | changed)
 
 
 @pytest.fixture(scope="module")
@@ -79,13 +79,13 @@ def manifest(folder: Path) -> dict:
 DRIVER = """
 import sys, time
 from gcl_cli import console
-from gcl_cli.records import RunOptions
+from gcl_cli.session import Session
 from gcl_cli.commands.mesh import command as mesh
 from gcl_cli.people import shards
 shards.SIZE = 2
 console.Meter.advance = lambda *_: time.sleep(600)  # the first shard is written: wait for the end
 if __name__ == "__main__":
-    mesh.run(RunOptions(work=sys.argv[1], device="cpu", threads=2), sys.argv[2], {})
+    mesh.run(Session(work=sys.argv[1], device="cpu", threads=2), sys.argv[2], {})
 """
 
 
@@ -159,7 +159,7 @@ import sys
 import numpy as np
 from gcl_cli.body import estimator
 from gcl_cli.body.landmarks import NetworkOutput
-from gcl_cli.records import RunOptions
+from gcl_cli.session import Session
 from gcl_cli.commands.mesh import command as mesh
 
 def network(inputs):
@@ -170,7 +170,7 @@ def network(inputs):
     return NetworkOutput(landmarks, world, np.ones(count), np.zeros((count, 256, 256), np.float32), heatmap)
 
 estimator._landmark_network = lambda device: network
-mesh.run(RunOptions(work=sys.argv[1], device="cpu", threads=1), sys.argv[2], {})
+mesh.run(Session(work=sys.argv[1], device="cpu", threads=1), sys.argv[2], {})
 print(peak())
 """
 

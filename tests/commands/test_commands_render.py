@@ -22,7 +22,8 @@ from gcl_cli.commands.render import command as render
 from gcl_cli.errors import GclError
 from gcl_cli.people.bodies import read_bodies
 from gcl_cli.people.data import open_data
-from gcl_cli.records import MeshEstimates, RunOptions
+from gcl_cli.records import MeshEstimates
+from gcl_cli.session import Session
 
 EIGHT = tuple(range(0, 360, 45))
 SMALL = {"height": 64, "width": 32, "backend": "numpy"}
@@ -30,8 +31,8 @@ PICTURES = {"train": 5, "query": 1, "gallery": 2}
 FOLDERS = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
 
 
-def options(work: Path, **changed: Any) -> RunOptions:
-    return RunOptions(**{"work": str(work), "threads": 1} | changed)
+def options(work: Path, **changed: Any) -> Session:
+    return Session(**{"work": str(work), "threads": 1} | changed)
 
 
 def make_data(root: Path) -> Path:

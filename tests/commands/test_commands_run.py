@@ -20,7 +20,7 @@ from gcl_cli.commands.run import command as running
 from gcl_cli.commands.run.requests import Wishes
 from gcl_cli.errors import GclError
 from gcl_cli.inventory.survey import survey
-from gcl_cli.records import RunOptions
+from gcl_cli.session import Session
 
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = ["mesh", "render", "warmup", "evaluate warmup", "gan-warmup", "joint", "evaluate joint", "gen-metrics"]
@@ -52,7 +52,7 @@ class Stages:
 
     def __getitem__(self, stage: str):
         def run(job) -> dict:
-            work, reference, named = Path(job.options.work), f"{stage}/main", {}
+            work, reference, named = Path(job.session.work), f"{stage}/main", {}
             if job.source:
                 reference = f"{stage}/{job.source.replace('/', '-')}"
                 named = {"encoder" if stage == "evaluate" else "generator": job.source}
@@ -322,5 +322,5 @@ def test_options_reach_the_steps(gcl, stages, monkeypatch):
     )  # fmt: skip
     assert ran.exit_code == 0, ran.output
     options, data, wishes = seen[0]
-    assert options == RunOptions("w", data_root="d", allow_subset=True, device="cpu", threads=2) and data == "crops"
+    assert options == Session("w", data_root="d", allow_subset=True, device="cpu", threads=2) and data == "crops"
     assert wishes == Wishes(None, "joint", "mesh", {"joint": {"epochs": 3}, "mesh": {"sheet": 2}})

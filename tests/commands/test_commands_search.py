@@ -26,9 +26,9 @@ from gcl_cli.commands.search import index as index_module
 from gcl_cli.commands.search.index import index_run, list_pictures, update_index
 from gcl_cli.config import Architecture, SearchSettings, with_view_from_behind
 from gcl_cli.errors import GclError
-from gcl_cli.records import RunOptions
 from gcl_cli.retrieval import nearest
 from gcl_cli.retrieval.nearest import nearest_rows
+from gcl_cli.session import Session
 
 NASTY = ("<script>alert(1)<", "script>.jpg"), ("sub", '"><img src=x onerror=1>&amp;.jpg'), ("javascript:alert(1).jpg",)
 
@@ -205,7 +205,7 @@ def prepared(tmp_path_factory) -> Path:
 
 
 def searched(prepared: Path, to: Path, images: list[Path], generator: str | None = None, **chosen):
-    run = RunOptions(work=str(prepared / "work"), device="cpu", threads=1)
+    run = Session(work=str(prepared / "work"), device="cpu", threads=1)
     return search.run(
         run, str(prepared / "gallery"), [str(i) for i in images], str(to), chosen, generator=generator
     )  # fmt: skip
@@ -265,7 +265,7 @@ def named(prepared) -> Path:
 
 
 def searched_by(prepared: Path, folder: Path, to: Path, query: Path, **chosen):
-    run = RunOptions(work=str(prepared / "work"), device="cpu", threads=1)
+    run = Session(work=str(prepared / "work"), device="cpu", threads=1)
     return search.run(run, str(folder), [str(query)], str(to), chosen)
 
 
@@ -335,7 +335,7 @@ def test_too_many_pictures_to_compare_are_found_through_the_graph_or_one_by_one_
 def test_from_behind_searches_by_the_view_that_gcl_views_makes(prepared, tmp_path):
     query = prepared / "query & <b>.jpg"
     found = searched(prepared, tmp_path / "out", [query], "gan-warmup/main", angle=180, view_weight=1)
-    run = RunOptions(work=str(prepared / "work"), device="cpu", threads=1)
+    run = Session(work=str(prepared / "work"), device="cpu", threads=1)
     made = views.run(run, [str(query)], str(tmp_path / "views"), "gan-warmup/main", {"angles": (180,)})
     view = Path(made["people"][0]["views"]) / "180.png"
     wanted = searched(prepared, tmp_path / "again", [view])
@@ -378,7 +378,7 @@ def test_from_behind_is_an_angle_and_contradicts_another():
 
 
 def test_what_cannot_be_searched_is_said(prepared, tmp_path):
-    run = RunOptions(work=str(prepared / "work"), device="cpu", threads=1, data_root=str(tmp_path))
+    run = Session(work=str(prepared / "work"), device="cpu", threads=1, data_root=str(tmp_path))
     query = str(prepared / "query & <b>.jpg")
     (tmp_path / "empty").mkdir()
     for folder, images, problem in (
@@ -397,7 +397,7 @@ def test_generator_and_encoder_of_different_sizes_are_refused(prepared, tmp_path
     make_encoder(other, seed=1, architecture=Architecture(trunk="resnet18", trunk_width=16, height=96, width=32))
     (work / "joint").mkdir()
     shutil.copytree(other / "warmup" / "main", work / "joint" / "main")
-    run = RunOptions(work=str(work), device="cpu", threads=1)
+    run = Session(work=str(work), device="cpu", threads=1)
     with pytest.raises(GclError, match=r"64x32 pixels; .* reads 96x32"):
         search.run(
             run, str(prepared / "gallery"), [str(prepared / "query & <b>.jpg")], str(tmp_path / "out"), {"angle": 90},

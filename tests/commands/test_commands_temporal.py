@@ -15,7 +15,7 @@ from gcl_cli.commands.warmup.styles import styled_name
 from gcl_cli.config import presets
 from gcl_cli.errors import GclError
 from gcl_cli.people.data import open_other
-from gcl_cli.records import RunOptions
+from gcl_cli.session import Session
 
 CLUSTERING = {"k1": 8, "k2": 3, "rho": 0.05, "precision": "fp32"}
 SMALL = {
@@ -57,8 +57,8 @@ def small_preset():
         yield
 
 
-def options(work: Path, **changed) -> RunOptions:
-    return RunOptions(**{"work": str(work), "device": "cpu", "threads": 1} | changed)
+def options(work: Path, **changed) -> Session:
+    return Session(**{"work": str(work), "device": "cpu", "threads": 1} | changed)
 
 
 def jvtc(work: Path, data: Path, **changed):

@@ -21,15 +21,15 @@ from gcl_cli.datasets.decoding import read_pictures
 from gcl_cli.errors import GclError
 from gcl_cli.people.given_files import folder_names
 from gcl_cli.people.turning import open_view_generator
-from gcl_cli.records import RunOptions
+from gcl_cli.session import Session
 from gcl_cli.training.generation import generate
 
 TRAINED = "gan-warmup/main"
 SIDES = (45, 90, 135, 180, 225, 270, 315)
 
 
-def options(work: Path) -> RunOptions:
-    return RunOptions(work=str(work), device="cpu", threads=1)
+def options(work: Path) -> Session:
+    return Session(work=str(work), device="cpu", threads=1)
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from gcl_cli.commands.warmup import command as warmup
 from gcl_cli.config import presets
 from gcl_cli.errors import GclError
 from gcl_cli.people import data as data_in_memory
-from gcl_cli.records import RunOptions
+from gcl_cli.session import Session
 from gcl_cli.weights.networks import read_encoder
 
 CLUSTERING = {"radius": 0.5, "k1": 8, "k2": 3, "min_samples": 2}
@@ -80,7 +80,7 @@ def said(monkeypatch) -> list[str]:
 def learn(work: Path, towns: dict[str, Path], method: str, *, source: str | None = None, **changed: Any) -> dict:
     """Run one method on the target; `name`, `restart` go to the run, anything else is a setting."""
     run = {key: changed.pop(key) for key in ("name", "restart") if key in changed}
-    options = RunOptions(**{"work": str(work), "device": "cpu", "threads": 1} | run)
+    options = Session(**{"work": str(work), "device": "cpu", "threads": 1} | run)
     named = None if source is None else str(towns[source])
     return warmup.run(options, str(towns["target"]), warmup.Warmup(method, "tiny", named, chosen=changed))
 

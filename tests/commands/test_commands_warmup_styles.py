@@ -10,11 +10,12 @@ from gcl_cli.config import Architecture
 from gcl_cli.config.presets import PRESETS
 from gcl_cli.errors import GclError
 from gcl_cli.people.data import open_other, times_of, training_set
-from gcl_cli.records import RunOptions, Sample
+from gcl_cli.records import Sample
+from gcl_cli.session import Session
 
 TINY = Architecture(**PRESETS["tiny"]["architecture"])
 NAMES = ("0002_c1s1_000451_03.jpg", "0007_c2s1_000001_01.jpg", "0007_c2s2_000005_01.jpg", "0009_c4s1_000001_01.jpg")
-OPTIONS = RunOptions(threads=1)
+OPTIONS = Session(threads=1)
 
 
 def paint(path, level: int) -> None:

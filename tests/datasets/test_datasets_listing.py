@@ -14,7 +14,7 @@ from gcl_cli.datasets.catalogue import open_dataset
 from gcl_cli.datasets.listing import find_pictures
 from gcl_cli.errors import GclError
 from gcl_cli.people.data import open_data
-from gcl_cli.records import RunOptions
+from gcl_cli.session import Session
 
 CROP = np.arange(32 * 16 * 3, dtype=np.uint8).reshape(32, 16, 3)
 
@@ -100,7 +100,7 @@ def test_a_work_folder_among_the_pictures_changes_nothing(tmp_path, monkeypatch,
     monkeypatch.chdir(tmp_path)
     for number in range(3):
         crop(tmp_path / f"{number}.jpg")
-    options = RunOptions(work=where)
+    options = Session(work=where)
     before = open_data(options, ".")
     write_sheet(WorkFolder(Path(where)).root / "mesh/main/overlay.png", [[Cell(CROP)]])
     assert open_data(options, ".").digest == open_data(options, None).digest == before.digest
@@ -108,7 +108,7 @@ def test_a_work_folder_among_the_pictures_changes_nothing(tmp_path, monkeypatch,
 
 
 def test_a_work_folder_itself_is_no_data_set(tmp_path):
-    open_data(RunOptions(work=str(tmp_path / "work")), str(crop(tmp_path / "crops/a.jpg").parent))
+    open_data(Session(work=str(tmp_path / "work")), str(crop(tmp_path / "crops/a.jpg").parent))
     write_sheet(tmp_path / "work/mesh/main/overlay.png", [[Cell(CROP)]])
     with pytest.raises(GclError, match=r"holds no pictures\. 1 work folders and drawings of gcl's own"):
         open_dataset(tmp_path / "work", allow_subset=False)

@@ -14,18 +14,18 @@ from gcl_cli.artifacts.run import CHECKPOINTS, METRICS, Run
 from gcl_cli.errors import GclError
 from gcl_cli.following.loop import follow, resume
 from gcl_cli.following.tensorboard import FOLDER, scalars
-from gcl_cli.records import RunOptions
+from gcl_cli.session import Session
 from gcl_cli.training.state import TrainingState, run_epochs
 
 EPOCHS, STEPS = 4, 3
-WATCHED = RunOptions(tensorboard=True)
+WATCHED = Session(tensorboard=True)
 
 
 class PowerCut(Exception):  # noqa: N818 (no error of the program)
     """The run ends here, without a word."""
 
 
-def train(work: WorkFolder, options: RunOptions = WATCHED, *, cut_after: int | None = None) -> list[dict]:
+def train(work: WorkFolder, options: Session = WATCHED, *, cut_after: int | None = None) -> list[dict]:
     """A training without a network's work, a checkpoint every 2 steps; draws a sheet at the second epoch."""
     layer = nn.Linear(1, 1)
     optimizer = torch.optim.SGD(layer.parameters(), lr=0.5)
@@ -96,7 +96,7 @@ def test_a_training_made_anew_begins_its_curves_anew(tmp_path):
 
 def test_nothing_is_written_unless_asked_for_and_the_metrics_are_the_same(tmp_path):
     plain, watched = WorkFolder(tmp_path / "plain"), WorkFolder(tmp_path / "watched")
-    train(plain, RunOptions())
+    train(plain, Session())
     train(watched)
     assert not (plain.root / FOLDER).exists()
 

@@ -16,7 +16,7 @@ from gcl_cli.artifacts.run import LOCK
 from gcl_cli.errors import GclError
 from gcl_cli.machine import system
 from gcl_cli.people.data import open_data
-from gcl_cli.records import RunOptions
+from gcl_cli.session import Session
 
 WORDS = {errno.ENOSYS: "ENOSYS", errno.ENOLCK: "ENOLCK", errno.ENOTSUP: "ENOTSUP"}
 
@@ -69,7 +69,7 @@ def test_the_mark_of_a_process_that_was_killed_is_taken_over(tmp_path, monkeypat
 
 @pytest.fixture
 def work(tmp_path):
-    open_data(RunOptions(work=str(tmp_path / "work")), str(market(tmp_path / "crops")))
+    open_data(Session(work=str(tmp_path / "work")), str(market(tmp_path / "crops")))
     return tmp_path / "work"
 
 

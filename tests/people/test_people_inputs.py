@@ -19,7 +19,7 @@ from gcl_cli.config.presets import PRESETS
 from gcl_cli.errors import GclError
 from gcl_cli.people.data import open_data, open_other, training_set
 from gcl_cli.people.rendered_views import draw_generated, open_views
-from gcl_cli.records import RunOptions
+from gcl_cli.session import Session
 from gcl_cli.weights.networks import (
     GAN,
     latest,
@@ -50,7 +50,7 @@ def pictures(root: Path, names=NAMES + TEST_NAMES) -> Path:
 
 @pytest.fixture
 def options(tmp_path):
-    return RunOptions(work=str(tmp_path / "work"), data_root=str(tmp_path / "data"), threads=1)
+    return Session(work=str(tmp_path / "work"), data_root=str(tmp_path / "data"), threads=1)
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from gcl_cli.config import Architecture
 from gcl_cli.datasets.catalogue import open_dataset
 from gcl_cli.errors import GclError
 from gcl_cli.people.data import open_data, training_set
-from gcl_cli.records import RunOptions
+from gcl_cli.session import Session
 
 TRAIN = "bounding_box_train"
 FIRST, SECOND = "0002_c1s1_000451_03.jpg", "0002_c2s1_000001_01.jpg"
@@ -34,12 +34,12 @@ def data(tmp_path):
 
 @pytest.fixture
 def options(tmp_path, data):
-    chosen = RunOptions(work=str(tmp_path / "work"), device="cpu", threads=1)
+    chosen = Session(work=str(tmp_path / "work"), device="cpu", threads=1)
     open_data(chosen, str(data))
     return chosen
 
 
-def refusal(options: RunOptions) -> str:
+def refusal(options: Session) -> str:
     with pytest.raises(GclError, match="changed since") as caught:
         open_data(options, None)
     assert "--work DIR, or put the pictures back" in caught.value.fix
@@ -89,7 +89,7 @@ def test_uncompressed_pictures_of_one_size_differ_by_what_stands_in_the_middle(t
     picture[60:70, 20:40] = 90
     Image.fromarray(picture).save(folder / "b.bmp")
     assert (folder / "a.bmp").stat().st_size == (folder / "b.bmp").stat().st_size
-    options = RunOptions(work=str(tmp_path / "work"))
+    options = Session(work=str(tmp_path / "work"))
     open_data(options, str(folder))
     (folder / "a.bmp").write_bytes((folder / "b.bmp").read_bytes())
     assert "1 replaced (a.bmp)" in refusal(options)
@@ -151,7 +151,7 @@ def test_a_link_to_nowhere_and_a_picture_out_of_reach_are_named(tmp_path, option
 def test_a_picture_that_vanishes_while_it_is_read_is_named(tmp_path, data, options):
     for file in data.rglob("*.jpg"):
         Image.new("RGB", (32, 64)).save(file)
-    fresh = RunOptions(work=str(tmp_path / "fresh"), device="cpu", threads=1)
+    fresh = Session(work=str(tmp_path / "fresh"), device="cpu", threads=1)
     opened = open_data(fresh, str(data))
     (data / TRAIN / FIRST).unlink()
     size = Architecture(trunk="resnet18", height=64, width=32)
@@ -180,7 +180,7 @@ def test_a_project_that_is_moved_as_a_whole_goes_on(tmp_path, data, options):
     digest = open_data(options, None).digest
     project = tmp_path.with_name(tmp_path.name + "-moved")
     tmp_path.rename(project)
-    moved = open_data(RunOptions(work=str(project / "work")), None)
+    moved = open_data(Session(work=str(project / "work")), None)
     assert (moved.root, moved.digest) == (project / "crops", digest)
 
 
@@ -197,16 +197,16 @@ def test_how_a_set_is_read_is_remembered_and_its_cameras_never_change_under_what
         path = tmp_path / "crops" / name
         path.parent.mkdir(parents=True)
         path.write_bytes(name.encode())
-    options = RunOptions(work=str(tmp_path / "work"), camera_from="folder")
+    options = Session(work=str(tmp_path / "work"), camera_from="folder")
     open_data(options, str(tmp_path / "crops"))
     for data in (None, str(tmp_path / "crops")):
-        opened = open_data(RunOptions(work=options.work), data)
+        opened = open_data(Session(work=options.work), data)
         assert [sample.camera for sample in opened.split("train")] == [1, 2]
     with pytest.raises(GclError, match="was begun with --camera-from folder") as caught:
-        open_data(RunOptions(work=options.work, camera_from="none"), None)
+        open_data(Session(work=options.work, camera_from="none"), None)
     assert "Leave --camera-from out" in caught.value.fix
-    open_data(RunOptions(work=options.work, person_from="^(.)"), None)  # people train nothing
-    assert [sample.person for sample in open_data(RunOptions(work=options.work), None).split("train")] == [1, 2]
+    open_data(Session(work=options.work, person_from="^(.)"), None)  # people train nothing
+    assert [sample.person for sample in open_data(Session(work=options.work), None).split("train")] == [1, 2]
 
 
 def test_pictures_that_change_between_two_steps_stop_the_second_and_leave_the_first(data, options):

@@ -26,7 +26,7 @@ from gcl_cli.artifacts.storage import storage_in_words
 from gcl_cli.errors import GclError
 from gcl_cli.machine.processes import map_shared
 from gcl_cli.people.data import open_data
-from gcl_cli.records import RunOptions
+from gcl_cli.session import Session
 
 MEGABYTE = 1 << 20
 PAGE = 4096
@@ -72,7 +72,7 @@ def data(tmp_path):
 
 
 def remembered(work: Path, data: Path) -> Path:
-    open_data(RunOptions(work=str(work)), str(data))
+    open_data(Session(work=str(work)), str(data))
     return work
 
 

@@ -115,12 +115,12 @@ def test_a_hundred_thousand_pictures_in_one_folder_are_listed_and_remembered(tmp
         (people / "bounding_box_train" / name).write_bytes(b"\xff\xd8\xff" + number.to_bytes(4))
     script = (
         "import time, sys\n"
-        "from gcl_cli.records import RunOptions\n"
+        "from gcl_cli.records import Session\n"
         "from gcl_cli.people.data import open_data\n"
         "begun = time.process_time()\n"
-        "opened = open_data(RunOptions(work=sys.argv[2]), sys.argv[1])\n"
+        "opened = open_data(Session(work=sys.argv[2]), sys.argv[1])\n"
         "assert len(opened.split('train')) == 100_000\n"
-        "open_data(RunOptions(work=sys.argv[2]), None)\n"
+        "open_data(Session(work=sys.argv[2]), None)\n"
         "print(time.process_time() - begun, peak() / 1e6)\n"
     )
     command = [sys.executable, "-c", PEAK + script, str(people), str(tmp_path / "work")]

@@ -31,7 +31,7 @@ from gcl_cli.artifacts.storage import storage_in_words
 from gcl_cli.errors import GclError
 from gcl_cli.machine.system import locked
 from gcl_cli.people.data import open_data
-from gcl_cli.records import RunOptions
+from gcl_cli.session import Session
 
 HOLD = """
 import sys, time
@@ -51,7 +51,7 @@ def data(tmp_path):
 
 @pytest.fixture
 def work(tmp_path, data):
-    open_data(RunOptions(work=str(tmp_path / "work")), str(data))
+    open_data(Session(work=str(tmp_path / "work")), str(data))
     return tmp_path / "work"
 
 
@@ -216,7 +216,7 @@ def at_once(*jobs) -> list[Exception]:
 
 def test_commands_that_begin_a_work_folder_together_remember_one_data_set(tmp_path, data):
     for attempt in range(10):
-        options = RunOptions(work=str(tmp_path / f"work{attempt}"))
+        options = Session(work=str(tmp_path / f"work{attempt}"))
         assert at_once(*[lambda o=options: open_data(o, str(data))] * 6) == []
         assert recall(WorkFolder(Path(options.work)))["root"] == str(data.resolve())
         assert sorted(path.name for path in Path(options.work).iterdir()) == ["dataset.json", "dataset.pictures.json"]
@@ -225,7 +225,7 @@ def test_commands_that_begin_a_work_folder_together_remember_one_data_set(tmp_pa
 def test_of_two_data_sets_given_together_to_one_work_folder_one_is_refused(tmp_path, data):
     other = market(tmp_path / "others")
     for attempt in range(10):
-        options = RunOptions(work=str(tmp_path / f"work{attempt}"))
+        options = Session(work=str(tmp_path / f"work{attempt}"))
         raised = at_once(*[lambda o=options, d=d: open_data(o, str(d)) for d in (data, other) * 3])
         assert len(raised) == 3 and {type(error) for error in raised} == {GclError}
         assert all("belongs to" in str(error) for error in raised)

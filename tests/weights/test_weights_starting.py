@@ -19,7 +19,7 @@ from gcl_cli.commands.gan_warmup.starting_gan import gan_digests, load_gan_files
 from gcl_cli.commands.warmup import command as warmup
 from gcl_cli.config import Architecture, presets
 from gcl_cli.errors import GclError
-from gcl_cli.records import RunOptions
+from gcl_cli.session import Session
 from gcl_cli.weights.networks import new_gan, save_networks
 from gcl_cli.weights.published import PublishedFile
 from gcl_cli.weights.starting_weights import (
@@ -262,7 +262,7 @@ def crops(tmp_path):
 
 def test_a_file_is_imported_by_a_warm_up_of_no_epochs(work, crops, tmp_path, capsys):
     path, expected = family_file(tmp_path, "JVTC")
-    options = RunOptions(work=str(work.root), device="cpu", threads=1, name="authors")
+    options = Session(work=str(work.root), device="cpu", threads=1, name="authors")
     job = warmup.Warmup("cluster-contrast", "tiny", chosen={"init": path, "epochs": 0})
     result = warmup.run(options, crops, job)
     assert result["steps"] == 0
@@ -284,7 +284,7 @@ def test_a_file_is_imported_by_a_warm_up_of_no_epochs(work, crops, tmp_path, cap
 
 def test_a_file_is_measured_and_clustered_without_an_import(work, crops, tmp_path):
     path, _ = family_file(tmp_path, "Cluster Contrast")
-    options = RunOptions(work=str(work.root), device="cpu", threads=1)
+    options = Session(work=str(work.root), device="cpu", threads=1)
     warmup.run(options, crops, warmup.Warmup("cluster-contrast", "tiny", chosen={"init": path, "epochs": 0}))
     direct = evaluate.run(options, None, None, {}, init=path)
     imported = evaluate.run(options, None, "warmup/main", {})

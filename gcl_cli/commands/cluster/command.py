@@ -1,7 +1,6 @@
 """`gcl cluster`: an encoder's features -> pseudo labels, and how far they can be trusted."""
 
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,6 @@ from torch import Tensor
 from gcl_cli import console
 from gcl_cli.artifacts.files import write_json
 from gcl_cli.artifacts.formats import write_labels
-from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.run import Run
 from gcl_cli.clustering.cohesion import Cohesion, cohesion
 from gcl_cli.clustering.corrections import corrected
@@ -24,12 +22,11 @@ from gcl_cli.config.presets import settings_for
 from gcl_cli.datasets.dataset import camera_numbers
 from gcl_cli.datasets.decoding import read_pictures
 from gcl_cli.following.loop import complete_already
-from gcl_cli.machine.devices import choose_device, set_threads
-from gcl_cli.machine.system import cores
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.people.corrections import corrections_digest, read_corrections
 from gcl_cli.people.data import WorkData, open_data
-from gcl_cli.records import Corrections, PseudoLabels, RunOptions, Sample
+from gcl_cli.records import Corrections, PseudoLabels, Sample
+from gcl_cli.session import Session
 from gcl_cli.training.epoch_clusters import cluster_values
 from gcl_cli.training.features import embed
 from gcl_cli.weights.starting_weights import open_encoder
@@ -38,7 +35,7 @@ CHUNK = 4096  # pictures decoded at a time: the training set need not fit in mem
 
 
 def run(
-    options: RunOptions,
+    session: Session,
     encoder: str | None,
     chosen: dict[str, Any],
     *,
@@ -50,24 +47,23 @@ def run(
     init: an encoder's weights from elsewhere; previous: labels to compare with (a labels.csv, or cluster/NAME), by
     default those that this run takes the place of.
     """
-    work = WorkFolder(Path(options.work))
-    opened = open_data(options, None)
+    work = session.folder
+    opened = open_data(session, None)
     samples = opened.split("train")
     names = [sample.name for sample in samples]
     source = open_encoder(work, encoder=encoder, init=init, stages=("joint", "warmup"))
     settings = settings_for(CorrectedSettings, "cluster", source.preset, chosen)
     inputs = {"dataset": opened.digest, **source.inputs, **corrections_digest(settings.corrections)}
     compared = {"previous": previous} if previous else {}
-    job = Run(work, "cluster", options.name, {"encoder": source.reference, **compared, **settings.model_dump()}, inputs)
-    if result := complete_already(job, restart=options.restart):
+    job = Run(work, "cluster", session.name, {"encoder": source.reference, **compared, **settings.model_dump()}, inputs)
+    if result := complete_already(job, restart=session.restart):
         return result
     corrections = read_corrections(settings.corrections, names)
-    earlier = previous_labels(work, previous, name=options.name)
-    set_threads(options.threads)
-    network = source.load(choose_device(options.device))
+    earlier = previous_labels(work, previous, name=session.name)
+    network = source.load(session.open_device())
     require_memory(len(samples), dimension=network.embedding_size, k1=settings.k1)
-    with job.begin(restart=options.restart):
-        features, cameras = _embed(network, opened, source.architecture, options), _cameras(samples)
+    with job.begin(restart=session.restart):
+        features, cameras = _embed(network, opened, source.architecture, session), _cameras(samples)
         found, trust = _cluster(features, cameras, corrections, settings)
         write_labels(job.folder / "labels.csv", names, found.labels, trust.doubt)
         write_json(job.folder / "clusters.json", _clusters(found, trust, samples))
@@ -78,13 +74,13 @@ def run(
         return job.publish(result).manifest.result
 
 
-def _embed(network: IdentityEncoder, opened: WorkData, architecture: Architecture, options: RunOptions) -> Tensor:
+def _embed(network: IdentityEncoder, opened: WorkData, architecture: Architecture, session: Session) -> Tensor:
     """Unit features [N, D] of the training pictures."""
-    names, rows = [sample.name for sample in opened.split("train")], []
+    names, rows = opened.names("train"), []
     for start in range(0, len(names), CHUNK):
         pictures = read_pictures(
             opened.root, names[start : start + CHUNK],
-            height=architecture.height, width=architecture.width, threads=options.threads or cores(),
+            height=architecture.height, width=architecture.width, threads=session.processes,
         )  # fmt: skip
         rows.append(embed(network, pictures, precision="fp32"))
     return torch.cat(rows)

@@ -19,11 +19,9 @@ from gcl_cli.datasets.catalogue import resolve
 from gcl_cli.datasets.dataset import require_split
 from gcl_cli.errors import GclError
 from gcl_cli.following.loop import complete_already
-from gcl_cli.machine.devices import choose_device, set_threads
 from gcl_cli.metrics.query_expansion import expand_queries
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.people.data import Times, WorkData, open_data, open_other, times_of
-from gcl_cli.records import RunOptions
 from gcl_cli.retrieval.distances import (
     Distances,
     distances_by_looks,
@@ -33,6 +31,7 @@ from gcl_cli.retrieval.distances import (
 from gcl_cli.retrieval.figures import figures, labels_of, ranked
 from gcl_cli.retrieval.ranked_lists import draw_ranked_lists
 from gcl_cli.retrieval.whole_gallery import lean_on_gallery, require_cameras
+from gcl_cli.session import Session
 from gcl_cli.weights.selected import at_selected_epoch
 from gcl_cli.weights.starting_weights import OpenedEncoder, open_encoder
 
@@ -53,7 +52,7 @@ class Subject:
 
 
 def run(
-    options: RunOptions, dataset: str | None, encoder: str | None, chosen: dict[str, Any],
+    session: Session, dataset: str | None, encoder: str | None, chosen: dict[str, Any],
     *, init: str | None = None, generator: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Rank the gallery for every query; returns the figures.
@@ -61,25 +60,24 @@ def run(
     init: an encoder's weights from elsewhere; generator: what makes the views of `--views`.
     `--name main` (the default) stands for a name that says what was measured: `<stage>-<name>[-<data set>][-rerank]`.
     """
-    work = WorkFolder(Path(options.work))
+    work = session.folder
     source = open_encoder(work, encoder=encoder, init=init, stages=("joint", "warmup"))
     settings = settings_for(EvaluateSettings, "evaluate", source.preset, chosen)
     source = at_selected_epoch(work, source) if settings.epoch == "selected" else source
-    subject = _subject(work, source, settings, _data(options, dataset), generator)
+    subject = _subject(work, source, settings, _data(session, dataset), generator)
     inputs = {"dataset": subject.data.digest, **source.inputs, **(subject.views.inputs if subject.views else {})}
     config = {
         "encoder": source.reference, "dataset": subject.data.dataset.name, **settings.model_dump(exclude={"memory"})
     }  # fmt: skip
     if subject.views:
         config["generator"] = subject.views.generator.reference
-    job = Run(work, "evaluate", _name(options.name, subject, dataset), config, inputs)
-    if result := complete_already(job, restart=options.restart):
+    job = Run(work, "evaluate", _name(session.name, subject, dataset), config, inputs)
+    if result := complete_already(job, restart=session.restart):
         return result
-    set_threads(options.threads)
-    network, labels = source.load(choose_device(options.device)), labels_of(subject.data)
+    network, labels = source.load(session.open_device()), labels_of(subject.data)
     at_once = plan_memory(*labels.sizes, network.embedding_size, source.architecture, settings)
-    with job.begin(restart=options.restart):
-        distances, said = _distances(job, subject, network, labels.cameras, options)
+    with job.begin(restart=session.restart):
+        distances, said = _distances(job, subject, network, labels.cameras, session)
         ranking, pairs = ranked(labels, distances, settings, at_once=at_once)
         result = {**_shown(config, settings), **said, **figures(subject.data, ranking, pairs, settings)}
         write_json(job.folder / "result.json", result)
@@ -102,12 +100,12 @@ def _subject(
     return Subject(source, data, settings, times_of(data) if settings.temporal else None, views)
 
 
-def _data(options: RunOptions, dataset: str | None) -> WorkData:
+def _data(session: Session, dataset: str | None) -> WorkData:
     if dataset is None:
-        return open_data(options, None)
+        return open_data(session, None)
     return open_other(
-        resolve(dataset, Path(options.data_root)),
-        allow_subset=options.allow_subset, camera_from=options.camera_from, person_from=options.person_from,
+        resolve(dataset, Path(session.data_root)),
+        allow_subset=session.allow_subset, camera_from=session.camera_from, person_from=session.person_from,
     )  # fmt: skip
 
 
@@ -120,11 +118,11 @@ def _name(asked: str, subject: Subject, dataset: str | None) -> str:
 
 
 def _distances(
-    job: Run, subject: Subject, network: IdentityEncoder, cameras: Tensor, options: RunOptions
+    job: Run, subject: Subject, network: IdentityEncoder, cameras: Tensor, session: Session
 ) -> tuple[Distances, dict[str, Any]]:
     """From pictures to distances, and what was found out on the way; cameras: [Q + G]."""
     settings = subject.settings
-    rows = _embeddings(job, subject, network, options)
+    rows = _embeddings(job, subject, network, session)
     query, gallery, said = lean_on_gallery(rows["query"], rows["gallery"], cameras, settings)
     return _compared(query, gallery, rows, subject), said
 
@@ -141,18 +139,18 @@ def _compared(query: Tensor, gallery: Tensor, rows: dict[str, Tensor], subject: 
     return distances_by_looks(query, gallery)
 
 
-def _embeddings(job: Run, subject: Subject, network: IdentityEncoder, options: RunOptions) -> dict[str, Tensor]:
+def _embeddings(job: Run, subject: Subject, network: IdentityEncoder, session: Session) -> dict[str, Tensor]:
     """Unit embeddings [N, D] by split; their files stay in the job's folder where that is asked for."""
     features = dict.fromkeys(("query", "gallery"), embedder(network, flip=subject.settings.flip))
     if subject.views:
-        networks = load_view_networks(job.work, subject.views, choose_device(options.device))
+        networks = load_view_networks(job.work, subject.views, session.open_device())
         for split, drawn in subject.views.stores.items():
             features[split] = view_embedder(network, networks, drawn, subject.views.turns)
     if subject.seen:
         features["train"] = embedder(network)
     rows = {
         split: embed_split(
-            job.folder, subject.data, split, of, subject.source.architecture, options, width=network.embedding_size
+            job.folder, subject.data, split, of, subject.source.architecture, session, width=network.embedding_size
         )
         for split, of in features.items()
     }

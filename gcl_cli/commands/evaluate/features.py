@@ -10,10 +10,9 @@ from gcl_cli import console
 from gcl_cli.artifacts.embedding_files import new_embeddings
 from gcl_cli.config import Architecture
 from gcl_cli.datasets.decoding import read_pictures
-from gcl_cli.machine.system import cores
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.people.data import WorkData
-from gcl_cli.records import RunOptions
+from gcl_cli.session import Session
 from gcl_cli.training.features import embed
 
 CHUNK = 4096  # pictures decoded at a time: galleries need not fit in memory
@@ -27,17 +26,17 @@ def embedder(network: IdentityEncoder, *, flip: bool = False) -> Features:
 
 
 def embed_split(
-    folder: Path, data: WorkData, split: str, features: Features, architecture: Architecture, options: RunOptions,
+    folder: Path, data: WorkData, split: str, features: Features, architecture: Architecture, session: Session,
     *, width: int,
 ) -> Tensor:  # fmt: skip
     """Unit embeddings [N, width] of a split; they are the split's embedding file in `folder`."""
-    names = [sample.name for sample in data.split(split)]
+    names = data.names(split)
     rows = torch.from_numpy(new_embeddings(folder, split, names, width))
     with console.meter(f"embed {split}", len(names)) as meter:
         for start in range(0, len(names), CHUNK):
             pictures = read_pictures(
                 data.root, names[start : start + CHUNK],
-                height=architecture.height, width=architecture.width, threads=options.threads or cores(),
+                height=architecture.height, width=architecture.width, threads=session.processes,
             )  # fmt: skip
             rows[start : start + CHUNK] = features(pictures, start).cpu()
             meter.advance(len(pictures))

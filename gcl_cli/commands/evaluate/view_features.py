@@ -60,7 +60,7 @@ def open_view_source(
     _require_splits(render)
     stores = {split: ViewStore(render.folder, split, angles, size) for split in SPLITS}
     for split, store in stores.items():
-        if store.names != [sample.name for sample in data.split(split)]:
+        if store.names != data.names(split):
             raise GclError(
                 f"{render.reference} was drawn for other pictures than the {split} set of {data.root} has.",
                 "Measure --views in a work folder of that data set.",

@@ -7,7 +7,6 @@ import torch
 
 from gcl_cli import __version__
 from gcl_cli.artifacts.files import read_json, whole, write_json
-from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.weights import save_weights
 from gcl_cli.commands.export.onnx_file import onnx_bytes, require_onnx, write_whole
 from gcl_cli.commands.export.pictures_to_embeddings import PicturesToEmbeddings, description
@@ -16,12 +15,12 @@ from gcl_cli.config.presets import settings_for
 from gcl_cli.machine.devices import set_threads
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.people.given_files import free_name, target_folder
-from gcl_cli.records import RunOptions
+from gcl_cli.session import Session
 from gcl_cli.weights.starting_weights import OpenedEncoder, open_encoder
 
 
 def run(
-    options: RunOptions, to: str, encoder: str | None, chosen: dict[str, Any], *, init: str | None = None
+    session: Session, to: str, encoder: str | None, chosen: dict[str, Any], *, init: str | None = None
 ) -> dict[str, Any]:
     """Write `<stage>-<name>.onnx` or `.safetensors`, and `.json` that describes it, into `to`; returns what they are.
 
@@ -30,8 +29,8 @@ def run(
     settings = settings_for(ExportSettings, "export", "paper", chosen)
     if settings.format == "onnx":
         require_onnx()
-    source = open_encoder(WorkFolder(Path(options.work)), encoder=encoder, init=init, stages=("joint", "warmup"))
-    set_threads(options.threads)
+    source = open_encoder(session.folder, encoder=encoder, init=init, stages=("joint", "warmup"))
+    set_threads(session.threads)
     network = source.load(torch.device("cpu")).eval()
     about = {"encoder": source.reference, "made_by": f"gcl-cli {__version__}", **_description(source, network)}
     label = free_name(source.label, source.reference, lambda name: _encoder_of(Path(to) / f"{name}.json"))

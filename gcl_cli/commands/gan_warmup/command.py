@@ -2,13 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.run import Run
 from gcl_cli.commands.gan_warmup.starting_gan import gan_digests, load_gan_files, with_layout_of
 from gcl_cli.config import Architecture, GanWarmupSettings
@@ -21,7 +19,7 @@ from gcl_cli.following.processes import begun_together
 from gcl_cli.following.tensorboard import scalars
 from gcl_cli.people.data import open_data, training_set
 from gcl_cli.people.rendered_views import draw_generated, open_views, sheets_of_epochs, well_meshed
-from gcl_cli.records import RunOptions
+from gcl_cli.session import Session
 from gcl_cli.training.gan_warmup import GanWarmup, gan_warmup_state
 from gcl_cli.training.ram import gan_memory
 from gcl_cli.weights.moments import save_moments
@@ -32,7 +30,7 @@ Files = Sequence[str]
 
 
 def run(
-    options: RunOptions, encoder: str | None, chosen: dict[str, Any], *, init: str | None = None, init_gan: Files = (),
+    session: Session, encoder: str | None, chosen: dict[str, Any], *, init: str | None = None, init_gan: Files = (),
     parity: Parity = "none",
 ) -> dict[str, Any]:  # fmt: skip
     """Train the view generator with a frozen identity encoder; returns the last epoch's figures.
@@ -40,10 +38,10 @@ def run(
     init: the encoder's weights from elsewhere; init_gan: files that hold the other networks, to start from;
     parity: `chosen` follows the published code, or does not.
     """
-    work = WorkFolder(Path(options.work))
-    opened = open_data(options, None)
+    work = session.folder
+    opened = open_data(session, None)
     source = open_encoder(work, encoder=encoder, init=init, stages=("warmup",))
-    refuse_itself(f"gan-warmup/{options.name}", source.inputs)
+    refuse_itself(f"gan-warmup/{session.name}", source.inputs)
     settings = settings_for(GanWarmupSettings, "gan-warmup", source.preset, chosen)
     architecture = _laid_out(source.architecture, settings, init_gan)
     _require_work(settings, init_gan)
@@ -52,15 +50,15 @@ def run(
     inputs |= source.inputs | gan_digests(init_gan)
     config = {"preset": source.preset, **_origin(source, init_gan), **settings.model_dump()}
     tell_parity(parity, "gan-warmup", settings, chosen, architecture)
-    job = Run(work, "gan-warmup", options.name, config, inputs)
-    if result := complete_already(job, restart=options.restart):
+    job = Run(work, "gan-warmup", session.name, config, inputs)
+    if result := complete_already(job, restart=session.restart):
         return result
     usable = well_meshed(work, render, settings.mesh_quality, batch_size=settings.batch_size)
-    with begun_together(job, options) as (team, device):
-        pictures = replace(training_set(opened, architecture, options), well_meshed=usable)
+    with begun_together(job, session) as (team, device):
+        pictures = replace(training_set(opened, architecture, session), well_meshed=usable)
         networks = _networks(source, architecture, init_gan, settings.seed, device)
         state = gan_warmup_state(networks, settings)
-        epochs = _train(job, GanWarmup(state, pictures, structures, settings, team=team), options)
+        epochs = _train(job, GanWarmup(state, pictures, structures, settings, team=team), session)
         if not team.leads:
             return {}
         written = GAN if "encoder" in config else networks
@@ -73,7 +71,7 @@ def run(
         return job.publish(result, seed=settings.seed).manifest.result
 
 
-def _train(job: Run, training: GanWarmup, options: RunOptions) -> list[dict[str, Any]]:
+def _train(job: Run, training: GanWarmup, session: Session) -> list[dict[str, Any]]:
     """Train from the last checkpoint to the end; returns the recorded epochs."""
     state, settings = training.state, training.settings
     resume(job, state, training.team)
@@ -83,7 +81,7 @@ def _train(job: Run, training: GanWarmup, options: RunOptions) -> list[dict[str,
     )
     return follow(
         job, state, training.epochs(), epochs=training.total, checkpoint_every=settings.checkpoint_every,
-        observers=(*sheets, *scalars(job, state, options)), team=training.team,
+        observers=(*sheets, *scalars(job, state, session)), team=training.team,
     )  # fmt: skip
 
 

@@ -29,10 +29,8 @@ from gcl_cli.config import GenMetricsSettings
 from gcl_cli.config.presets import settings_for
 from gcl_cli.errors import GclError
 from gcl_cli.following.loop import complete_already
-from gcl_cli.machine.devices import choose_device, set_threads
-from gcl_cli.machine.system import cores
 from gcl_cli.people.data import open_data
-from gcl_cli.records import RunOptions
+from gcl_cli.session import Session
 from gcl_cli.training.features import embed
 from gcl_cli.training.structures import angle_indices, draw_angles
 from gcl_cli.weights.networks import latest, read_encoder, read_generator
@@ -51,25 +49,24 @@ class Folders:
     encoder: str | None
 
 
-def run(options: RunOptions, generator: str | None, chosen: dict[str, Any]) -> dict[str, Any]:
+def run(session: Session, generator: str | None, chosen: dict[str, Any]) -> dict[str, Any]:
     """Measure a generator on the training pictures; returns the figures, mixed, per angle, and of real pictures."""
-    work = WorkFolder(Path(options.work))
+    work = session.folder
     # the shipped one is of no artifact: the encoder's stands in for it, which judges what it draws
     made = _encoder(work) if generator == SHIPPED else _generator(work, generator)
     reference = SHIPPED if generator == SHIPPED else made.reference
     settings = settings_for(GenMetricsSettings, "gen-metrics", made.config["preset"], chosen)
     config = {"generator": reference, **settings.model_dump()}
-    opened = open_data(options, None)
+    opened = open_data(session, None)
     inputs = {"dataset": opened.digest, made.reference: made.manifest.digest}
-    name = reference.replace("/", "-") if options.name == "main" else options.name
+    name = reference.replace("/", "-") if session.name == "main" else session.name
     job = Run(work, "gen-metrics", name, config, inputs)
-    if result := complete_already(job, restart=options.restart):
+    if result := complete_already(job, restart=session.restart):
         return result
-    set_threads(options.threads)
-    device = choose_device(options.device)
+    device = session.open_device()
     inception = _inception(settings, device)
-    with job.begin(restart=options.restart):
-        subject = open_subject(options, opened, made, settings, device, measured=_measured(reference, settings))
+    with job.begin(restart=session.restart):
+        subject = open_subject(session, opened, made, settings, device, measured=_measured(reference, settings))
         subject.spaces = inception | subject.spaces
         comparison = _comparison(work, subject, settings, str(device), explicit="measures" in chosen)
         result = {"generator": reference, "measured": subject.measured, **_measure(comparison)}
@@ -90,7 +87,7 @@ def _measured(reference: str, settings: GenMetricsSettings) -> str:
     return SHIPPED if reference == SHIPPED and settings.views == "generated" else settings.views
 
 
-def run_folders(options: RunOptions, folders: Folders, generator: str | None, chosen: dict[str, Any]) -> dict[str, Any]:
+def run_folders(session: Session, folders: Folders, generator: str | None, chosen: dict[str, Any]) -> dict[str, Any]:
     """Compare a folder of generated pictures with one of real pictures; returns the figures.
 
     They are written to `gen-metrics/REAL-GENERATED` of the work folder, unless `--name` says otherwise.
@@ -101,7 +98,7 @@ def run_folders(options: RunOptions, folders: Folders, generator: str | None, ch
             "Give both folders: --real DIR --generated DIR; or --generator alone.",
         )
     settings = _folder_settings(chosen, has_encoder=folders.encoder is not None)
-    work, threads = WorkFolder(Path(options.work)), options.threads or cores()
+    work, threads = session.folder, session.processes
     real = open_folder(Path(folders.real), "--real", settings=settings, threads=threads)
     generated = open_folder(Path(folders.generated), "--generated", settings=settings, threads=threads)
     encoder = open_encoder(work, encoder=folders.encoder, init=None, stages=()) if folders.encoder else None
@@ -110,16 +107,15 @@ def run_folders(options: RunOptions, folders: Folders, generator: str | None, ch
         name: fingerprint(folder.root, {name: list(folder.names)})
         for name, folder in (("real", real), ("generated", generated))
     } | (encoder.inputs if encoder else {})
-    name = f"{real.root.resolve().name}-{generated.root.resolve().name}" if options.name == "main" else options.name
+    name = f"{real.root.resolve().name}-{generated.root.resolve().name}" if session.name == "main" else session.name
     job = Run(work, "gen-metrics", name, config, inputs)
-    if result := complete_already(job, restart=options.restart):
+    if result := complete_already(job, restart=session.restart):
         return result
-    set_threads(options.threads)
-    device = choose_device(options.device)
+    device = session.open_device()
     spaces = _inception(settings, device) | _encoder_space(encoder, device)
     if "kid" in settings.measures and not spaces:
         console.warn("KID is left out: Inception's weights are not there, and no --encoder is named.")
-    with job.begin(restart=options.restart):
+    with job.begin(restart=session.restart):
         figures = compare_folders(real, generated, spaces, encoder.architecture if encoder else None, settings)
         result = {"real": folders.real, "generated": folders.generated, "encoder": config["encoder"], **figures}
         result["protocol"] = protocol_of({"references", "pairs", *settings.measures})

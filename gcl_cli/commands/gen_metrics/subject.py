@@ -2,22 +2,20 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.manifest import Artifact
 from gcl_cli.commands.gen_metrics.spaces import ENCODER
 from gcl_cli.config import Architecture, GenMetricsSettings
 from gcl_cli.datasets.decoding import picture_sizes, read_pictures
-from gcl_cli.machine.system import cores
 from gcl_cli.people.data import WorkData, training_set
 from gcl_cli.people.painting import before_own_backdrops, draw_people, paint_people, resized_pictures
 from gcl_cli.people.rendered_views import open_painted, open_views, require_painted
-from gcl_cli.records import PaintedViews, RunOptions, StructurePictures
+from gcl_cli.records import PaintedViews, StructurePictures
+from gcl_cli.session import Session
 from gcl_cli.training.features import embed
 from gcl_cli.training.generation import generate
 from gcl_cli.training.novel_views import TOGETHER, painted_people
@@ -101,7 +99,7 @@ class Subject:
 
     def gallery(self, seed: int) -> Tensor | None:
         """At most M gallery pictures [G, 3, H, W] uint8, drawn at random; None where there are fewer than two."""
-        names = [sample.name for sample in self.data.split("gallery")]
+        names = self.data.names("gallery")
         order = torch.randperm(len(names), generator=torch.Generator().manual_seed(seed))[: len(self.rows)]
         if len(order) < 2:
             return None
@@ -111,7 +109,7 @@ class Subject:
 
 
 def open_subject(
-    options: RunOptions,
+    session: Session,
     opened: WorkData,
     made: Artifact,
     settings: GenMetricsSettings,
@@ -123,13 +121,13 @@ def open_subject(
 
     made: the generator's artifact, or an encoder's where nothing of a generator is measured.
     """
-    work = WorkFolder(Path(options.work))
+    work = session.folder
     source, architecture = read_encoder(work, made.config.get("encoder", made.reference))
     trained = weight_file(made, "generator").exists()
     architecture = with_own_layout(made, architecture) if trained else architecture
     encoder = load_encoder(source, architecture, device)
     render, structures = open_views(work, opened, architecture)
-    training = training_set(opened, architecture, options)
+    training = training_set(opened, architecture, session)
     rng = torch.Generator().manual_seed(settings.seed)
     rows = torch.randperm(len(training), generator=rng)[: settings.pictures or len(training)].sort().values
     people = torch.tensor([-1 if sample.person is None else sample.person for sample in opened.split("train")])[rows]
@@ -140,5 +138,5 @@ def open_subject(
         painted=(require_painted if measured == "painted" else open_painted)(render, architecture),
         rows=rows, people=people, cameras=None if training.cameras is None else training.cameras[rows],
         spaces={ENCODER: lambda pictures: embed(encoder, pictures, precision="fp32").cpu()},
-        threads=options.threads or cores(),
+        threads=session.processes,
     )  # fmt: skip

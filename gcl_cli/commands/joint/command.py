@@ -1,13 +1,11 @@
 """`gcl joint`: everything so far -> an encoder and a generator that taught each other."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, cast
 
 from torch import nn
 
 from gcl_cli import console
-from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.manifest import Artifact, read_artifact
 from gcl_cli.artifacts.run import Run
 from gcl_cli.commands.joint.validation import Validation, open_validation
@@ -23,7 +21,8 @@ from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.people.corrections import corrections_digest, read_corrections
 from gcl_cli.people.data import WorkData, open_data, training_set
 from gcl_cli.people.rendered_views import draw_generated, open_painted, open_views, sheets_of_epochs, well_meshed
-from gcl_cli.records import PaintedViews, RunOptions, StructurePictures, TrainingSet
+from gcl_cli.records import PaintedViews, StructurePictures, TrainingSet
+from gcl_cli.session import Session
 from gcl_cli.training.joint import Joint, joint_state
 from gcl_cli.training.novel_views import require_novel_views, wants_painted
 from gcl_cli.training.ram import gan_memory
@@ -35,7 +34,7 @@ from gcl_cli.weights.starting_weights import open_encoder_of, refuse_itself
 
 
 def run(
-    options: RunOptions, generator: str, chosen: dict[str, Any],
+    session: Session, generator: str, chosen: dict[str, Any],
     *, init: str | None = None, validation: str | None = None, parity: Parity = "none",
 ) -> dict[str, Any]:  # fmt: skip
     """Train generator and encoder jointly; returns the last epoch's figures, and which epoch was selected.
@@ -43,36 +42,36 @@ def run(
     init: weights from elsewhere for the encoder, in place of those that the generator was trained with; validation:
     labelled pictures of other people, who select the epoch; parity: `chosen` follows the published code, or does not.
     """
-    work = WorkFolder(Path(options.work))
-    opened = open_data(options, None)
+    work = session.folder
+    opened = open_data(session, None)
     gan = read_artifact(work, f"gan-warmup/{generator}")
     source = open_encoder_of(work, gan, init=init)
-    refuse_itself(f"joint/{options.name}", source.inputs)
+    refuse_itself(f"joint/{session.name}", source.inputs)
     preset = gan.config["preset"]
     settings = settings_for(JointSettings, "joint", preset, chosen)
     render, structures = open_views(work, opened, source.architecture)
     painted = open_painted(render, source.architecture)
     settings = _with_what_is_painted(settings, render, painted, asked="contrast_views" in chosen)
-    judges = open_validation(validation, opened, source.architecture, options)
+    judges = open_validation(validation, opened, source.architecture, session)
     inputs = {"dataset": opened.digest} | {one.reference: one.manifest.digest for one in (gan, render)} | source.inputs
     inputs |= corrections_digest(settings.corrections) | ({} if judges is None else {"validation": judges.digest})
     named = {name: value for name, value in (("init", init), ("validation", validation)) if value}
     config = {"preset": preset, "generator": gan.reference, **named, **settings.model_dump()}
     tell_parity(parity, "joint", settings, chosen, source.architecture)
-    job = Run(work, "joint", options.name, config, inputs)
-    if result := complete_already(job, restart=options.restart):
+    job = Run(work, "joint", session.name, config, inputs)
+    if result := complete_already(job, restart=session.restart):
         return result
     usable = well_meshed(work, render, settings.mesh_quality, batch_size=settings.batch_size)
-    with begun_together(job, options) as (team, device):
-        corrections = read_corrections(settings.corrections, [sample.name for sample in opened.split("train")])
+    with begun_together(job, session) as (team, device):
+        corrections = read_corrections(settings.corrections, opened.names("train"))
         pictures = replace(
-            training_set(opened, source.architecture, options), well_meshed=usable, corrections=corrections,
+            training_set(opened, source.architecture, session), well_meshed=usable, corrections=corrections,
             painted=painted,
         )  # fmt: skip
         networks: dict[str, nn.Module] = {"identity_encoder": source.load(device)}
         networks |= load_gan(gan, source.architecture, device)
         training = _training(networks, gan, pictures, structures, settings, judges, team)
-        result = _train(job, training, opened, source.architecture, options)
+        result = _train(job, training, opened, source.architecture, session)
         return {} if not team.leads else job.publish(result, seed=settings.seed).manifest.result
 
 
@@ -107,9 +106,7 @@ def _training(
     return Joint(state, pictures, structures, settings, validate=validate, team=team)
 
 
-def _train(
-    job: Run, training: Joint, opened: WorkData, architecture: Architecture, options: RunOptions
-) -> dict[str, Any]:
+def _train(job: Run, training: Joint, opened: WorkData, architecture: Architecture, session: Session) -> dict[str, Any]:
     """Train from the last checkpoint to the end and write what was learned; returns the result."""
     state, settings = training.state, training.settings
     networks, pictures, structures = state.networks, training.data.pictures, training.structures
@@ -118,7 +115,7 @@ def _train(
         tell_memory(gan_memory(training.gan, pictures))
     every = settings.sheet_every if "gan" in settings.losses else 0
     sheets = sheets_of_epochs(job.folder, networks, pictures, structures, every=every)
-    observers = (*true_agreement(opened, state), *sheets, *scalars(job, state, options))
+    observers = (*true_agreement(opened, state), *sheets, *scalars(job, state, session))
     epochs = follow(
         job, state, training.epochs(), epochs=settings.epochs, checkpoint_every=settings.checkpoint_every,
         observers=observers, team=training.team,

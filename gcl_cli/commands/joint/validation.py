@@ -12,11 +12,11 @@ from gcl_cli.datasets.catalogue import resolve
 from gcl_cli.datasets.dataset import camera_numbers, person_numbers, require_split
 from gcl_cli.datasets.decoding import read_pictures
 from gcl_cli.errors import GclError
-from gcl_cli.machine.system import cores
 from gcl_cli.metrics.ranking import rank_features
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.people.data import WorkData, open_other
-from gcl_cli.records import RunOptions, Sample
+from gcl_cli.records import Sample
+from gcl_cli.session import Session
 from gcl_cli.training.features import embed
 
 
@@ -46,7 +46,7 @@ class Validation:
 
 
 def open_validation(
-    validation: str | None, own: WorkData, architecture: Architecture, options: RunOptions
+    validation: str | None, own: WorkData, architecture: Architecture, session: Session
 ) -> Validation | None:
     """What `--validation` names: query and gallery of a data set, or its labelled training pictures against each other.
 
@@ -55,7 +55,7 @@ def open_validation(
     """
     if validation is None:
         return None
-    data = open_other(resolve(validation, Path(options.data_root)), allow_subset=True)
+    data = open_other(resolve(validation, Path(session.data_root)), allow_subset=True)
     if data.digest == own.digest:
         raise GclError(
             f"--validation {validation} is the data set that is trained on: its test people are for `gcl evaluate`.",
@@ -67,8 +67,8 @@ def open_validation(
         query = gallery = require_split(data.dataset, "train")
         _require_cameras(data.root, query)
     person_numbers(query), person_numbers(gallery)
-    pictures = _read(data, query, architecture, options)
-    others = pictures if gallery is query else _read(data, gallery, architecture, options)
+    pictures = _read(data, query, architecture, session)
+    others = pictures if gallery is query else _read(data, gallery, architecture, session)
     return Validation(data.digest, query, gallery, pictures, others)
 
 
@@ -81,10 +81,10 @@ def _require_cameras(root: Path, samples: Sequence[Sample]) -> None:
         )
 
 
-def _read(data: WorkData, samples: Sequence[Sample], architecture: Architecture, options: RunOptions) -> Tensor:
+def _read(data: WorkData, samples: Sequence[Sample], architecture: Architecture, session: Session) -> Tensor:
     return torch.as_tensor(
         read_pictures(
             data.root, [sample.name for sample in samples],
-            height=architecture.height, width=architecture.width, threads=options.threads or cores(),
+            height=architecture.height, width=architecture.width, threads=session.processes,
         )
     )  # fmt: skip

@@ -9,7 +9,6 @@ import numpy as np
 
 from gcl_cli import console
 from gcl_cli.artifacts.formats import join_meshes, read_meshes, read_names, write_meshes
-from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.run import SHARDS, Run
 from gcl_cli.artifacts.sheets import Cell, scaled, write_sheet
 from gcl_cli.artifacts.vertex_tables import VertexMeshes, read_vertices, write_vertices
@@ -31,13 +30,12 @@ from gcl_cli.datasets.dataset import require_split
 from gcl_cli.datasets.decoding import read_crop
 from gcl_cli.errors import GclError, first_few
 from gcl_cli.following.loop import complete_already
-from gcl_cli.machine.devices import choose_device
-from gcl_cli.machine.system import cores
 from gcl_cli.people.bodies import STATUS, read_bodies
 from gcl_cli.people.data import WorkData, open_data
 from gcl_cli.people.estimating import estimate_shard
 from gcl_cli.people.shards import Shard, in_shards, shard_folder, split_shards, work_through
-from gcl_cli.records import MeshEstimates, RunOptions
+from gcl_cli.records import MeshEstimates
+from gcl_cli.session import Session
 
 GPU_PROCESSES = 4  # they cut and fit on a core each; the network of each takes half a gigabyte of the GPU
 NAMED = 10  # pictures or meshes without a counterpart that are named
@@ -45,32 +43,32 @@ SHEET_HEIGHT = 256  # of a crop on the sheet, in pixels
 PEOPLE_PER_ROW = 4
 
 
-def run(options: RunOptions, data: str | None, chosen: dict[str, Any]) -> dict[str, Any]:
+def run(session: Session, data: str | None, chosen: dict[str, Any]) -> dict[str, Any]:
     """Estimate a body for every picture of the chosen splits, or take given meshes; returns counts per status."""
     settings = settings_for(MeshSettings, "mesh", "paper", chosen)
-    opened = open_data(options, data)
+    opened = open_data(session, data)
     for split in settings.splits:
         require_split(opened.dataset, split)
     given = open_given(Path(settings.meshes)) if settings.meshes else None
     inputs = {"dataset": opened.digest} | ({"meshes": given.digest} if given else {})
     # An export is a copy: it can follow later, and the artifact is the same with and without it.
-    job = Run(WorkFolder(Path(options.work)), "mesh", options.name, settings.model_dump(exclude={"export"}), inputs)
-    result = complete_already(job, restart=options.restart)
+    job = Run(session.folder, "mesh", session.name, settings.model_dump(exclude={"export"}), inputs)
+    result = complete_already(job, restart=session.restart)
     if result is None:
-        result = _make(job, opened, given, settings, options)
+        result = _make(job, opened, given, settings, session)
     if settings.export != "none":
-        export_meshes(job.final, settings.splits, settings.export, processes=options.threads or cores())
+        export_meshes(job.final, settings.splits, settings.export, processes=session.processes)
         result = {**result, "export": str(job.final / EXPORT)}
     return result
 
 
 def _make(
-    job: Run, data: WorkData, given: GivenMeshes | None, settings: MeshSettings, options: RunOptions
+    job: Run, data: WorkData, given: GivenMeshes | None, settings: MeshSettings, session: Session
 ) -> dict[str, Any]:
     """Fill and publish the artifact; returns its result."""
-    device = choose_device(options.device)
-    processes = options.threads or cores()
-    with job.begin(restart=options.restart):
+    device = session.open_device()
+    processes = session.processes
+    with job.begin(restart=session.restart):
         if given is not None:
             result = _take(job, data, given, settings, processes)
         else:
@@ -144,7 +142,7 @@ def _unpaired(pairs: Pairs, wanted: list[str], settings: MeshSettings) -> dict[s
 
 
 def _names(data: WorkData, split: str) -> list[str]:
-    return [sample.name for sample in data.split(split)]
+    return data.names(split)
 
 
 def _per_status(status: np.ndarray) -> dict[str, int]:

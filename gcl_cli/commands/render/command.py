@@ -27,9 +27,8 @@ from gcl_cli.config.presets import settings_for
 from gcl_cli.errors import GclError, first_few
 from gcl_cli.following.loop import complete_already
 from gcl_cli.machine.processes import map_shared
-from gcl_cli.machine.system import cores
 from gcl_cli.people.data import WorkData, open_data
-from gcl_cli.records import RunOptions
+from gcl_cli.session import Session
 
 TOGETHER = 16  # pictures a work unit
 NAMED = 10  # pictures or files without a counterpart that are named
@@ -50,20 +49,20 @@ class Source:
     result: dict[str, Any] = field(default_factory=dict)
 
 
-def run(options: RunOptions, meshes: str, chosen: dict[str, Any]) -> dict[str, Any]:
+def run(session: Session, meshes: str, chosen: dict[str, Any]) -> dict[str, Any]:
     """Draw every body of every estimated split, or import; returns counts and the share of clipped pictures."""
     settings = settings_for(RenderSettings, "render", "paper", chosen)
-    data = open_data(options, None)
-    work = WorkFolder(Path(options.work))
-    wanted = f"render/{options.name}"
-    if set(chosen) == {"export_png"} and (work.artifact(wanted) / MANIFEST).exists() and not options.restart:
+    data = open_data(session, None)
+    work = session.folder
+    wanted = f"render/{session.name}"
+    if set(chosen) == {"export_png"} and (work.artifact(wanted) / MANIFEST).exists() and not session.restart:
         artifact = read_artifact(work, wanted)  # whatever its settings are
         return {**artifact.manifest.result, **_export(artifact, str(settings.export_png))}
     source = _imported(data, settings) if settings.import_from else _drawn(data, work, meshes, settings)
-    job = Run(work, "render", options.name, source.config, source.inputs)
-    result = complete_already(job, restart=options.restart)
+    job = Run(work, "render", session.name, source.config, source.inputs)
+    result = complete_already(job, restart=session.restart)
     if result is None:
-        result = _make(job, source, settings, options)
+        result = _make(job, source, settings, session)
     if settings.export_png:
         result = {**result, **_export(read_artifact(work, wanted), settings.export_png)}
     return result
@@ -130,16 +129,16 @@ def _tell_unpaired(root: Path, found: ViewFiles, settings: RenderSettings) -> No
         console.warn(f"{len(found.unused)} files belong to no picture: {first_few(found.unused, NAMED)}")
 
 
-def _make(job: Run, source: Source, settings: RenderSettings, options: RunOptions) -> dict[str, Any]:
+def _make(job: Run, source: Source, settings: RenderSettings, session: Session) -> dict[str, Any]:
     """Fill and publish the artifact; returns its result."""
     console.say(source.remark)
-    with job.begin(restart=options.restart):
-        rows = [_make_split(job, source, split, settings, options) for split in source.splits]
+    with job.begin(restart=session.restart):
+        rows = [_make_split(job, source, split, settings, session) for split in source.splits]
         _draw_sheet(job, next(iter(source.splits)), settings)
         return job.publish({"views": rows, **source.result, "sheet": str(job.final / "sheet.png")}).manifest.result
 
 
-def _make_split(job: Run, source: Source, split: str, settings: RenderSettings, options: RunOptions) -> dict[str, Any]:
+def _make_split(job: Run, source: Source, split: str, settings: RenderSettings, session: Session) -> dict[str, Any]:
     """Write one split into the job's folder; returns its row of the result."""
     names, parts = source.splits[split], source.parts(split)
     clipped, begun = np.zeros(len(settings.angles)), time.perf_counter()
@@ -148,7 +147,7 @@ def _make_split(job: Run, source: Source, split: str, settings: RenderSettings, 
     with ExitStack() as files:
         writers = [files.enter_context(ViewWriter(job.folder, f"{split}{kind}")) for kind in kinds]
         meter = files.enter_context(console.meter(f"render {split}", len(names)))
-        for made in map_shared(source.make, parts, processes=max(min(options.threads or cores(), len(parts)), 1)):
+        for made in map_shared(source.make, parts, processes=max(min(session.processes, len(parts)), 1)):
             for views in made:
                 clipped += views.clipped
                 for writer, pictures in zip(writers, (views.grey, views.painted), strict=False):

@@ -30,7 +30,7 @@ from gcl_cli.errors import GclError
 from gcl_cli.inventory.survey import Survey, survey
 from gcl_cli.machine.devices import set_threads
 from gcl_cli.people.data import WorkData, open_data
-from gcl_cli.records import RunOptions
+from gcl_cli.session import Session
 from gcl_cli.weights.starting_weights import open_encoder
 
 PAGE = "report.html"
@@ -43,7 +43,7 @@ class Material:
 
     work: WorkFolder
     found: Survey
-    options: RunOptions
+    session: Session
     settings: ReportSettings
     encoder: str | None
     generator: str | None
@@ -51,7 +51,7 @@ class Material:
     @cached_property
     def data(self) -> WorkData:
         """The data set that the work folder remembers."""
-        return open_data(self.options, None)
+        return open_data(self.session, None)
 
     @cached_property
     def album(self) -> Album:
@@ -63,7 +63,7 @@ class Material:
     def eye(self) -> Eye:
         """The encoder."""
         source = open_encoder(self.work, encoder=self.encoder, init=None, stages=("joint", "warmup"))
-        return load_eye(source, self.options)
+        return load_eye(source, self.session)
 
     @cached_property
     def embedded(self) -> Embedded:
@@ -73,7 +73,7 @@ class Material:
     def views(self) -> Grid:
         """Generated views of some people."""
         return view_grid(
-            self.work, self.data, self.options, self.generator,
+            self.work, self.data, self.session, self.generator,
             people=self.settings.people, eye=self.eye, real=self.embedded, album=self.album,
         )  # fmt: skip
 
@@ -87,7 +87,7 @@ class Material:
 
 
 def run(
-    options: RunOptions,
+    session: Session,
     to: str | None,
     chosen: dict[str, Any],
     *,
@@ -96,13 +96,13 @@ def run(
 ) -> dict[str, Any]:
     """Write the page; returns where it is, and what to type for sections that it lacks. No artifact is changed."""
     settings = settings_for(ReportSettings, "report", "paper", chosen)
-    work = WorkFolder(Path(options.work))
+    work = session.folder
     found = survey(work)
     if not found.entries:
         raise GclError(f"{work.root} holds no artifact yet: there is nothing to show.", "gcl run DATA")
     path = _page_file(to, work)
-    set_threads(options.threads)
-    sections = _sections(Material(work, found, options, settings, encoder, generator))
+    set_threads(session.threads)
+    sections = _sections(Material(work, found, session, settings, encoder, generator))
     write_text(path, html_of(sections, _about(found, settings)))
     rows = [
         {"section": part.title, "shown": part.content is not None, "missing": part.problem or None,

@@ -8,11 +8,10 @@ import torch
 from gcl_cli.config import ReportSettings
 from gcl_cli.datasets.dataset import require_split
 from gcl_cli.datasets.decoding import read_pictures
-from gcl_cli.machine.devices import choose_device
-from gcl_cli.machine.system import cores
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.people.data import WorkData
-from gcl_cli.records import RunOptions, Sample
+from gcl_cli.records import Sample
+from gcl_cli.session import Session
 from gcl_cli.training.features import embed
 from gcl_cli.weights.starting_weights import OpenedEncoder
 
@@ -49,9 +48,9 @@ class Embedded:
     encoder: str
 
 
-def load_eye(source: OpenedEncoder, options: RunOptions) -> Eye:
+def load_eye(source: OpenedEncoder, session: Session) -> Eye:
     """The encoder on its device."""
-    return Eye(source, source.load(choose_device(options.device)), options.threads or cores())
+    return Eye(source, source.load(session.open_device()), session.processes)
 
 
 def embed_some(eye: Eye, data: WorkData, settings: ReportSettings) -> Embedded:

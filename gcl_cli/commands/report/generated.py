@@ -13,11 +13,10 @@ from gcl_cli.commands.report.album import Album, Picture
 from gcl_cli.commands.report.embedded import Embedded, Eye
 from gcl_cli.commands.report.heads import drawn_head
 from gcl_cli.errors import GclError
-from gcl_cli.machine.devices import choose_device
 from gcl_cli.people.data import WorkData
 from gcl_cli.people.rendered_views import open_views
-from gcl_cli.records import RunOptions
 from gcl_cli.retrieval.nearest import nearest_rows
+from gcl_cli.session import Session
 from gcl_cli.training.generation import generate
 from gcl_cli.weights.networks import latest, load_gan, read_generator
 from gcl_cli.weights.starting_weights import open_encoder_of
@@ -79,7 +78,7 @@ class _Made:
 
 
 def view_grid(
-    work: WorkFolder, data: WorkData, options: RunOptions, generator: str | None,
+    work: WorkFolder, data: WorkData, session: Session, generator: str | None,
     *, people: int, eye: Eye, real: Embedded, album: Album,
 ) -> Grid:  # fmt: skip
     """Views of people spread over the training set, from all sides that were rendered; GclError without a generator."""
@@ -92,7 +91,7 @@ def view_grid(
         )
     _, store = open_views(work, data, source.architecture)
     chosen = torch.linspace(0, len(store.names) - 1, min(people, len(store.names))).round().long()
-    device = choose_device(options.device)
+    device = session.open_device()
     networks = {"identity_encoder": source.load(device), **load_gan(gan, source.architecture, device)}
     names = [store.names[row] for row in chosen.tolist()]
     photographs = eye.pictures(data, names)

@@ -106,7 +106,7 @@ def _embeddings(
     work: WorkFolder, found: Survey, data: WorkData, eye: Eye, split: str, settings: ReportSettings
 ) -> Tensor:
     """Unit rows [N, D] of a split: those that an evaluation kept, or made now where they are few."""
-    names = [sample.name for sample in data.split(split)]
+    names = data.names(split)
     for entry in found.entries:
         config, folder = entry.found.config, entry.found.folder
         if (

@@ -1,6 +1,5 @@
 """`gcl run`: the steps in order, each kept where it is fresh, gone on with where it was interrupted, else made."""
 
-from pathlib import Path
 from typing import Any
 
 from gcl_cli import console
@@ -17,20 +16,20 @@ from gcl_cli.errors import GclError
 from gcl_cli.inventory.steps import Step, steps_of
 from gcl_cli.inventory.survey import Survey, survey
 from gcl_cli.people.data import open_data
-from gcl_cli.records import RunOptions
+from gcl_cli.session import Session
 from gcl_cli.weights.weight_files import IMAGENET, INCEPTION
 
 FIGURES = ("mAP", "rank_1", "rank_5", "rank_10", "mINP")
 VIEW_FIGURES = ("fid", "kid", "encoder_frechet", "encoder_kid", "dssim", "dssim_real", "identity_kept")
 
 
-def run(options: RunOptions, data: str | None, wishes: Wishes) -> dict[str, Any]:
+def run(session: Session, data: str | None, wishes: Wishes) -> dict[str, Any]:
     """Take a data set through the chain; returns what was done, the figures, and where the files are.
 
     Raises the GclError of the step that fails; the same call then goes on from there.
     """
-    work = WorkFolder(Path(options.work))
-    open_data(options, data)
+    work = session.folder
+    open_data(session, data)
     steps = wishes.part(steps_of(recall(work)))
     found = survey(work)
     refuse_contradictions(steps, found, wishes, work)
@@ -45,7 +44,7 @@ def run(options: RunOptions, data: str | None, wishes: Wishes) -> dict[str, Any]
         for step in steps:
             board.begin(step.title)
             try:
-                states[step.title] = _take(step, options, data, wishes, preset)
+                states[step.title] = _take(step, session, data, wishes, preset)
             except GclError as error:
                 raise _told(error, step, wishes) from error
             finally:
@@ -76,9 +75,9 @@ def _make_room(step: Step, found: Survey) -> None:
         mark_for_remake(finished.found.folder)
 
 
-def _take(step: Step, options: RunOptions, data: str | None, wishes: Wishes, preset: str) -> str:
+def _take(step: Step, session: Session, data: str | None, wishes: Wishes, preset: str) -> str:
     """Keep the artifact of a step or make it; returns which."""
-    work = WorkFolder(Path(options.work))
+    work = session.folder
     found = survey(work)
     finished, begun = found.finished(step.reference), found.begun(step.reference)
     if found.remade(step.reference):
@@ -101,7 +100,7 @@ def _take(step: Step, options: RunOptions, data: str | None, wishes: Wishes, pre
     config = before.found.config if before is not None else {}
     if step.stage == "warmup" and not wishes.preset:
         preset = config.get("preset", preset)
-    STAGES[step.stage](Job(options, data, preset, chosen, step.measured, config))
+    STAGES[step.stage](Job(session, data, preset, chosen, step.measured, config))
     return "made"
 
 

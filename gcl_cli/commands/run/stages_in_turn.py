@@ -12,14 +12,14 @@ from gcl_cli.commands.mesh import command as mesh
 from gcl_cli.commands.render import command as render
 from gcl_cli.commands.warmup import command as warmup
 from gcl_cli.config.stages import DEFAULT_METHOD
-from gcl_cli.records import RunOptions
+from gcl_cli.session import Session
 
 
 @dataclass(frozen=True)
 class Job:
     """One call of a stage."""
 
-    options: RunOptions
+    session: Session
     data: str | None
     preset: str
     chosen: dict[str, Any]
@@ -28,32 +28,32 @@ class Job:
 
 
 def _mesh(job: Job) -> dict[str, Any]:
-    return mesh.run(job.options, job.data, job.chosen)
+    return mesh.run(job.session, job.data, job.chosen)
 
 
 def _render(job: Job) -> dict[str, Any]:
-    return render.run(job.options, _name(job.before.get("meshes")), job.chosen)
+    return render.run(job.session, _name(job.before.get("meshes")), job.chosen)
 
 
 def _warmup(job: Job) -> dict[str, Any]:
     method = job.before.get("method", DEFAULT_METHOD)
-    return warmup.run(job.options, job.data, warmup.Warmup(method=method, preset=job.preset, chosen=job.chosen))
+    return warmup.run(job.session, job.data, warmup.Warmup(method=method, preset=job.preset, chosen=job.chosen))
 
 
 def _gan_warmup(job: Job) -> dict[str, Any]:
-    return gan_warmup.run(job.options, job.before.get("encoder", "warmup/main"), job.chosen)
+    return gan_warmup.run(job.session, job.before.get("encoder", "warmup/main"), job.chosen)
 
 
 def _joint(job: Job) -> dict[str, Any]:
-    return joint.run(job.options, _name(job.before.get("generator")), job.chosen)
+    return joint.run(job.session, _name(job.before.get("generator")), job.chosen)
 
 
 def _evaluate(job: Job) -> dict[str, Any]:
-    return evaluate.run(job.options, None, job.source, job.chosen)
+    return evaluate.run(job.session, None, job.source, job.chosen)
 
 
 def _gen_metrics(job: Job) -> dict[str, Any]:
-    return gen_metrics.run(job.options, job.source, job.chosen)
+    return gen_metrics.run(job.session, job.source, job.chosen)
 
 
 STAGES: Mapping[str, Callable[[Job], dict[str, Any]]] = {

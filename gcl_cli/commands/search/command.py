@@ -11,7 +11,6 @@ from torch import Tensor
 
 from gcl_cli import console
 from gcl_cli.artifacts.embedding_tables import EmbeddingTable
-from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.run import Run
 from gcl_cli.body.rotations import normalise
 from gcl_cli.commands.search import graph
@@ -24,23 +23,21 @@ from gcl_cli.datasets import dukemtmc, market1501
 from gcl_cli.datasets.catalogue import resolve
 from gcl_cli.datasets.decoding import read_pictures
 from gcl_cli.errors import GclError
-from gcl_cli.machine.devices import choose_device, set_threads
-from gcl_cli.machine.system import cores
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.people.crops import crop_notes
 from gcl_cli.people.given_files import free_name, picture_files, target_folder
 from gcl_cli.people.painting import resized_pictures
 from gcl_cli.people.turning import ShippedGenerator, open_view_generator, turn_people
-from gcl_cli.records import RunOptions
 from gcl_cli.retrieval.nearest import nearest_rows
 from gcl_cli.retrieval.whole_gallery import in_words, lean_on_gallery, require_cameras, uses_gallery
+from gcl_cli.session import Session
 from gcl_cli.training.features import embed
 from gcl_cli.weights.shipped_generator import SHIPPED
 from gcl_cli.weights.starting_weights import OpenedEncoder, open_encoder
 
 
 def run(
-    options: RunOptions,
+    session: Session,
     gallery: str,
     images: Sequence[str],
     to: str,
@@ -56,21 +53,18 @@ def run(
     """
     settings = settings_for(SearchSettings, "search", "paper", chosen)
     files, folder = picture_files(images), target_folder(to)
-    listing = list_pictures(resolve(gallery, Path(options.data_root)))
-    source = open_encoder(
-        work := WorkFolder(Path(options.work)), encoder=encoder, init=init, stages=("joint", "warmup")
-    )
-    set_threads(options.threads)
-    load = cache(lambda: source.load(choose_device(options.device)))
-    drawn_by, turned = _turned(options, files, settings.angle, generator, source) if settings.angle else (None, None)
+    listing = list_pictures(resolve(gallery, Path(session.data_root)))
+    source = open_encoder(work := session.folder, encoder=encoder, init=init, stages=("joint", "warmup"))
+    load = cache(lambda: source.load(session.open_device()))
+    drawn_by, turned = _turned(session, files, settings.angle, generator, source) if settings.angle else (None, None)
     cameras = _cameras(files, listing, settings)
     job = index_run(work, listing, source.reference, source.inputs, flip=settings.flip)
-    of = _embedding(load, source, listing.root, options, flip=settings.flip)
-    index = update_index(job, listing, of, restart=options.restart)
-    queries = _query_embeddings(load, source, files, turned, settings, options)
+    of = _embedding(load, source, listing.root, session, flip=settings.flip)
+    index = update_index(job, listing, of, restart=session.restart)
+    queries = _query_embeddings(load, source, files, turned, settings, session)
     left_out = [_row_of(file, listing) for file in files]
     said = {"generator": drawn_by} | _said(settings) | _notes(files, turned)  # and what is found out on the way
-    nearest = _nearest(job, index.table, queries, cameras, settings, left_out, options, said)
+    nearest = _nearest(job, index.table, queries, cameras, settings, left_out, session, said)
     found = [
         Found(str(file), None if turned is None else turned[i].permute(1, 2, 0).numpy(), _matches(listing, *nearest[i]))
         for i, file in enumerate(files)
@@ -89,7 +83,7 @@ def _nearest(
     cameras: Tensor,
     settings: SearchSettings,
     left_out: list[int | None],
-    options: RunOptions,
+    session: Session,
     said: dict[str, Any],
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """The rows most like each query, best first, and their cosines: exact, unless there are too many for that.
@@ -100,7 +94,7 @@ def _nearest(
         return _nearest_leaning(table, queries, cameras, settings, left_out, said)
     if len(table) > settings.exact_to:
         if graph.is_installed():
-            threads = options.threads or cores()
+            threads = session.processes
             return graph.near_rows(job, table, queries, top=settings.top, left_out=left_out, threads=threads)
         console.say(
             f"{len(table):,} pictures are compared one by one. Sooner, through a graph that misses a few: "
@@ -145,14 +139,14 @@ def _said(settings: SearchSettings) -> dict[str, Any]:
 
 
 def _embedding(
-    load: Callable[[], IdentityEncoder], source: OpenedEncoder, root: Path, options: RunOptions, *, flip: bool
+    load: Callable[[], IdentityEncoder], source: OpenedEncoder, root: Path, session: Session, *, flip: bool
 ) -> Callable[[Sequence[str]], np.ndarray]:
     """The function that embeds pictures below `root`: their names -> unit rows [M, D] float32."""
 
     def embeddings(names: Sequence[str]) -> np.ndarray:
         pictures = read_pictures(
             root, names,
-            height=source.architecture.height, width=source.architecture.width, threads=options.threads or cores(),
+            height=source.architecture.height, width=source.architecture.width, threads=session.processes,
         )  # fmt: skip
         return embed(load(), pictures, precision="fp32", flip=flip).cpu().numpy()
 
@@ -160,10 +154,10 @@ def _embedding(
 
 
 def _turned(
-    options: RunOptions, files: Sequence[Path], angle: int, generator: str | None, source: OpenedEncoder
+    session: Session, files: Sequence[Path], angle: int, generator: str | None, source: OpenedEncoder
 ) -> tuple[str, Tensor]:
     """Which generator drew, and the people on `files` as it sees them from `angle`: [N, 3, H, W] uint8."""
-    opened = open_view_generator(WorkFolder(Path(options.work)), generator, choose_device(options.device))
+    opened = open_view_generator(session.folder, generator, session.open_device())
     views, wanted = turn_people(opened, files, (angle,)).generated[:, 0], source.architecture
     if isinstance(opened, ShippedGenerator):
         return opened.reference, resized_pictures(views, (wanted.height, wanted.width))
@@ -182,14 +176,14 @@ def _query_embeddings(
     files: Sequence[Path],
     turned: Tensor | None,
     settings: SearchSettings,
-    options: RunOptions,
+    session: Session,
 ) -> np.ndarray:
     """Unit rows [Q, D] of the queries: of the photographs, and by `view_weight` of the views `turned` [Q, 3, H, W].
 
     GclError when the encoder gives no numbers.
     """
     flip, weight = settings.flip, settings.view_weight
-    rows = _embedding(load, source, Path(), options, flip=flip)([str(file) for file in files])
+    rows = _embedding(load, source, Path(), session, flip=flip)([str(file) for file in files])
     if turned is not None:
         of_views = embed(load(), turned, precision="fp32", flip=flip).cpu().numpy()
         rows = normalise((1 - weight) * rows + weight * of_views)

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, cast
 
 from gcl_cli import console
-from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.manifest import MANIFEST, read_artifact
 from gcl_cli.artifacts.run import Run
 from gcl_cli.commands.warmup.styles import camera_styles, styles_digest
@@ -30,7 +29,8 @@ from gcl_cli.following.processes import begun_together
 from gcl_cli.following.tensorboard import scalars
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.people.data import WorkData, labelled_set, open_data, open_other, require_people, training_set
-from gcl_cli.records import RunOptions, StyleVersions, TrainingSet
+from gcl_cli.records import StyleVersions, TrainingSet
+from gcl_cli.session import Session
 from gcl_cli.training.ram import encoder_memory
 from gcl_cli.training.team import Team
 from gcl_cli.training.warmups.act import Act, act_state
@@ -60,40 +60,40 @@ class Warmup:
         return settings_for(WARMUP_METHODS[self.method], stage, self.preset, self.chosen)
 
 
-def run(options: RunOptions, data: str | None, job: Warmup) -> dict[str, Any]:
+def run(session: Session, data: str | None, job: Warmup) -> dict[str, Any]:
     """Train an identity encoder; returns the last epoch's figures.
 
     With a source, its labels are learned first, in an artifact of its own (`warmup/source-...`) that every method
     with the same networks goes on from. Nothing of the source is seen by later stages.
     """
-    settings, opened = job.settings(), _open_target(options, data, job)
+    settings, opened = job.settings(), _open_target(session, data, job)
     if job.camstyle is not None and not isinstance(settings, StyleSettings):
         raise GclError(f"--camstyle means nothing to --method {job.method}.", "Leave it out; jvtc and mmcl use it.")
-    source = _open_source(options, opened, job)
-    work = WorkFolder(Path(options.work))
+    source = _open_source(session, opened, job)
+    work = session.folder
     start = read_start(work, settings.init)
     settings = with_head_of(start, settings)
     if source is not None and job.method != "supervised":
-        start = _learn_source(start, options, data, job, settings, source)
-    refuse_itself(f"warmup/{options.name}", start.inputs)
+        start = _learn_source(start, session, data, job, settings, source)
+    refuse_itself(f"warmup/{session.name}", start.inputs)
     inputs = {"dataset": opened.digest, **start.inputs}
     if source is not None and job.source is not None:
         inputs["source"] = source.digest
     if job.camstyle is not None:
         inputs["camstyle"] = styles_digest(job.camstyle)
     config = {"preset": job.preset, "method": job.method, **settings.model_dump(), "init": start.init}
-    record = Run(work, "warmup", options.name, config, inputs)
-    if result := complete_already(record, restart=options.restart):
+    record = Run(work, "warmup", session.name, config, inputs)
+    if result := complete_already(record, restart=session.restart):
         return result
     architecture = Architecture(**settings.model_dump(include=set(Architecture.model_fields)))
-    with begun_together(record, options) as (team, device):
+    with begun_together(record, session) as (team, device):
         encoder = new_encoder(start, architecture, seed=settings.seed, device=device)
-        loop = _loop(encoder, settings, start.init, opened, source, job.camstyle, options, team)
+        loop = _loop(encoder, settings, start.init, opened, source, job.camstyle, session, team)
         resume(record, loop.state, team)
         _tell_memory(loop, settings)
         epochs = follow(
             record, loop.state, loop.epochs(), epochs=settings.epochs, checkpoint_every=settings.checkpoint_every,
-            observers=(*true_agreement(opened, loop.state), *scalars(record, loop.state, options)), team=team,
+            observers=(*true_agreement(opened, loop.state), *scalars(record, loop.state, session)), team=team,
         )  # fmt: skip
         if not team.leads:
             return {}
@@ -109,12 +109,12 @@ def _tell_memory(loop: Loop, settings: WarmupSettings) -> None:
         tell_memory(encoder_memory(loop.state, pictures, batch_size=batch, precision=settings.precision))
 
 
-def _open_target(options: RunOptions, data: str | None, job: Warmup) -> WorkData:
+def _open_target(session: Session, data: str | None, job: Warmup) -> WorkData:
     """The work folder's data set; with a source, what is said of people is said of that."""
-    return open_data(options if job.source is None else replace(options, person_from=None), data)
+    return open_data(session if job.source is None else replace(session, person_from=None), data)
 
 
-def _open_source(options: RunOptions, target: WorkData, job: Warmup) -> WorkData | None:
+def _open_source(session: Session, target: WorkData, job: Warmup) -> WorkData | None:
     """The labelled data set to learn from first; for `supervised` the work folder's own where no other is named."""
     if job.source is None and job.method == "act":
         raise GclError("--method act adapts an encoder from a labelled source.", "Name it: --source DATA")
@@ -122,8 +122,8 @@ def _open_source(options: RunOptions, target: WorkData, job: Warmup) -> WorkData
         return None
     source = target
     if job.source is not None:
-        place, subset = resolve(job.source, Path(options.data_root)), options.allow_subset
-        source = open_other(place, allow_subset=subset, person_from=options.person_from)
+        place, subset = resolve(job.source, Path(session.data_root)), session.allow_subset
+        source = open_other(place, allow_subset=subset, person_from=session.person_from)
     require_people(source)
     if source.digest == target.digest:
         console.warn(
@@ -134,7 +134,7 @@ def _open_source(options: RunOptions, target: WorkData, job: Warmup) -> WorkData
 
 
 def _learn_source(
-    start: Start, options: RunOptions, data: str | None, job: Warmup, settings: WarmupSettings, source: WorkData
+    start: Start, session: Session, data: str | None, job: Warmup, settings: WarmupSettings, source: WorkData
 ) -> Start:
     """Train on the source's labels, unless that is done; returns the encoder to go on from.
 
@@ -143,7 +143,7 @@ def _learn_source(
     if start.architecture is not None:
         console.say(f"{start.init} goes on as it is: the labels of {source.dataset.name} are not learned first.")
         return start
-    work, name = WorkFolder(Path(options.work)), f"source-{source.dataset.name}-{settings.head}"
+    work, name = session.folder, f"source-{source.dataset.name}-{settings.head}"
     reference = f"warmup/{name}"
     if (work.artifact(reference) / MANIFEST).exists():
         learned = read_artifact(work, reference)
@@ -160,7 +160,7 @@ def _learn_source(
     if settings.source_epochs is not None:
         chosen["epochs"] = settings.source_epochs
     first = Warmup("supervised", job.preset, job.source, chosen=chosen)
-    run(replace(options, name=name, restart=False), data, first)
+    run(replace(session, name=name, restart=False), data, first)
     return read_start(work, reference)
 
 
@@ -171,7 +171,7 @@ def _loop(
     opened: WorkData,
     source: WorkData | None,
     camstyle: str | None,
-    options: RunOptions,
+    session: Session,
     team: Team,
 ) -> Loop:
     """The training that the method's settings belong to, before its first step."""
@@ -179,12 +179,12 @@ def _loop(
         raise GclError("Only --method cluster-contrast is shared among processes.", "Start it without torchrun.")
     architecture = Architecture(**settings.model_dump(include=set(Architecture.model_fields)))
     learns_labels = isinstance(settings, SupervisedSettings | JvtcSettings | ActSettings)
-    known = labelled_set(source, architecture, options) if source is not None and learns_labels else None
+    known = labelled_set(source, architecture, session) if source is not None and learns_labels else None
     if isinstance(settings, SupervisedSettings) and known is not None:
         return Supervised(supervised_state(encoder, settings, known), known, settings)
-    pictures = training_set(opened, architecture, options)
+    pictures = training_set(opened, architecture, session)
     if isinstance(settings, StyleSettings):
-        pictures.versions = _versions(camstyle, opened, pictures, options)
+        pictures.versions = _versions(camstyle, opened, pictures, session)
     match settings:
         case ClusterContrastSettings():
             return ClusterContrast(
@@ -201,11 +201,9 @@ def _loop(
     raise TypeError(f"no warm-up for {type(settings).__name__}")
 
 
-def _versions(
-    camstyle: str | None, opened: WorkData, pictures: TrainingSet, options: RunOptions
-) -> StyleVersions | None:
+def _versions(camstyle: str | None, opened: WorkData, pictures: TrainingSet, session: Session) -> StyleVersions | None:
     """The pictures as other cameras would have taken them; None, and a word about it, where there are no such files."""
     if camstyle is not None:
-        return camera_styles(camstyle, opened, pictures, options)
+        return camera_styles(camstyle, opened, pictures, session)
     console.warn("No camera-styled pictures (--camstyle DIR): augmented copies of each picture stand for them.")
     return None

@@ -12,9 +12,9 @@ from gcl_cli.artifacts.pairing import base, base_stem, shortest, stem
 from gcl_cli.datasets.decoding import read_pictures
 from gcl_cli.datasets.listing import expanded
 from gcl_cli.errors import GclError, first_few
-from gcl_cli.machine.system import cores
 from gcl_cli.people.data import WorkData
-from gcl_cli.records import RunOptions, Sample, TrainingSet
+from gcl_cli.records import Sample, TrainingSet
+from gcl_cli.session import Session
 
 SHOWN = 3  # missing files that an error lists
 
@@ -43,7 +43,7 @@ class CamStyleFolder:
         return found
 
 
-def camera_styles(folder: str, data: WorkData, training: TrainingSet, options: RunOptions) -> CamStyleFolder:
+def camera_styles(folder: str, data: WorkData, training: TrainingSet, session: Session) -> CamStyleFolder:
     """The training pictures in the style of each other's cameras, from the files of `folder`.
 
     Raises GclError when cameras are unknown, when there is no such folder, and when it lacks a picture.
@@ -68,7 +68,7 @@ def camera_styles(folder: str, data: WorkData, training: TrainingSet, options: R
             "Unpack the camera-styled pictures of this data set there, or leave --camstyle out.",
         )
     stems = stems_of(samples)
-    return CamStyleFolder(path, samples, data.dataset.layout, stems, training.pictures, options.threads or cores())
+    return CamStyleFolder(path, samples, data.dataset.layout, stems, training.pictures, session.processes)
 
 
 def styles_digest(folder: str) -> str:
