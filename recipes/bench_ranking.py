@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from gcl_cli.artifacts.embedding_files import new_embeddings
+from gcl_cli.artifacts.embeddings import new_embeddings
 from gcl_cli.config import EvaluateSettings, GallerySettings
 from gcl_cli.metrics.ranking import queries_at_once, rank
 from gcl_cli.retrieval.distances import distances_by_looks

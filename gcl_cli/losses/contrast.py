@@ -54,3 +54,17 @@ def _logsumexp(logits: Tensor) -> Tensor:
     """[B, K] -> [B]. A row without a finite entry gives a constant -inf: the gradient of torch's would be NaN."""
     empty = torch.isneginf(logits).all(dim=1, keepdim=True)  # [B, 1], true for K = 0 too
     return logits.masked_fill(empty, 0).logsumexp(dim=1).masked_fill(empty.squeeze(1), -torch.inf)
+
+
+def mixed_cluster_contrast(
+    features: Tensor, centroids: Tensor, labels: Tensor, partner_labels: Tensor, *, share: float, temperature: float
+) -> Tensor:
+    """-sum over the clusters k of y_k log softmax(f . p / t)_k, y = `share` at the label, the rest at the partner's.
+
+    features: [B, D], of pictures made from mixed identity codes; centroids: [K, D], no gradient; rows of unit length;
+    labels, partner_labels: [B] int64 in 0..K-1, the clusters of the two people in each; share: lambda in [0, 1].
+    Returns the batch mean, a scalar in nats, >= 0 (L_id of x_mix in GCL+; with share 1 `cluster_contrast`).
+    """
+    # Paper: GCL+'s code names neither norm, temperature nor weight of this loss. Here: unit rows, .04 and 1 (guesses).
+    own = cluster_contrast(features, centroids, labels, temperature=temperature)
+    return share * own + (1 - share) * cluster_contrast(features, centroids, partner_labels, temperature=temperature)

@@ -8,10 +8,9 @@ from PIL import Image
 
 from gcl_cli.synth.cameras import Camera, Exposure, develop, expose
 from gcl_cli.synth.figures import Figure
-from gcl_cli.synth.framing import CANVAS, Framing, frame_person, weak_perspective
 from gcl_cli.synth.identities import Identity
 from gcl_cli.synth.obstacles import put_obstacle
-from gcl_cli.synth.posing import PosedFigure, strike
+from gcl_cli.synth.posing import CANVAS, Framing, PosedFigure, frame_person, strike, weak_perspective
 from gcl_cli.synth.scenes import background, scene
 from gcl_cli.synth.shading import shade
 from gcl_cli.synth.template import load_template

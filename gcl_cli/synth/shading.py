@@ -5,10 +5,9 @@ import numpy as np
 from gcl_cli.body.rasterizer import rasterize, vertex_normals
 from gcl_cli.synth.cameras import Camera
 from gcl_cli.synth.figures import BY_PLACE
-from gcl_cli.synth.framing import CANVAS, Framing
 from gcl_cli.synth.garments import IS_GLOSSY, covers
 from gcl_cli.synth.patterns import albedo, folds
-from gcl_cli.synth.posing import PosedFigure
+from gcl_cli.synth.posing import CANVAS, Framing, PosedFigure
 from gcl_cli.synth.template import Places
 
 _TO_VIEWER = np.array([0, 0, -1], np.float32)

@@ -11,9 +11,8 @@ from gcl_cli.body.model import load_body
 from gcl_cli.body.rendering import turned_points, up_axis
 from gcl_cli.body.rotations import X_AXIS, Z_AXIS, about, from_rotation_vector, to_rotation_vector
 from gcl_cli.synth.cameras import HEIGHT, OVERSAMPLING, WIDTH, develop_without_grain, shares
-from gcl_cli.synth.framing import Framing, frame_onto, weak_perspective
 from gcl_cli.synth.photograph import Sitting
-from gcl_cli.synth.posing import PosedFigure, strike, view_rotation
+from gcl_cli.synth.posing import Framing, PosedFigure, frame_onto, strike, view_rotation, weak_perspective
 from gcl_cli.synth.shading import shade
 from gcl_cli.synth.template import load_template
 

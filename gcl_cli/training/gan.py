@@ -24,7 +24,7 @@ from gcl_cli.networks.discriminator import Discriminator
 from gcl_cli.networks.generator import Generator
 from gcl_cli.networks.identity_encoder import IdentityCode, IdentityEncoder
 from gcl_cli.networks.structure_encoder import StructureEncoder
-from gcl_cli.training.mixup import Mixup
+from gcl_cli.training.gcl_plus import Mixup
 from gcl_cli.training.parts import Descent, GenerationPart
 from gcl_cli.training.schedules import every_nth
 from gcl_cli.training.state import Losses, TrainingState

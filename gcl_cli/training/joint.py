@@ -16,11 +16,10 @@ from gcl_cli.records import Event, StructurePictures, TrainingSet
 from gcl_cli.training.augmentation import classic_augmentation, normalise
 from gcl_cli.training.bank import MemoryBank, draw_positives, negative_mask
 from gcl_cli.training.gan import ViewGan, Views, discriminator_step, frozen_statistics, gan_optimizers, views_of
+from gcl_cli.training.gcl_plus import Mixup, draw_mixup, prototype_loss
 from gcl_cli.training.joint_epochs import EpochPlanner
-from gcl_cli.training.mixup import Mixup, draw_mixup
 from gcl_cli.training.novel_views import novel_views
 from gcl_cli.training.parts import ContrastPart, Descent, GenerationPart, cut
-from gcl_cli.training.prototypes import prototype_loss
 from gcl_cli.training.schedules import is_joint_step, learning_rate, set_learning_rate
 from gcl_cli.training.state import Losses, TrainingState
 from gcl_cli.training.structures import angle_indices, draw_angles, expect_next, own_and_new, read_ahead

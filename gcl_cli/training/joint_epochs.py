@@ -14,7 +14,7 @@ from gcl_cli.training.bank import MemoryBank
 from gcl_cli.training.divergence import refuse_collapse
 from gcl_cli.training.epoch_clusters import agreement_with, cluster_together, cluster_values
 from gcl_cli.training.features import embed
-from gcl_cli.training.prototypes import prototypes
+from gcl_cli.training.gcl_plus import prototypes
 from gcl_cli.training.samplers import epoch_batches
 from gcl_cli.training.schedules import is_joint_step, learning_rate, set_learning_rate
 from gcl_cli.training.selection import keep_best, stability

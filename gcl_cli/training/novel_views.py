@@ -1,13 +1,48 @@
 """Novel views that no generator has to draw: people painted from other sides, before other backdrops."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from gcl_cli.config import JointSettings
 from gcl_cli.errors import GclError
 from gcl_cli.records import PaintedViews, TrainingSet
-from gcl_cli.training.backdrops import composed, without_people
 from gcl_cli.training.structures import OWN, angle_indices, draw_angles
+
+COARSER = 2  # factor between two levels of the pyramid
+SEEN = 0.5  # share of a pixel from which it is taken to show the person
+
+
+def composed(painted: Tensor, backdrop: Tensor) -> Tensor:
+    """Painted people [B, 4, H, W] (colour, opacity) uint8 before `backdrop` [B, 3, H, W] in [0, 255]: uint8."""
+    opacity = painted[:, 3:].float() / 255
+    return (painted[:, :3] * opacity + backdrop * (1 - opacity)).round_().to(torch.uint8)
+
+
+def without_people(pictures: Tensor, opacity: Tensor) -> Tensor:
+    """Pictures [B, 3, H, W] uint8 where the person (`opacity` [B, 1, H, W] uint8) is filled from around: float.
+
+    Pull-push interpolation (Gortler et al. 1996): means of what is known at ever coarser scales, taken from the finest
+    scale that knows a place. What the person does not cover stays as it is.
+    """
+    known = (F.max_pool2d(opacity.float(), 3, stride=1, padding=1) < SEEN * 255).float()
+    known = torch.where(known.amax((2, 3), keepdim=True) > 0, known, 1.0)  # all person: there is no backdrop to know
+    return _filled(pictures.float() * known, known)
+
+
+def _filled(values: Tensor, known: Tensor) -> Tensor:
+    """values / known where `known` [B, 1, h, w] is 1, from coarser scales where it is less; `values` are weighted."""
+    height, width = known.shape[2:]
+    if max(height, width) == 1:
+        return values / known.clamp(min=1e-6)
+    window = [min(COARSER, side) for side in (height, width)]
+    pooled = [F.avg_pool2d(table, window, ceil_mode=True, count_include_pad=False) for table in (values, known)]
+    weight = pooled[1].clamp(min=1e-6)
+    certain = (pooled[1] * window[0] * window[1]).clamp(max=1)  # one known pixel is enough
+    coarse = _filled(pooled[0] / weight * certain, certain)
+    behind = F.interpolate(coarse, size=(height, width), mode="bilinear", align_corners=False)
+    return values + (1 - known) * behind
+
 
 TOGETHER = 64  # pictures that are painted at a time: memory stays the same however many there are
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gcl_cli.artifacts.formats import read_labels, write_labels
 from gcl_cli.artifacts.tables import FORMULA, read_table, write_table
-from gcl_cli.commands.search.found import Found, Match, write_found
+from gcl_cli.commands.search.page import Found, Match, write_found
 from gcl_cli.people.corrections import read_corrections
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)

@@ -10,7 +10,7 @@ from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.sheets import FRAME, GAP, LINE
 from gcl_cli.clustering.cohesion import Cohesion
 from gcl_cli.commands.cluster import fitting
-from gcl_cli.commands.cluster.previous import agreement, previous_labels
+from gcl_cli.commands.cluster.command import agreement, previous_labels
 from gcl_cli.commands.cluster.sheet import draw_clusters
 from gcl_cli.errors import GclError
 from gcl_cli.people.corrections import corrections_digest, read_corrections

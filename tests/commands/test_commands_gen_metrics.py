@@ -19,13 +19,11 @@ from gcl_cli.body.rendering import PICTURE_UP, render_views, to_picture
 from gcl_cli.body.rotations import Y_AXIS, about, to_rotation_vector
 from gcl_cli.body.silhouette import Surface
 from gcl_cli.commands.gen_metrics.backdrops import Backdrops, open_backdrops
-from gcl_cli.commands.gen_metrics.diversity import diversity
 from gcl_cli.commands.gen_metrics.folders import compare_folders, open_folder, paired
 from gcl_cli.commands.gen_metrics.inception import pool_features
+from gcl_cli.commands.gen_metrics.measures import PROTOCOLS, diversity, halves_apart, protocol_of
 from gcl_cli.commands.gen_metrics.poses import AskedBodies, Bodies, degrees_apart, placed_error, yaw_of
-from gcl_cli.commands.gen_metrics.protocols import PROTOCOLS, protocol_of
 from gcl_cli.commands.gen_metrics.real_sides import Sides, known_yaws
-from gcl_cli.commands.gen_metrics.spaces import halves_apart
 from gcl_cli.config import GenMetricsSettings
 from gcl_cli.errors import GclError
 from gcl_cli.records import MeshEstimates, Sample

@@ -10,7 +10,7 @@ import torch
 
 from gcl_cli.commands.export.command import _encoder_of
 from gcl_cli.commands.search import index
-from gcl_cli.commands.search.found import Found, Match, asked, asked_before, write_found
+from gcl_cli.commands.search.page import Found, Match, asked, asked_before, write_found
 from gcl_cli.people.given_files import free_name
 from gcl_cli.weights.given_weights import given_weights
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file
 from using_artifacts import make_encoder, make_generator, make_people
 
-from gcl_cli.artifacts.embedding_tables import EmbeddingTable, read_embedding_table, write_embedding_table
+from gcl_cli.artifacts.embeddings import EmbeddingTable, read_embedding_table, write_embedding_table
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.commands import views
 from gcl_cli.commands.search import command as search

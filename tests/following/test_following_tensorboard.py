@@ -13,7 +13,7 @@ from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.run import CHECKPOINTS, METRICS, Run
 from gcl_cli.errors import GclError
 from gcl_cli.following.loop import follow, resume
-from gcl_cli.following.tensorboard import FOLDER, scalars
+from gcl_cli.following.observers import FOLDER, scalars
 from gcl_cli.session import Session
 from gcl_cli.training.state import TrainingState, run_epochs
 

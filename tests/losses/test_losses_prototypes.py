@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from gcl_cli.losses.contrast import cluster_contrast
-from gcl_cli.losses.prototypes import mixed_cluster_contrast
+from gcl_cli.losses.contrast import cluster_contrast, mixed_cluster_contrast
 
 
 def unit_rows(*shape: int, seed: int) -> Tensor:

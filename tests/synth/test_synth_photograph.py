@@ -7,11 +7,10 @@ from gcl_cli.synth import obstacles
 from gcl_cli.synth import photograph as photographs
 from gcl_cli.synth.cameras import HEIGHT, OVERSAMPLING, WIDTH, camera, develop, expose
 from gcl_cli.synth.figures import dress
-from gcl_cli.synth.framing import CANVAS, Framing, frame_person, weak_perspective
 from gcl_cli.synth.identities import identity
 from gcl_cli.synth.obstacles import _KINDS, put_obstacle
 from gcl_cli.synth.photograph import photograph
-from gcl_cli.synth.posing import strike, view_rotation
+from gcl_cli.synth.posing import CANVAS, Framing, frame_person, strike, view_rotation, weak_perspective
 from gcl_cli.synth.scenes import SCENES, background, scene
 from gcl_cli.synth.shading import shade
 from gcl_cli.synth.streams import stream

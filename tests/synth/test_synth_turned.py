@@ -13,10 +13,9 @@ from gcl_cli.datasets.catalogue import open_dataset
 from gcl_cli.errors import GclError
 from gcl_cli.synth.cameras import HEIGHT, OVERSAMPLING, WIDTH, camera
 from gcl_cli.synth.figures import dress
-from gcl_cli.synth.framing import frame_onto
 from gcl_cli.synth.identities import identity
 from gcl_cli.synth.photograph import photograph
-from gcl_cli.synth.posing import strike
+from gcl_cli.synth.posing import frame_onto, strike
 from gcl_cli.synth.streams import stream
 from gcl_cli.synth.turned import empty_scene, framed_like, heading, shares_of, strike_estimated, turned_views, view
 

@@ -22,9 +22,8 @@ from gcl_cli.losses.contrast import joint_objective
 from gcl_cli.records import PseudoLabels
 from gcl_cli.training import epoch_clusters, joint
 from gcl_cli.training.gan import ViewGan, gan_optimizers
+from gcl_cli.training.gcl_plus import Mixup, prototype_loss, prototypes
 from gcl_cli.training.joint import Joint, joint_state
-from gcl_cli.training.mixup import Mixup
-from gcl_cli.training.prototypes import prototype_loss, prototypes
 from gcl_cli.training.state import TrainingState
 from gcl_cli.training.structures import own_and_new
 from gcl_cli.training.team import Team

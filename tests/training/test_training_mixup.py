@@ -5,7 +5,7 @@ import torch
 from scipy.stats import beta, kstest
 from training_world import rng
 
-from gcl_cli.training.mixup import Mixup, draw_mixup, symmetric_beta
+from gcl_cli.training.gcl_plus import Mixup, draw_mixup, symmetric_beta
 
 
 @pytest.mark.parametrize("concentration", [0.1, 0.6, 1.0, 2.0])

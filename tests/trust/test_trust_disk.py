@@ -126,7 +126,7 @@ def test_a_disk_that_fills_up_at_any_moment_of_a_run_costs_no_checkpoint_and_no_
 EMBED = """
 import sys
 from pathlib import Path
-from gcl_cli.artifacts.embedding_files import new_embeddings
+from gcl_cli.artifacts.embeddings import new_embeddings
 try:
     new_embeddings(Path(sys.argv[1]), "query", ["a.jpg"] * 100, 8192)[:] = 1
 except OSError as error:

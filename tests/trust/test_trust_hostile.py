@@ -25,7 +25,7 @@ from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
 import gcl_cli
-from gcl_cli.artifacts.embedding_tables import read_embedding_table, write_embedding_table
+from gcl_cli.artifacts.embeddings import read_embedding_table, write_embedding_table
 from gcl_cli.artifacts.foreign_weights import made_here, read_tensors
 from gcl_cli.artifacts.mesh_files import LARGEST, read_npz, read_obj, unpack_archive
 from gcl_cli.cli import app
@@ -34,14 +34,13 @@ from gcl_cli.commands.gen_metrics.inception import FILE, load_inception
 from gcl_cli.commands.report.album import Picture
 from gcl_cli.commands.report.curves import Training
 from gcl_cli.commands.report.gallery import Cluster, ClusterGallery, Member
-from gcl_cli.commands.report.page import html_of
+from gcl_cli.commands.report.page import Section, html_of
 from gcl_cli.commands.report.provenance import Origin
 from gcl_cli.commands.report.ranked import Match as RankedMatch
 from gcl_cli.commands.report.ranked import RankedLists, RankedQuery
 from gcl_cli.commands.report.results import Evaluation, Evaluations, Table
-from gcl_cli.commands.report.sections import Section
 from gcl_cli.commands.search import page as search_page
-from gcl_cli.commands.search.found import Found, Match
+from gcl_cli.commands.search.page import Found, Match
 from gcl_cli.errors import GclError
 from gcl_cli.weights import published
 from gcl_cli.weights.networks import new_gan
@@ -135,7 +134,7 @@ def test_one_module_fetches_and_no_other_opens_a_connection():
 
 
 def test_every_address_that_can_be_fetched_is_https_and_ends_in_a_digest():
-    from gcl_cli.weights.weight_files import IMAGENET, INCEPTION
+    from gcl_cli.weights.published import IMAGENET, INCEPTION
 
     for file in (INCEPTION, FILE, *IMAGENET.values()):
         assert file.url.startswith("https://") and len(file.digest) >= 8 and int(file.digest, 16) >= 0

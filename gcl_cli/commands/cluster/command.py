@@ -1,6 +1,8 @@
 """`gcl cluster`: an encoder's features -> pseudo labels, and how far they can be trusted."""
 
+from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,18 +11,21 @@ from torch import Tensor
 
 from gcl_cli import console
 from gcl_cli.artifacts.files import write_json
-from gcl_cli.artifacts.formats import write_labels
+from gcl_cli.artifacts.formats import read_labels, write_labels
+from gcl_cli.artifacts.layout import WorkFolder
+from gcl_cli.artifacts.manifest import read_artifact
 from gcl_cli.artifacts.run import Run
+from gcl_cli.clustering.agreement import adjusted_rand_index
 from gcl_cli.clustering.cohesion import Cohesion, cohesion
 from gcl_cli.clustering.corrections import corrected
 from gcl_cli.clustering.pseudo_labels import asked_distance, cluster_distance, comparable_features
 from gcl_cli.commands.cluster.fitting import require_memory, require_memory_for_pairs
-from gcl_cli.commands.cluster.previous import agreement, previous_labels
 from gcl_cli.commands.cluster.sheet import draw_clusters
 from gcl_cli.config import Architecture, CorrectedSettings
 from gcl_cli.config.presets import settings_for
 from gcl_cli.datasets.dataset import camera_numbers
 from gcl_cli.datasets.decoding import read_pictures
+from gcl_cli.errors import GclError
 from gcl_cli.following.loop import complete_already
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.people.corrections import corrections_digest, read_corrections
@@ -30,6 +35,36 @@ from gcl_cli.session import Session
 from gcl_cli.training.epoch_clusters import cluster_values
 from gcl_cli.training.features import embed
 from gcl_cli.weights.starting_weights import open_encoder
+
+Labels = dict[str, int]  # picture -> label
+
+
+def previous_labels(work: WorkFolder, previous: str | None, *, name: str) -> Labels | None:
+    """The labels of FILE or cluster/NAME; not named: those that this run takes the place of; None: there are none."""
+    if previous is None:
+        path = work.artifact(f"cluster/{name}") / "labels.csv"
+        return _labels(path) if path.exists() else None
+    if Path(previous).is_file():
+        return _labels(Path(previous))
+    if previous.partition("/")[0] != "cluster":
+        problem = f"--previous {previous} is neither a file nor a clustering."
+        raise GclError(problem, "Name a labels.csv, or cluster/NAME")
+    return _labels(read_artifact(work, previous).folder / "labels.csv")
+
+
+def agreement(names: Sequence[str], labels: np.ndarray, previous: Labels | None) -> dict[str, Any]:
+    """`agreement`: the adjusted Rand index with earlier labels, over the `agreement_pictures` that both have."""
+    shared = [row for row, name in enumerate(names) if previous is not None and name in previous]
+    if previous is None or len(shared) < 2:
+        return {"agreement": None, "agreement_pictures": len(shared)}
+    earlier = np.array([previous[names[row]] for row in shared])
+    return {"agreement": adjusted_rand_index(earlier, labels[shared]), "agreement_pictures": len(shared)}
+
+
+def _labels(path: Path) -> Labels:
+    names, labels = read_labels(path)
+    return dict(zip(names, labels.tolist(), strict=True))
+
 
 CHUNK = 4096  # pictures decoded at a time: the training set need not fit in memory
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from gcl_cli.artifacts.embedding_files import drop_embeddings
+from gcl_cli.artifacts.embeddings import drop_embeddings
 from gcl_cli.artifacts.files import write_json
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.run import Run

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from gcl_cli import console
-from gcl_cli.artifacts.embedding_files import new_embeddings
+from gcl_cli.artifacts.embeddings import new_embeddings
 from gcl_cli.config import Architecture
 from gcl_cli.datasets.decoding import read_pictures
 from gcl_cli.networks.identity_encoder import IdentityEncoder

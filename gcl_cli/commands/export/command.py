@@ -8,8 +8,7 @@ import torch
 from gcl_cli import __version__
 from gcl_cli.artifacts.files import read_json, whole, write_json
 from gcl_cli.artifacts.weights import save_weights
-from gcl_cli.commands.export.onnx_file import onnx_bytes, require_onnx, write_whole
-from gcl_cli.commands.export.pictures_to_embeddings import PicturesToEmbeddings, description
+from gcl_cli.commands.export.onnx_file import PicturesToEmbeddings, description, onnx_bytes, require_onnx, write_whole
 from gcl_cli.config import ExportSettings
 from gcl_cli.config.presets import settings_for
 from gcl_cli.machine.devices import set_threads

@@ -15,8 +15,8 @@ from gcl_cli.config.presets import settings_for
 from gcl_cli.errors import GclError
 from gcl_cli.following.advice import tell_memory, tell_parity
 from gcl_cli.following.loop import complete_already, follow, last_epoch, resume
+from gcl_cli.following.observers import scalars
 from gcl_cli.following.processes import begun_together
-from gcl_cli.following.tensorboard import scalars
 from gcl_cli.people.data import open_data, training_set
 from gcl_cli.people.rendered_views import draw_generated, open_views, sheets_of_epochs, well_meshed
 from gcl_cli.session import Session

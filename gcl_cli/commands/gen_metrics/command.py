@@ -17,13 +17,11 @@ from gcl_cli.artifacts.manifest import Artifact
 from gcl_cli.artifacts.run import Run
 from gcl_cli.commands.gen_metrics.backdrops import Backdrops, open_backdrops
 from gcl_cli.commands.gen_metrics.comparison import Comparison, PosedRows
-from gcl_cli.commands.gen_metrics.diversity import diversity_figures
 from gcl_cli.commands.gen_metrics.folders import compare_folders, open_folder
 from gcl_cli.commands.gen_metrics.inception import load_inception, to_fid_size, weights_are_there
+from gcl_cli.commands.gen_metrics.measures import ENCODER, INCEPTION, diversity_figures, features_in, protocol_of
 from gcl_cli.commands.gen_metrics.poses import read_asked
-from gcl_cli.commands.gen_metrics.protocols import protocol_of
 from gcl_cli.commands.gen_metrics.real_sides import Sides, known_yaws
-from gcl_cli.commands.gen_metrics.spaces import ENCODER, INCEPTION, features_in
 from gcl_cli.commands.gen_metrics.subject import Subject, open_subject
 from gcl_cli.config import GenMetricsSettings
 from gcl_cli.config.presets import settings_for

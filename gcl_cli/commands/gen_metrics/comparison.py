@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from gcl_cli.commands.gen_metrics.backdrops import Backdrops
+from gcl_cli.commands.gen_metrics.measures import ENCODER, Features, features_in, halves_apart, set_distances
 from gcl_cli.commands.gen_metrics.poses import AskedBodies
 from gcl_cli.commands.gen_metrics.real_sides import Sides
-from gcl_cli.commands.gen_metrics.spaces import ENCODER, Features, features_in, halves_apart, set_distances
 from gcl_cli.commands.gen_metrics.subject import Subject
 from gcl_cli.config import GenMetricsSettings
 from gcl_cli.metrics.identity import IdentityKept, identity_kept, identity_kept_across

@@ -10,9 +10,8 @@ from torch import Tensor
 
 from gcl_cli import console
 from gcl_cli.artifacts.pairing import base, base_stem, owners, stem
-from gcl_cli.commands.gen_metrics.diversity import diversity_figures
 from gcl_cli.commands.gen_metrics.inception import HEIGHT, WIDTH
-from gcl_cli.commands.gen_metrics.spaces import ENCODER, INCEPTION, halves_apart, set_distances
+from gcl_cli.commands.gen_metrics.measures import ENCODER, INCEPTION, diversity_figures, halves_apart, set_distances
 from gcl_cli.config import Architecture, GenMetricsSettings
 from gcl_cli.datasets import plain_folder
 from gcl_cli.datasets.decoding import picture_sizes, read_pictures

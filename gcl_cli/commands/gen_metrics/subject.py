@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gcl_cli.artifacts.manifest import Artifact
-from gcl_cli.commands.gen_metrics.spaces import ENCODER
+from gcl_cli.commands.gen_metrics.measures import ENCODER
 from gcl_cli.config import Architecture, GenMetricsSettings
 from gcl_cli.datasets.decoding import picture_sizes, read_pictures
 from gcl_cli.people.data import WorkData, training_set

@@ -14,9 +14,8 @@ from gcl_cli.config.parity import Parity
 from gcl_cli.config.presets import settings_for
 from gcl_cli.following.advice import tell_memory, tell_parity
 from gcl_cli.following.loop import complete_already, follow, last_epoch, resume
-from gcl_cli.following.observers import true_agreement
+from gcl_cli.following.observers import scalars, true_agreement
 from gcl_cli.following.processes import begun_together
-from gcl_cli.following.tensorboard import scalars
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.people.corrections import corrections_digest, read_corrections
 from gcl_cli.people.data import WorkData, open_data, training_set

@@ -18,11 +18,10 @@ from gcl_cli.commands.report.embedded import Embedded, Eye, embed_some, load_eye
 from gcl_cli.commands.report.gallery import cluster_gallery, cluster_labels
 from gcl_cli.commands.report.generated import Grid, view_grid
 from gcl_cli.commands.report.heads import known_heads
-from gcl_cli.commands.report.page import html_of
+from gcl_cli.commands.report.page import Section, html_of, section
 from gcl_cli.commands.report.provenance import origins
 from gcl_cli.commands.report.ranked import ranked_lists
 from gcl_cli.commands.report.results import evaluations, generation
-from gcl_cli.commands.report.sections import Section, section
 from gcl_cli.config import ReportSettings
 from gcl_cli.config.presets import settings_for
 from gcl_cli.datasets.listing import expanded

@@ -2,7 +2,8 @@
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -11,7 +12,27 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from gcl_cli.commands.report import charts
-from gcl_cli.commands.report.sections import Section
+from gcl_cli.errors import GclError
+
+
+@dataclass(frozen=True)
+class Section:
+    """One section: its content, or why there is none and what mends that."""
+
+    key: str  # of its template, and of its place on the page
+    title: str
+    content: Any = None
+    problem: str = ""
+    fix: str = ""
+
+
+def section(key: str, title: str, make: Callable[[], Any]) -> Section:
+    """A section with what `make` returns; with the problem and its fix where something is missing for it."""
+    try:
+        return Section(key, title, make())
+    except GclError as error:
+        return Section(key, title, problem=error.problem, fix=error.fix)
+
 
 FOLDER = "templates"  # beside this file
 

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from gcl_cli.artifacts.embedding_files import embeddings_file
+from gcl_cli.artifacts.embeddings import embeddings_file
 from gcl_cli.artifacts.formats import read_names
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.manifest import read_artifact

@@ -10,13 +10,12 @@ import torch
 from torch import Tensor
 
 from gcl_cli import console
-from gcl_cli.artifacts.embedding_tables import EmbeddingTable
+from gcl_cli.artifacts.embeddings import EmbeddingTable
 from gcl_cli.artifacts.run import Run
 from gcl_cli.body.rotations import normalise
 from gcl_cli.commands.search import graph
-from gcl_cli.commands.search.found import Found, Match, asked, asked_before, match_rows, write_found
 from gcl_cli.commands.search.index import Listing, index_run, list_pictures, update_index
-from gcl_cli.commands.search.page import write_page
+from gcl_cli.commands.search.page import Found, Match, asked, asked_before, match_rows, write_found, write_page
 from gcl_cli.config import SearchSettings
 from gcl_cli.config.presets import settings_for
 from gcl_cli.datasets import dukemtmc, market1501

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from gcl_cli import console
-from gcl_cli.artifacts.embedding_tables import EmbeddingTable
+from gcl_cli.artifacts.embeddings import EmbeddingTable
 from gcl_cli.artifacts.manifest import MANIFEST, read_artifact, read_manifest
 from gcl_cli.artifacts.run import Run
 from gcl_cli.retrieval.nearest import nearest_rows

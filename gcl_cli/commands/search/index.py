@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from gcl_cli import console
-from gcl_cli.artifacts.embedding_tables import EmbeddingTable, read_embedding_table, write_embedding_table
+from gcl_cli.artifacts.embeddings import EmbeddingTable, read_embedding_table, write_embedding_table
 from gcl_cli.artifacts.files import digest_of
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.manifest import MANIFEST, NewerVersionError, read_artifact, read_manifest

@@ -24,9 +24,8 @@ from gcl_cli.datasets.catalogue import resolve
 from gcl_cli.errors import GclError
 from gcl_cli.following.advice import tell_memory
 from gcl_cli.following.loop import complete_already, follow, last_epoch, resume
-from gcl_cli.following.observers import true_agreement
+from gcl_cli.following.observers import scalars, true_agreement
 from gcl_cli.following.processes import begun_together
-from gcl_cli.following.tensorboard import scalars
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.people.data import WorkData, labelled_set, open_data, open_other, require_people, training_set
 from gcl_cli.records import StyleVersions, TrainingSet
