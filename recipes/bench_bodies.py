@@ -22,7 +22,8 @@ from gcl_cli.body.pyrender_backend import PLATFORMS, open_backend, probe
 from gcl_cli.body.rendering import Draw, draw_with_numpy, render_views, up_axis
 from gcl_cli.body.silhouette import Surface
 from gcl_cli.config import MeshSettings
-from gcl_cli.machine.processes import cores, map_shared
+from gcl_cli.machine.processes import map_shared
+from gcl_cli.machine.system import cores
 from gcl_cli.people.estimating import open_estimator
 from gcl_cli.people.shards import SIZE
 from gcl_cli.synth.population import Shot, by_person, draw, plan

@@ -9,4 +9,4 @@
 #   GCL_GPU_TOY=1    every part at toy size on the CPU: does the script itself work here? The figures mean nothing
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/environment.sh" "[test]"
-exec python recipes/gpu/measure.py
+exec python recipes/gpu/all_parts.py

@@ -36,7 +36,7 @@ COMMANDS = {  # what leaves an artifact
         *TRAINING,
     ],
     "cluster": ["cluster", "--encoder", "warmup/main", *CLUSTERING, "--device", "cpu", *ALONE],
-    "evaluate": ["evaluate", "--encoder", "warmup/main", "--save-embeddings", "--device", "cpu", *ALONE],
+    "evaluate": ["evaluate", "--encoder", "warmup/main", "--set", "save_embeddings=true", "--device", "cpu", *ALONE],
     "gen-metrics": [
         "gen-metrics", "--generator", "gan-warmup/main", "--measures", "encoder,dssim,identity", "--pictures", "8",
         "--angles", "90,180", "--device", "cpu", *ALONE,

@@ -240,10 +240,10 @@ def test_without_options_nothing_is_chosen_so_that_presets_count(gcl, calls):
 
 
 def test_flags_and_their_opposites(gcl, calls):
-    gcl("evaluate", "--save-embeddings", "--dataset", "duke", "--allow-subset", "--encoder", "warmup/x")
+    gcl("evaluate", "--rerank", "--dataset", "duke", "--allow-subset", "--encoder", "warmup/x")
     (options, dataset, encoder, chosen), _ = calls[0]
-    assert (dataset, encoder, chosen, options.allow_subset) == ("duke", "warmup/x", {"save_embeddings": True}, True)
-    assert EvaluateSettings().save_embeddings is False
+    assert (dataset, encoder, chosen, options.allow_subset) == ("duke", "warmup/x", {"rerank": True}, True)
+    assert EvaluateSettings().rerank is False
 
 
 def test_synth_needs_no_work_folder(gcl, calls):

@@ -26,10 +26,11 @@ def cluster(
 
 def evaluate(
     *, dataset: Place | None = None, encoder: str | None = None, init: Place | None = None,
-    generator: str | None = None, allow_subset: bool = False,
+    generator: str | None = None, allow_subset: bool = False, camera_from: str | None = None,
+    person_from: str | None = None, same_camera: bool | Unset = ...,
     flip: bool | Unset = ..., even_cameras: bool | Unset = ..., centralise: bool | Unset = ...,
-    average_precision: Literal["open-reid", "market"] | Unset = ..., epoch: Literal["last", "selected"] | Unset = ...,
-    save_embeddings: bool | Unset = ..., temporal: bool | Unset = ..., rerank: bool | Unset = ...,
+    epoch: Literal["last", "selected"] | Unset = ...,
+    temporal: bool | Unset = ..., rerank: bool | Unset = ...,
     views: bool | Unset = ..., set: More = None,
     work: Place | None = None, name: str = "main", restart: bool = False, data_root: Place | None = None,
     device: str = "auto", threads: int | None = None,

@@ -28,7 +28,8 @@ def synth(
 
 
 def mesh(
-    data: Place | None = None, *, allow_subset: bool = False,
+    data: Place | None = None, *,
+    allow_subset: bool = False, camera_from: str | None = None, person_from: str | None = None,
     splits: Sequence[Literal["train", "query", "gallery"]] | Unset = ..., on_missing: Missing | Unset = ...,
     meshes: Place | Unset | None = ..., mesh_axes: Literal["y-down", "y-up"] | Unset = ...,
     export: Literal["none", "obj", "ply"] | Unset = ..., set: More = None,
@@ -61,8 +62,9 @@ def warmup(
     data: Place | None = None, *,
     method: Literal["cluster-contrast", "jvtc", "mmcl", "act", "supervised"] = "cluster-contrast",
     preset: Literal["paper", "small", "tiny"] = "paper", source: Place | None = None, camstyle: Place | None = None,
-    allow_subset: bool = False, tensorboard: bool = False,
-    clustering: Literal["dbscan", "hdbscan"] | Unset = ..., radius: float | Unset | None = ...,
+    allow_subset: bool = False, camera_from: str | None = None, person_from: str | None = None,
+    tensorboard: bool = False, clustering: Literal["dbscan", "hdbscan"] | Unset = ...,
+    radius: float | Unset | None = ...,
     camera_aware: bool | Unset = ..., seed: int | Unset = ..., precision: Precision | Unset = ...,
     checkpoint_every: int | Unset = ..., epochs: int | Unset = ..., iterations: int | Unset | None = ...,
     learning_rate: float | Unset = ..., init: Place | Unset = ..., set: More = None,

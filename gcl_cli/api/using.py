@@ -7,8 +7,7 @@ from typing import Literal
 from gcl_cli import config as c
 from gcl_cli.api.checking import Chosen, More, Place, Result, Unset, checked, path, paths, settings
 from gcl_cli.cli.options import in_stage
-from gcl_cli.cli.using import CHAIN
-from gcl_cli.config.stages import STAGE_SETTINGS
+from gcl_cli.config.stages import CHAIN, STAGE_SETTINGS
 
 Part = Literal["mesh", "render", "warmup", "gan-warmup", "joint", "gen-metrics"]
 
@@ -16,6 +15,7 @@ Part = Literal["mesh", "render", "warmup", "gan-warmup", "joint", "gen-metrics"]
 def run(
     data: Place | None = None, *, preset: Literal["paper", "small", "tiny"] | None = None, until: Part = "gen-metrics",
     from_: Part | None = None, set: More = None, allow_subset: bool = False,
+    camera_from: str | None = None, person_from: str | None = None,
     work: Place | None = None, data_root: Place | None = None, device: str = "auto", threads: int | None = None,
 ) -> Result:  # fmt: skip
     """Do the whole chain: keep what is fresh, go on with what was interrupted, make the rest.
@@ -54,12 +54,15 @@ def clean(*, yes: bool = False, work: Place | None = None) -> Result:
         return page.run(options.work, sure=yes)
 
 
-def doctor(data: Place | None = None, *, work: Place | None = None, data_root: Place | None = None) -> Result:
+def doctor(
+    data: Place | None = None, *, camera_from: str | None = None, person_from: str | None = None,
+    work: Place | None = None, data_root: Place | None = None,
+) -> Result:  # fmt: skip
     """Find what is wrong with this machine, or with a data set, and what mends it."""
     with checked(doctor, locals()) as (options, _):
         from gcl_cli.commands.doctor import command as page
 
-        return page.run(options.work, path(data), options.data_root)
+        return page.run(options.work, path(data), options.data_root, camera_from=camera_from, person_from=person_from)
 
 
 def config(stage: str | None = None) -> Result:

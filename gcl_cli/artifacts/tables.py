@@ -20,8 +20,11 @@ def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]
     """
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
+    quoting = csv.writer(table, lineterminator="\n", quoting=csv.QUOTE_ALL)  # a bare carriage return would end a row
     writer.writerow(header)
-    writer.writerows([_as_text(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
+    for row in rows:
+        cells = [_as_text(cell) if isinstance(cell, str) else cell for cell in row]
+        (quoting if any("\r" in str(cell) for cell in cells) else writer).writerow(cells)
     text = table.getvalue()
     write_text(path, text if text.isascii() else MARK + text)
 

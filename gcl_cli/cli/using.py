@@ -23,8 +23,8 @@ from gcl_cli.cli.options import (
     with_shared,
 )
 from gcl_cli.cli.program import app
+from gcl_cli.config.stages import CHAIN
 
-CHAIN = ("mesh", "render", "warmup", "gan-warmup", "joint", "evaluate", "gen-metrics")
 Part = Literal["mesh", "render", "warmup", "gan-warmup", "joint", "gen-metrics"]
 Images = Annotated[list[str], typer.Argument(metavar="IMAGE...", help="pictures of one person each")]
 

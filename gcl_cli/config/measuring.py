@@ -26,13 +26,11 @@ class GallerySettings(Settings):
 class EvaluateSettings(GallerySettings):
     """Retrieval: CMC, mAP, mINP."""
 
-    average_precision: Literal["open-reid", "market"] = setting(
-        "open-reid", "convention of the average precision", option=True
-    )
+    average_precision: Literal["open-reid", "market"] = setting("open-reid", "convention of the average precision")
     epoch: Literal["last", "selected"] = setting(
         "last", "encoder of the last epoch, or of the one that gcl joint selected without test labels", option=True
     )
-    save_embeddings: bool = setting(False, "write the embeddings of query and gallery", option=True)
+    save_embeddings: bool = setting(False, "write the embeddings of query and gallery")
     same_camera: bool = setting(
         False, "count matches of the query's own camera, too: for people whom one camera saw", option=True
     )

@@ -4,9 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from pytorch_fid.inception import FID_WEIGHTS_URL
 from torch import Tensor
-from torchvision.models import ResNet18_Weights, ResNet50_Weights
 
 from gcl_cli.artifacts.files import sha256
 from gcl_cli.artifacts.foreign_weights import read_tensors
@@ -52,17 +50,3 @@ class PublishedFile:
                 "Delete it, and run the same command again: it is fetched anew.",
             )
         return read_tensors(self.path)
-
-
-@dataclass(frozen=True)
-class WeightFile(PublishedFile):
-    """A file that is fetched when it is first needed."""
-
-    purpose: str
-
-
-INCEPTION = WeightFile(FID_WEIGHTS_URL, "FID (gcl gen-metrics)")
-IMAGENET = {
-    "resnet50": WeightFile(ResNet50_Weights.IMAGENET1K_V1.url, "ImageNet start of preset paper (gcl warmup)"),
-    "resnet18": WeightFile(ResNet18_Weights.IMAGENET1K_V1.url, "ImageNet start of preset small (--init imagenet)"),
-}

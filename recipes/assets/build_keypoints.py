@@ -20,7 +20,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from gcl_cli.synth.rng import stream
 from PIL import Image
 from safetensors.numpy import save_file
 from torch import Tensor, nn
@@ -47,6 +46,7 @@ from gcl_cli.synth.cameras import camera
 from gcl_cli.synth.figures import Figure, dress
 from gcl_cli.synth.identities import Identity, identity
 from gcl_cli.synth.photograph import photograph
+from gcl_cli.synth.streams import stream
 
 PICTURES, CAMERAS, SHIFTS = 4, 60, (0.4, 1.0)  # of each person; of the set; how much its cameras differ
 BUSY = 0.4  # probability that hands do something: more often than in a set, so that the perceptron knows it

@@ -21,8 +21,9 @@ from gcl_cli.artifacts.view_store import ViewStore, ViewWriter, compress
 from gcl_cli.body.rendering import draw_with_numpy
 from gcl_cli.config import Architecture, ClusterContrastSettings, GanWarmupSettings, JointSettings, MeshSettings
 from gcl_cli.config.presets import settings_for
-from gcl_cli.machine.processes import cores
-from gcl_cli.networks import IdentityEncoder, initialise
+from gcl_cli.machine.system import cores
+from gcl_cli.networks.identity_encoder import IdentityEncoder
+from gcl_cli.networks.initialisation import initialise
 from gcl_cli.people.estimating import open_estimator
 from gcl_cli.records import TrainingSet
 from gcl_cli.synth.population import draw

@@ -45,7 +45,9 @@ def test_tables_of_before_are_read(tmp_path):
 
 
 def test_a_search_lists_no_formula(tmp_path):
-    write_found(tmp_path, [Found("@query.jpg", None, (Match(1, "=1+2.jpg", 0.5), Match(2, "a=b.jpg", -0.1)))], {})
+    write_found(
+        tmp_path, "search", [Found("@query.jpg", None, (Match(1, "=1+2.jpg", 0.5), Match(2, "a=b.jpg", -0.1)))], {}
+    )
     text = (tmp_path / "search.csv").read_text(encoding="utf-8")
     assert text == "query,rank,picture,similarity\n'@query.jpg,1,'=1+2.jpg,0.5\n'@query.jpg,2,a=b.jpg,-0.1\n"
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gcl_cli.synth.rng import stream
 from PIL import Image
 
 from gcl_cli.body.estimator import Estimator
@@ -21,6 +20,7 @@ from gcl_cli.synth.cameras import camera
 from gcl_cli.synth.figures import dress
 from gcl_cli.synth.identities import identity
 from gcl_cli.synth.photograph import photograph
+from gcl_cli.synth.streams import stream
 
 SEED = 404  # a set that nothing was learnt from
 PEOPLE = 36

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gcl_cli.synth.rng import stream
 from safetensors import safe_open
 from safetensors.numpy import load_file
 
@@ -32,6 +31,7 @@ from gcl_cli.body.model import load_body
 from gcl_cli.body.rotations import from_rotation_vector, to_rotation_vector
 from gcl_cli.synth import walking
 from gcl_cli.synth.identities import identity
+from gcl_cli.synth.streams import stream
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "assets" / "build_keypoints.py"
 

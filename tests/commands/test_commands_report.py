@@ -318,7 +318,7 @@ def test_ranked_lists_are_the_same_from_kept_embeddings_and_from_new_ones(work, 
             file.rename(file.with_suffix(".safetensors"))
     assert used and kept and made == kept
     (told,) = [row["type"] for row in result["sections"] if row["section"] == "Ranked lists"]
-    assert told.startswith("gcl evaluate --encoder warmup/main --save-embeddings --restart")
+    assert told.startswith("gcl evaluate --encoder warmup/main --set save_embeddings=true --restart")
 
 
 EMBED = embedded.Eye.features

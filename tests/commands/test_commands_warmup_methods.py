@@ -177,8 +177,8 @@ def renumbered(monkeypatch: pytest.MonkeyPatch, folder: Path, permutation: dict[
     """From here on, the people of the data set in `folder` have other numbers, while all files keep their names."""
     true_reader = data_in_memory.open_dataset
 
-    def reader(root, *, allow_subset):
-        found = true_reader(root, allow_subset=allow_subset)
+    def reader(root, **how):
+        found = true_reader(root, **how)
         if Path(root).resolve() != folder.resolve():
             return found
         renamed = tuple(dataclasses.replace(s, person=permutation.get(s.person)) for s in found.splits["train"])
@@ -247,7 +247,7 @@ def test_the_target_as_its_own_source_is_a_ceiling_too(towns, tmp_path, said):
 def test_a_source_of_unknown_people_is_refused_before_anything_is_written(method, towns, tmp_path):
     with pytest.raises(GclError, match="no person label") as raised:
         learn(tmp_path, towns, method, source="plain")
-    assert "file names carry the person" in raised.value.fix
+    assert "--person-from" in raised.value.fix
     assert not (tmp_path / "warmup").exists()
 
 

@@ -59,23 +59,23 @@ def test_the_environment_and_bodies_are_measured_at_toy_size(parts, capsys) -> N
 
 
 def test_a_part_that_fails_or_hangs_ends_alone_and_keeps_what_it_found(tmp_path: Path) -> None:
-    import measure
+    import all_parts
 
     says = 'import time; print(\'{"stage": "joint"}\', flush=True); '
-    hangs = measure.run(measure.Part("hangs", [sys.executable, "-c", says + "time.sleep(60)"], 2), tmp_path)
-    fails = measure.run(measure.Part("fails", [sys.executable, "-c", says + "raise SystemExit(3)"], 20), tmp_path)
+    hangs = all_parts.run(all_parts.Part("hangs", [sys.executable, "-c", says + "time.sleep(60)"], 2), tmp_path)
+    fails = all_parts.run(all_parts.Part("fails", [sys.executable, "-c", says + "raise SystemExit(3)"], 20), tmp_path)
     assert hangs["rows"] == fails["rows"] == [{"stage": "joint"}]
     assert hangs["failed"] == "not done after 2 s" and fails["failed"].startswith("exit status 3")
 
 
 def test_all_parts_together_take_eight_minutes_at_most() -> None:
-    import measure
+    import all_parts
 
-    assert sum(part.limit for part in measure.parts_of(sys.executable)) <= 8 * 60
+    assert sum(part.limit for part in all_parts.parts_of(sys.executable)) <= 8 * 60
 
 
 def test_the_table_has_a_line_for_each_row_and_hours_from_the_fastest_arithmetic() -> None:
-    import measure
+    import all_parts
 
     def row(stage: str, batch: int, arithmetic: str, rate: float) -> dict:
         return {"stage": stage, "batch": batch, "parts": 1, "arithmetic": arithmetic, "pictures_per_second": rate,
@@ -83,7 +83,7 @@ def test_the_table_has_a_line_for_each_row_and_hours_from_the_fastest_arithmetic
 
     rows = [row("joint", 16, "fp32", 10.0), row("joint", 16, "bf16", 71.87), row("joint", 64, "bf16", 99.0)]
     rows.append({"stage": "joint", "batch": 256, "arithmetic": "fp32", "failed": "out of memory"})
-    page = measure.markdown([{"part": "joint", "rows": rows, "failed": "not done after 65 s", "last": ""}])
+    page = all_parts.markdown([{"part": "joint", "rows": rows, "failed": "not done after 65 s", "last": ""}])
     assert "| joint | 16 | 1 | bf16 | 71.9 | 9.9 | 25.0% |" in page
     assert "predicted: 1.0 hours (without gan-warmup, mesh, render, warmup" in page  # 20 x 12,936 pictures
     assert "joint, batch 256, fp32: out of memory" in page and "**joint failed**: not done after 65 s" in page
@@ -95,7 +95,7 @@ def test_without_a_card_the_recipe_says_so_and_how_to_try_it(tmp_path: Path) -> 
     if torch.cuda.is_available():
         pytest.skip("there is a card")
     environment = {name: value for name, value in os.environ.items() if name != "GCL_GPU_TOY"}
-    script = [sys.executable, str(ROOT / "recipes" / "gpu" / "measure.py")]
+    script = [sys.executable, str(ROOT / "recipes" / "gpu" / "all_parts.py")]
     ended = subprocess.run(script, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ended.returncode == 1 and "no NVIDIA card" in ended.stderr and "GCL_GPU_TOY=1" in ended.stderr
     assert not (tmp_path / "gpu").exists()

@@ -134,7 +134,7 @@ def test_one_module_fetches_and_no_other_opens_a_connection():
 
 
 def test_every_address_that_can_be_fetched_is_https_and_ends_in_a_digest():
-    from gcl_cli.weights.published import IMAGENET, INCEPTION
+    from gcl_cli.weights.weight_files import IMAGENET, INCEPTION
 
     for file in (INCEPTION, FILE, *IMAGENET.values()):
         assert file.url.startswith("https://") and len(file.digest) >= 8 and int(file.digest, 16) >= 0

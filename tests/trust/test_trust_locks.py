@@ -224,6 +224,7 @@ def test_commands_that_begin_a_work_folder_together_remember_one_data_set(tmp_pa
 
 def test_of_two_data_sets_given_together_to_one_work_folder_one_is_refused(tmp_path, data):
     other = market(tmp_path / "others")
+    (other / "query" / "0002_c1s1_000451_03.jpg").unlink()  # the same pictures elsewhere would be the same set
     for attempt in range(10):
         options = Session(work=str(tmp_path / f"work{attempt}"))
         raised = at_once(*[lambda o=options, d=d: open_data(o, str(d)) for d in (data, other) * 3])

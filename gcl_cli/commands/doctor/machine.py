@@ -19,7 +19,7 @@ from gcl_cli.errors import GclError
 from gcl_cli.machine import ranks
 from gcl_cli.machine.ram import usable_memory
 from gcl_cli.machine.system import MEASURED, cores
-from gcl_cli.weights.published import IMAGENET, INCEPTION
+from gcl_cli.weights.weight_files import IMAGENET, INCEPTION
 
 OLDEST, NEWEST = (3, 11), (3, 13)  # versions of Python that are tested
 LOW_MEMORY, LOW_DISK, NO_DISK = 4e9, 5e9, 5e8  # bytes

@@ -121,7 +121,7 @@ def _embeddings(
     if pictures > settings.embed_at_most:
         raise GclError(
             f"No evaluation kept the embeddings of {pictures:,} query and gallery pictures, too many to embed here.",
-            f"gcl evaluate --encoder {eye.source.reference} --save-embeddings --restart "
+            f"gcl evaluate --encoder {eye.source.reference} --set save_embeddings=true --restart "
             f"(or gcl report --set embed_at_most={pictures})",
         )
     return torch.from_numpy(eye.features(eye.pictures(data, names)))

@@ -17,7 +17,7 @@ from gcl_cli.inventory.steps import Step, steps_of
 from gcl_cli.inventory.survey import Survey, survey
 from gcl_cli.people.data import open_data
 from gcl_cli.session import Session
-from gcl_cli.weights.published import IMAGENET, INCEPTION
+from gcl_cli.weights.weight_files import IMAGENET, INCEPTION
 
 FIGURES = ("mAP", "rank_1", "rank_5", "rank_10", "mINP")
 VIEW_FIGURES = ("fid", "kid", "encoder_frechet", "encoder_kid", "dssim", "dssim_real", "identity_kept")
