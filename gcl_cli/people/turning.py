@@ -40,6 +40,8 @@ class TrainedGenerator:
     drawing: RenderSettings
 
 
+# Paper: novel views come from the generator that was trained on the data set. Here: pictures of anybody may be turned
+# without any training, by a generator that ships with the package (synthetic people and painted views taught it).
 @dataclass(frozen=True)
 class ShippedGenerator:
     """The painted generator that came with gcl."""
