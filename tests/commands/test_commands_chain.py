@@ -458,11 +458,11 @@ class ReachedError(Exception):
     """Stops a command where its equation is computed."""
 
 
-WALKS = [  # command, what is computed, at most so many frames and files of this package from the one to the other
+WALKS = [  # command, what is computed, at most so many frames and files of this package, the equation's own included
     ("joint", "training.joint.view_contrast", 12, 6),  # Eq. 6
-    ("warmup", "training.warmups.cluster_contrast.cluster_contrast", 10, 6),
-    ("cluster", "clustering.pseudo_labels.distance_of_overlaps", 9, 5),
-    ("evaluate", "metrics.ranking.average_precisions", 10, 6),
+    ("warmup", "training.warmups.cluster_contrast.cluster_contrast", 9, 7),
+    ("cluster", "clustering.pseudo_labels.distance_of_overlaps", 6, 5),
+    ("evaluate", "metrics.ranking.average_precisions", 8, 6),
 ]
 
 
@@ -480,4 +480,5 @@ def test_from_command_to_equation_is_a_short_walk(chain, monkeypatch, command, e
     ran = CliRunner().invoke(app, [command, *words])
     assert isinstance(ran.exception, ReachedError), ran.output
     files = list(dict.fromkeys(Path(name).relative_to(package).as_posix() for name in walked))
-    assert len(walked) <= most_frames and len(files) <= most_files, (len(walked), files, walked)
+    files.append(equation)  # the equation's own file, and its own frame
+    assert len(walked) + 1 <= most_frames and len(files) <= most_files, (len(walked) + 1, files)
