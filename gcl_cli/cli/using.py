@@ -26,7 +26,7 @@ from gcl_cli.cli.program import app
 from gcl_cli.config.stages import CHAIN
 
 Part = Literal["mesh", "render", "warmup", "gan-warmup", "joint", "gen-metrics"]
-Images = Annotated[list[str], typer.Argument(metavar="IMAGE...", help="pictures of one person each")]
+Images = Annotated[list[str], typer.Argument(metavar="PICTURE...", help="pictures of one person each")]
 
 
 def on_terminal() -> bool:
