@@ -24,19 +24,19 @@ from gcl_cli.weights.shipped_generator import SIZE, load_shipped_generator
 
 PEOPLE = 4
 ANGLES = (2, 4, 6)  # indices of 90, 180 and 270 degrees
-ZOOM, HEIGHT = 2, 256  # of the bodies on crops; of a picture on the sheet
+HEIGHT = 256  # of a picture on the sheet
 
 
 def main(folder: Path, target: Path) -> None:
     """Draw `target` from the work folder of a quickstart in `folder`."""
-    options = Session(work=str(folder / "work"))
-    work, data = WorkFolder(folder / "work"), open_data(options, None)
+    session = Session(work=str(folder / "work"))
+    work, data = session.folder, open_data(session, None)
     source, architecture = read_encoder(work, "joint/main")
     networks = {"identity_encoder": load_encoder(source, architecture, torch.device("cpu"))}
     networks |= load_gan(source, architecture, torch.device("cpu"))
     render, views = open_views(work, data, architecture)
     paint = require_painted(render, architecture)
-    pictures = training_set(data, architecture, options).pictures
+    pictures = training_set(data, architecture, session).pictures
     rows = np.linspace(0, len(views.names) - 1, PEOPLE + 2).round().astype(int)[1:-1]
     turns = torch.tensor(ANGLES)
     shipped = drawn_by_what_ships(
@@ -69,7 +69,7 @@ def _mesh_on(crop: np.ndarray, work: WorkFolder, row: int) -> np.ndarray:
     body, pose, betas = load_body(), meshes.pose[[row]], meshes.betas[[row]]
     rotations = body.world_rotations(pose)
     vertices = body.skin(rotations, body.place(rotations, betas), betas)[0]
-    return overlay(crop, body, vertices, meshes.camera[row], ZOOM)
+    return overlay(crop, body, vertices, meshes.camera[row])
 
 
 main(Path(sys.argv[1]), Path(sys.argv[2]))
