@@ -1,6 +1,5 @@
 """Broken, hostile and odd folders, and every command on them: a result that adds up, a named warning, or a remedy."""
 
-import csv
 import json
 import os
 import shutil
@@ -16,6 +15,7 @@ import torch
 from typer.testing import CliRunner, Result
 
 from gcl_cli.artifacts import dataset_record
+from gcl_cli.artifacts.tables import read_table
 from gcl_cli.cli import app
 from gcl_cli.commands.doctor import machine
 from gcl_cli.commands.doctor.labels import look_at_names, open_for_looking
@@ -349,8 +349,7 @@ def test_odd_but_readable_pictures_go_through_every_command_and_none_is_lost(toy
     assert json.loads(index.read_text()) == names
     status = json.loads((toy / "work/mesh/main/manifest.json").read_text())["result"]["status"]["train"]
     assert sum(status.values()) == len(names)
-    with (toy / "work/cluster/main/labels.csv").open(newline="", encoding="utf-8") as file:
-        assert [row["name"] for row in csv.DictReader(file)] == names
+    assert [row["name"] for row in read_table(toy / "work/cluster/main/labels.csv")] == names
     assert not (toy / "pwned").exists()
     print(  # noqa: T201
         f"\nodd but readable pictures: tried {len(names)} in {len(succeeded)} commands, in every artifact "
