@@ -49,7 +49,7 @@ def checked(
         model = model[given["method"]]
     if model is not None:
         chosen = settings(_command(function), model, chosen, given["set"])
-    session = _options(given)
+    session = _session(given)
     with storage_in_words(_written(given, session.work)):
         yield session, chosen
 
@@ -73,7 +73,7 @@ def settings(stage: str, model: type[Settings], own: Chosen, more: More) -> Chos
     return validated(stage, model, {name: _plain(value) for name, value in (own | named).items()})
 
 
-def _options(given: Mapping[str, Any]) -> "Session":
+def _session(given: Mapping[str, Any]) -> "Session":
     """Where and how a command works; what was not given is as the environment says, else the default."""
     from gcl_cli.session import Session
 

@@ -17,11 +17,11 @@ def cluster(
     device: str = "auto", threads: int | None = None,
 ) -> Result:  # fmt: skip
     """Group the training pictures into pseudo people."""
-    with checked(cluster, locals(), c.CorrectedSettings) as (options, chosen):
+    with checked(cluster, locals(), c.CorrectedSettings) as (session, chosen):
         from gcl_cli.commands.cluster import command as page
 
         chosen |= {"corrections": path(corrections)} if corrections else {}
-        return page.run(options, encoder, chosen, init=path(init), previous=path(previous))
+        return page.run(session, encoder, chosen, init=path(init), previous=path(previous))
 
 
 def evaluate(
@@ -36,10 +36,10 @@ def evaluate(
     device: str = "auto", threads: int | None = None,
 ) -> Result:  # fmt: skip
     """Measure retrieval: CMC, mAP and mINP on query and gallery, with intervals."""
-    with checked(evaluate, locals(), c.EvaluateSettings) as (options, chosen):
+    with checked(evaluate, locals(), c.EvaluateSettings) as (session, chosen):
         from gcl_cli.commands.evaluate import command as page
 
-        return page.run(options, path(dataset), encoder, chosen, init=path(init), generator=generator)
+        return page.run(session, path(dataset), encoder, chosen, init=path(init), generator=generator)
 
 
 def gen_metrics(
@@ -50,9 +50,9 @@ def gen_metrics(
     device: str = "auto", threads: int | None = None,
 ) -> Result:  # fmt: skip
     """Measure generated views: FID, KID, DSSIM, identity kept, pose; with `real` and `generated`, two folders."""
-    with checked(gen_metrics, locals(), c.GenMetricsSettings) as (options, chosen):
+    with checked(gen_metrics, locals(), c.GenMetricsSettings) as (session, chosen):
         from gcl_cli.commands.gen_metrics import command as page
 
         if real is None and generated is None and encoder is None:
-            return page.run(options, generator, chosen)
-        return page.run_folders(options, page.Folders(path(real), path(generated), encoder), generator, chosen)
+            return page.run(session, generator, chosen)
+        return page.run_folders(session, page.Folders(path(real), path(generated), encoder), generator, chosen)

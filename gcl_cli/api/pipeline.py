@@ -37,10 +37,10 @@ def mesh(
     device: str = "auto", threads: int | None = None,
 ) -> Result:  # fmt: skip
     """Estimate a 3D body for every crop."""
-    with checked(mesh, locals(), c.MeshSettings) as (options, chosen):
+    with checked(mesh, locals(), c.MeshSettings) as (session, chosen):
         from gcl_cli.commands.mesh import command as page
 
-        return page.run(options, path(data), chosen)
+        return page.run(session, path(data), chosen)
 
 
 def render(
@@ -52,10 +52,10 @@ def render(
     threads: int | None = None,
 ) -> Result:  # fmt: skip
     """Draw every body from eight sides, shaded grey on white, and paint every person onto theirs."""
-    with checked(render, locals(), c.RenderSettings) as (options, chosen):
+    with checked(render, locals(), c.RenderSettings) as (session, chosen):
         from gcl_cli.commands.render import command as page
 
-        return page.run(options, meshes, chosen)
+        return page.run(session, meshes, chosen)
 
 
 def warmup(
@@ -72,11 +72,11 @@ def warmup(
     device: str = "auto", threads: int | None = None,
 ) -> Result:  # fmt: skip
     """Train an identity encoder on unlabelled crops, after a labelled source if there is one."""
-    with checked(warmup, locals(), c.WARMUP_METHODS) as (options, chosen):
+    with checked(warmup, locals(), c.WARMUP_METHODS) as (session, chosen):
         from gcl_cli.commands.warmup import command as page
 
         job = page.Warmup(method=method, preset=preset, source=path(source), camstyle=path(camstyle), chosen=chosen)
-        return page.run(options, path(data), job)
+        return page.run(session, path(data), job)
 
 
 def gan_warmup(
@@ -90,11 +90,11 @@ def gan_warmup(
     device: str = "auto", threads: int | None = None,
 ) -> Result:  # fmt: skip
     """Learn to generate every person from new sides, with a frozen encoder (Eq. 1-4)."""
-    with checked(gan_warmup, locals(), c.GanWarmupSettings) as (options, chosen):
+    with checked(gan_warmup, locals(), c.GanWarmupSettings) as (session, chosen):
         from gcl_cli.commands.gan_warmup import command as page
 
         chosen = c.parity_settings("gan-warmup", parity) | chosen
-        return page.run(options, encoder, chosen, init=path(init), init_gan=paths(init_gan), parity=parity)
+        return page.run(session, encoder, chosen, init=path(init), init_gan=paths(init_gan), parity=parity)
 
 
 def joint(
@@ -110,8 +110,8 @@ def joint(
     device: str = "auto", threads: int | None = None,
 ) -> Result:  # fmt: skip
     """Train generator and encoder together, with pseudo labels renewed every epoch (Eq. 9)."""
-    with checked(joint, locals(), c.JointSettings) as (options, chosen):
+    with checked(joint, locals(), c.JointSettings) as (session, chosen):
         from gcl_cli.commands.joint import command as page
 
         chosen = c.parity_settings("joint", parity) | chosen
-        return page.run(options, generator, chosen, init=path(init), validation=path(validation), parity=parity)
+        return page.run(session, generator, chosen, init=path(init), validation=path(validation), parity=parity)

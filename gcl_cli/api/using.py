@@ -22,11 +22,11 @@ def run(
 
     set: settings of the steps, such as {"joint.epochs": 5}.
     """
-    with checked(run, locals()) as (options, _):
+    with checked(run, locals()) as (session, _):
         from gcl_cli.commands.run import command as page
         from gcl_cli.commands.run.requests import Wishes
 
-        return page.run(options, path(data), Wishes(preset, until, from_, _by_step(set)))
+        return page.run(session, path(data), Wishes(preset, until, from_, _by_step(set)))
 
 
 def _by_step(more: More) -> dict[str, Chosen]:
@@ -40,18 +40,18 @@ def _by_step(more: More) -> dict[str, Chosen]:
 
 def status(*, work: Place | None = None) -> Result:
     """Show what the work folder holds, what of it is fresh, and what to type next."""
-    with checked(status, locals()) as (options, _):
+    with checked(status, locals()) as (session, _):
         from gcl_cli.commands import status as page
 
-        return page.run(options.work)
+        return page.run(session.work)
 
 
 def clean(*, yes: bool = False, work: Place | None = None) -> Result:
     """Show what nothing in the work folder needs, and remove it when told to."""
-    with checked(clean, locals()) as (options, _):
+    with checked(clean, locals()) as (session, _):
         from gcl_cli.commands import clean as page
 
-        return page.run(options.work, sure=yes)
+        return page.run(session.work, sure=yes)
 
 
 def doctor(
@@ -59,10 +59,10 @@ def doctor(
     work: Place | None = None, data_root: Place | None = None,
 ) -> Result:  # fmt: skip
     """Find what is wrong with this machine, or with a data set, and what mends it."""
-    with checked(doctor, locals()) as (options, _):
+    with checked(doctor, locals()) as (session, _):
         from gcl_cli.commands.doctor import command as page
 
-        return page.run(options.work, path(data), options.data_root, camera_from=camera_from, person_from=person_from)
+        return page.run(session.work, path(data), session.data_root, camera_from=camera_from, person_from=person_from)
 
 
 def config(stage: str | None = None) -> Result:
@@ -79,10 +79,10 @@ def views(
     work: Place | None = None, device: str = "auto", threads: int | None = None,
 ) -> Result:  # fmt: skip
     """Generate the person on a picture from seven sides, as files and as a sheet."""
-    with checked(views, locals(), c.ViewsSettings) as (options, chosen):
+    with checked(views, locals(), c.ViewsSettings) as (session, chosen):
         from gcl_cli.commands import views as page
 
-        return page.run(options, paths(image), os.fspath(to), generator, chosen)
+        return page.run(session, paths(image), os.fspath(to), generator, chosen)
 
 
 def search(
@@ -94,12 +94,12 @@ def search(
     device: str = "auto", threads: int | None = None,
 ) -> Result:  # fmt: skip
     """Find the person on a picture in any folder of crops, which is indexed once."""
-    with checked(search, locals(), c.SearchSettings) as (options, chosen):
+    with checked(search, locals(), c.SearchSettings) as (session, chosen):
         from gcl_cli.commands.search import command as page
 
         chosen = c.with_view_from_behind(chosen) if from_behind else chosen
         return page.run(
-            options, os.fspath(gallery), paths(image), os.fspath(to), chosen,
+            session, os.fspath(gallery), paths(image), os.fspath(to), chosen,
             encoder=encoder, init=path(init), generator=generator,
         )  # fmt: skip
 
@@ -110,10 +110,10 @@ def export(
     work: Place | None = None, threads: int | None = None,
 ) -> Result:  # fmt: skip
     """Write the encoder as a file for other programs: ONNX, checked against torch, or safetensors."""
-    with checked(export, locals(), c.ExportSettings) as (options, chosen):
+    with checked(export, locals(), c.ExportSettings) as (session, chosen):
         from gcl_cli.commands.export import command as page
 
-        return page.run(options, os.fspath(to), encoder, chosen, init=path(init))
+        return page.run(session, os.fspath(to), encoder, chosen, init=path(init))
 
 
 def report(
@@ -123,7 +123,7 @@ def report(
     set: More = None, work: Place | None = None, device: str = "auto", threads: int | None = None,
 ) -> Result:  # fmt: skip
     """Show the whole work folder on one HTML page that needs no network: results, curves, pictures, provenance."""
-    with checked(report, locals(), c.ReportSettings) as (options, chosen):
+    with checked(report, locals(), c.ReportSettings) as (session, chosen):
         from gcl_cli.commands.report import command as page
 
-        return page.run(options, path(to), chosen, encoder=encoder, generator=generator)
+        return page.run(session, path(to), chosen, encoder=encoder, generator=generator)

@@ -52,7 +52,8 @@ def refused(error: ValidationError, stage: str, chosen: Mapping[str, Any], *, na
     """
     first = error.errors()[0]
     name = name or (str(first["loc"][0]) if first["loc"] else "")
-    said = _WORDS.get(first["type"], first["msg"]).format(**first.get("ctx", {}))
+    words = _WORDS.get(first["type"])
+    said = first["msg"] if words is None else words.format(**first.get("ctx", {}))
     found = f" (found {typed_text(chosen[name])})" if name in chosen else ""
     command = "warmup" if stage.startswith("warmup-") else stage
     option = f"{name.replace('_', '-')}: " if name else ""
