@@ -59,7 +59,7 @@ class EpochPlanner:
         if state.next_clusters is not None:
             return state.next_clusters
         if len(state.bank):
-            self._refresh(state.labels.cpu())
+            self._refresh(state.labels)  # which the host keeps
         else:
             state.bank = self._embed(self.data.pictures)
         with state.stopwatch.timing("clustering"):

@@ -63,13 +63,6 @@ class Team:
         pieces = self.gather(padded).split(max(lengths)) if max(lengths) else []
         return torch.cat([piece[:length] for piece, length in zip(pieces, lengths, strict=True)]) if pieces else rows
 
-    def from_lead(self, value: Tensor) -> Tensor:
-        """The leading process's `value`; the others give a tensor of the same shape and type."""
-        if self.size > 1:
-            value = value.contiguous()
-            _together(lambda: distributed.broadcast(value, 0))
-        return value
-
     def object_from_lead(self, value: Value) -> Value:
         """The leading process's `value`, whatever it is; what the others give is not looked at."""
         box = [value]
