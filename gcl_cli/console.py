@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # rich is imported where it is used: `gcl --help` must answer
     from rich.table import Table
 
 QUIET_SECONDS = 15.0
+SHORT = 14  # letters of a value beside a name and its text
 
 
 @cache
@@ -189,11 +190,16 @@ def show_tree(title: str, branches: Mapping[str, Sequence[tuple[str, str]]]) -> 
     Console(highlight=False, markup=False, emoji=False).print(tree)
 
 
-def show(result: dict[str, Any], *, as_json: bool) -> None:
-    """The result on stdout: a table on a terminal, JSON when piped or asked for."""
+def wants_json(as_json: bool | None) -> bool:
+    """Whether a result is printed as JSON: as the user chose, else where no terminal is."""
+    return not sys.stdout.isatty() if as_json is None else as_json
+
+
+def show(result: dict[str, Any], *, as_json: bool | None) -> None:
+    """The result on stdout: as JSON or as tables; not chosen: tables on a terminal, JSON elsewhere."""
     if not ranks.leads():
         return
-    if as_json or not sys.stdout.isatty():
+    if wants_json(as_json):
         sys.stdout.write(json_text(result, indent=2, alphabet=sys.stdout.encoding or "ascii") + "\n")
     else:
         show_tables(result)
@@ -214,6 +220,25 @@ def show_tables(result: dict[str, Any]) -> None:
     for key, value in result.items():
         if _is_table(value):
             screen.print(_table(key, value))
+
+
+def show_sections(sections: Mapping[str, Sequence[tuple[str, str, str]]]) -> None:
+    """Headed lists on stdout, each of rows: a name, which is never broken, a short value, and a text that wraps."""
+    from rich.console import Console
+    from rich.table import Table
+
+    screen = Console(highlight=False, markup=False, emoji=False)
+    rows = [row for section in sections.values() for row in section]
+    longest, widest = (max((len(row[at]) for row in rows), default=0) for at in (0, 1))
+    for title, section in sections.items():
+        table = Table.grid(padding=(0, 2))
+        table.add_column(no_wrap=True, min_width=longest, style="cyan")
+        table.add_column(width=min(widest, SHORT), overflow="fold")
+        table.add_column()
+        for row in section:
+            table.add_row(*row)
+        screen.print(title, style="bold")
+        screen.print(*([table] if section else []), end="\n")
 
 
 def _is_table(value: Any) -> bool:

@@ -48,8 +48,19 @@ def fresh(code: str) -> subprocess.CompletedProcess:
 
 def test_the_commands_are_those_of_the_pipeline_in_its_order(gcl):
     assert tuple(get_command(app).commands) == COMMANDS
-    shown = gcl("--help").stdout.partition("Commands:")[2]
-    assert sorted(COMMANDS, key=lambda name: shown.index(f"\n  {name} ")) == list(COMMANDS)
+
+
+@pytest.mark.parametrize("columns", ["40", "80", "200"])
+def test_help_tells_every_command_in_one_panel_in_a_whole_sentence(gcl, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", columns)
+    lines = gcl("--help").stdout.splitlines()
+    assert max(map(len, lines)) <= int(columns)
+    said = " ".join(" ".join(lines).replace("│", " ").split())
+    for name, command in get_command(app).commands.items():
+        sentence = " ".join(command.help.partition("Example:")[0].split())
+        assert said.count(f"{name} {sentence}") == 1
+    places = [said.index(f"─ {panel} ─") for panel in ("Pipeline", "Measure", "Use", "Look after", "Options")]
+    assert places == sorted(places)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -64,13 +75,27 @@ def test_every_command_has_help_with_an_example_that_the_command_itself_reads(gc
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_no_command_has_more_options_than_a_page(command):
+def test_help_explains_a_page_of_options_names_the_others_and_explains_all_when_asked(gcl, command):
     options = [p for p in get_command(app).commands[command].params if p.param_type_name == "option"]
-    shared = {"work", "name", "restart", "data_root", "device", "threads", "as_json", "set_more"}
-    shared |= {"seed", "precision", "checkpoint_every", "tensorboard"}  # what every training command has
-    assert len([p for p in options if p.name not in shared]) <= 15
-    assert len(options) <= 27
     assert all(p.help for p in options)
+    page, everything = gcl(command, "--help").stdout, gcl(command, "--help-all").stdout
+    explained = {p.opts[0] for p in options if f"\n  {p.opts[0]} " in page}
+    assert len(explained) == min(len(options), 15)
+    named = page.partition("More options: ")[2].partition(". To have them explained")[0]
+    assert set(re.findall(r"--[a-z-]+", named)) == {p.opts[0] for p in options} - explained
+    assert all(f"\n  {p.opts[0]} " in everything for p in options) and "More options" not in everything
+
+
+def test_the_result_is_chosen_by_where_it_goes_unless_the_user_does():
+    for command in get_command(app).commands.values():
+        assert [p.default for p in command.params if p.name == "as_json"] == [None]
+
+
+def test_tables_can_be_had_from_a_pipe(gcl):
+    piped = gcl("status", "--table")
+    assert piped.exit_code == 0 and not piped.stdout.startswith("{")
+    assert json.loads(gcl("status").stdout) == json.loads(gcl("status", "--json").stdout)
+    assert gcl("clean", "--table").stdout.startswith("┌")
 
 
 def test_help_and_version_import_nothing_heavy():
@@ -264,7 +289,7 @@ def test_synth_needs_no_work_folder(gcl, calls):
     ],
 )
 def test_help_shows_the_defaults_of_all_presets(gcl, command, shown):
-    assert shown in re.sub(r"\s+", " ", gcl(command, "--help").stdout)
+    assert shown in re.sub(r"\s+", " ", gcl(command, "--help-all").stdout)
 
 
 def test_an_unknown_preset_command_or_option_is_refused(gcl):

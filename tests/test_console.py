@@ -50,12 +50,12 @@ RESULT = {"mAP": 12.3456, "splits": [{"split": "train", "n": 3}, {"split": "quer
 
 
 def test_a_piped_result_is_json(capsys):
-    console.show(RESULT, as_json=False)
+    console.show(RESULT, as_json=None)
     out, err = capsys.readouterr()
     assert json.loads(out) == RESULT and err == ""
 
 
-@pytest.mark.parametrize(("as_json", "table"), [(True, False), (False, True)])
+@pytest.mark.parametrize(("as_json", "table"), [(True, False), (None, True), (False, True)])
 def test_on_a_terminal_a_result_is_a_table_unless_json_is_asked_for(capsys, monkeypatch, as_json, table):
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     monkeypatch.setenv("TERM", "dumb")

@@ -132,7 +132,10 @@ def _refuse_other_cameras(work: WorkFolder, known: dict[str, Any], camera_from: 
 def recall(work: WorkFolder) -> dict[str, Any]:
     """The record; GclError when no data set was given yet, or it cannot be read."""
     if not work.dataset_file.exists():
-        raise GclError(f"{work.root} has no data set yet.", "Name one: gcl mesh DATA (or gcl warmup DATA).")
+        raise GclError(
+            f"{work.root} has no data set yet.",
+            "Name one: gcl run DATA does all steps, gcl mesh DATA or gcl warmup DATA the first.",
+        )
     again = "Delete it, and name the data set again: gcl mesh DATA (or gcl warmup DATA)."
     record = {"form": 1, **read_sealed(work.dataset_file, again)}
     whole = all(isinstance(record.get(key), kind) for key, kind in _KINDS.items())

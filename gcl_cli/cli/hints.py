@@ -7,6 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from gcl_cli.cli import pages
 from gcl_cli.errors import did_you_mean
 
 UsageError: Any = typer.BadParameter.__base__  # Typer has its own copy of click, or not, by its version
@@ -22,7 +23,7 @@ _STAGES = ("warmup", "joint", "gan-warmup")
 
 
 class Command(TyperCommand):
-    """A command whose usage errors say what to type."""
+    """A command whose usage errors say what to type, and whose help is a page."""
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
         """The context of a call; usage errors get a second line."""
@@ -32,6 +33,14 @@ class Command(TyperCommand):
             others = getattr(parent.command, "commands", {}) if parent else {}
             _add(error, _hint(error, str(self.name), self, others))
             raise
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the words; `--help-all` is help with the options of experts."""
+        return super().parse_args(ctx, pages.with_help(ctx, args))
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write arguments and options."""
+        pages.write_options(self, ctx, formatter)
 
 
 class Group(TyperGroup):
@@ -45,6 +54,10 @@ class Group(TyperGroup):
             if option := getattr(error, "option_name", None):
                 _add(error, f"Options follow the command: gcl COMMAND {option} ...")
             raise
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Print the commands in panels."""
+        pages.print_commands(self, ctx)
 
 
 def _add(error: Any, hint: str) -> None:

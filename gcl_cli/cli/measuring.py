@@ -17,6 +17,7 @@ from gcl_cli.cli.options import (
     PersonFrom,
     with_settings,
 )
+from gcl_cli.cli.pages import MEASURE
 from gcl_cli.cli.program import app
 
 
@@ -31,7 +32,7 @@ def cluster(
         str | None,
         typer.Option(metavar="FILE|cluster/NAME", help="labels to compare with [default: those that are replaced]"),
     ] = None,
-    as_json: AsJson = False, *, chosen: dict[str, Any], run: dict[str, Any],
+    as_json: AsJson = None, *, chosen: dict[str, Any], run: dict[str, Any],
 ) -> None:  # fmt: skip
     """Group the training pictures into pseudo people.
 
@@ -44,12 +45,12 @@ def cluster(
     console.show(stage.run(Session(**run), encoder, chosen, init=init, previous=previous), as_json=as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=MEASURE)
 @with_settings("evaluate", c.EvaluateSettings)
 def evaluate(
     dataset: Annotated[str | None, typer.Option(metavar="DATA", help="another data set than the work folder's")] = None,
     encoder: Encoder = None, init: Init = None, generator: Generator = None, allow_subset: AllowSubset = False,
-    camera_from: CameraFrom = None, person_from: PersonFrom = None, as_json: AsJson = False,
+    camera_from: CameraFrom = None, person_from: PersonFrom = None, as_json: AsJson = None,
     *, chosen: dict[str, Any], run: dict[str, Any],
 ) -> None:  # fmt: skip
     """Measure retrieval: CMC, mAP and mINP on query and gallery, with intervals.
@@ -63,7 +64,7 @@ def evaluate(
     console.show(stage.run(session, dataset, encoder, chosen, init=init, generator=generator), as_json=as_json)
 
 
-@app.command("gen-metrics")
+@app.command("gen-metrics", rich_help_panel=MEASURE)
 @with_settings("gen-metrics", c.GenMetricsSettings)
 def gen_metrics(
     generator: MeasuredGenerator = None,
@@ -72,7 +73,7 @@ def gen_metrics(
     encoder: Annotated[
         str | None, typer.Option(metavar="STAGE[/NAME]", help="compare folders: in the space of this encoder, too")
     ] = None,
-    as_json: AsJson = False, *, chosen: dict[str, Any], run: dict[str, Any],
+    as_json: AsJson = None, *, chosen: dict[str, Any], run: dict[str, Any],
 ) -> None:  # fmt: skip
     """Measure generated views: FID, KID, DSSIM, identity kept, pose; with --real and --generated, two folders.
 

@@ -11,6 +11,7 @@ import typer
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
+from gcl_cli.cli import completion
 from gcl_cli.cli.failures import errors_told
 from gcl_cli.config import Settings
 from gcl_cli.config.presets import PRESETS
@@ -20,21 +21,43 @@ from gcl_cli.errors import GclError, did_you_mean
 
 Data = Annotated[str | None, typer.Argument(metavar="DATA", help="folder of person crops, or the name of a data set")]
 Preset = Annotated[Literal["paper", "small", "tiny"], typer.Option(help="size of networks and schedules")]
-Encoder = Annotated[str | None, typer.Option(metavar="STAGE[/NAME]", help="whose encoder to use [default: the latest]")]
-Init = Annotated[
-    str | None, typer.Option(metavar="FILE|NAME", help="encoder from a weight file, imagenet or imagenet-v2 instead")
+_ENCODERS, _GENERATORS = (completion.of_artifacts(stages) for stages in (("joint", "warmup"), ("joint", "gan-warmup")))
+_SHIPPED_TOO = completion.of_artifacts(("joint", "gan-warmup"), "shipped")
+Encoder = Annotated[
+    str | None,
+    typer.Option(metavar="STAGE[/NAME]", autocompletion=_ENCODERS, help="whose encoder to use [default: the latest]"),
 ]
+Init = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE|NAME", autocompletion=lambda: list(completion.WEIGHTS),
+        help="encoder from a weight file, imagenet or imagenet-v2 instead",
+    ),
+]  # fmt: skip
 InitGan = Annotated[
     list[str] | None, typer.Option(metavar="FILE", help="weight file of generator or discriminator to start from")
 ]
-Generator = Annotated[str | None, typer.Option(metavar="STAGE[/NAME]", help="whose generator [default: the latest]")]
+Generator = Annotated[
+    str | None,
+    typer.Option(metavar="STAGE[/NAME]", autocompletion=_GENERATORS, help="whose generator [default: the latest]"),
+]
 MeasuredGenerator = Annotated[
     str | None,
-    typer.Option("--generator", metavar="STAGE[/NAME]", help="whose, or shipped: gcl's own [default: the latest]"),
+    typer.Option(
+        "--generator",
+        metavar="STAGE[/NAME]",
+        autocompletion=_SHIPPED_TOO,
+        help="whose, or shipped: gcl's own [default: the latest]",
+    ),
 ]
 ViewGenerator = Annotated[
     str | None,
-    typer.Option("--generator", metavar="STAGE[/NAME]", help="whose generator [default: shipped, which is gcl's own]"),
+    typer.Option(
+        "--generator",
+        metavar="STAGE[/NAME]",
+        autocompletion=_SHIPPED_TOO,
+        help="whose generator [default: shipped, which is gcl's own]",
+    ),
 ]
 Method = Annotated[
     Literal["cluster-contrast", "jvtc", "mmcl", "act", "supervised"],
@@ -62,11 +85,13 @@ CameraFrom = Annotated[
 PersonFrom = Annotated[
     str | None, typer.Option(metavar="folder|REGEX", help="the same of the person, where one must be known")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="print the result as JSON")]
-SetMore = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="any other setting (repeatable)")]
+AsJson = Annotated[
+    bool | None,
+    typer.Option("--json/--table", help="how to print the result [default: tables on a terminal, JSON elsewhere]"),
+]
 _RUN: dict[str, Any] = {
     "work": (Annotated[str, typer.Option(envvar="GCL_WORK", metavar="DIR", help="work folder")], "work"),
-    "name": (Annotated[str, typer.Option(help="name of what is written, among its kind")], "main"),
+    "name": (Annotated[str, typer.Option(metavar="NAME", help="name of what is written, among its kind")], "main"),
     "restart": (
         Annotated[bool, typer.Option("--restart", help="drop what an earlier run left under this name")],
         False,
@@ -76,7 +101,12 @@ _RUN: dict[str, Any] = {
         "data",
     ),
     "device": (Annotated[str, typer.Option(metavar="auto|cpu|cuda|...", help="device of the networks")], "auto"),
-    "threads": (Annotated[int | None, typer.Option(min=1, help="CPU threads or processes [default: all cores]")], None),
+    "threads": (
+        Annotated[
+            int | None, typer.Option(min=1, metavar="INTEGER", help="CPU threads or processes [default: all cores]")
+        ],
+        None,
+    ),
 }
 
 
@@ -111,7 +141,7 @@ def with_settings(
 
         own = [p for p in inspect.signature(command).parameters.values() if p.name not in ("chosen", "run")]
         options = [_parameter(name, _annotation(stage, name, info), None) for name, info in fields.items()]
-        options += [_parameter("set_more", SetMore, None)]
+        options += [_parameter("set_more", _set_more([stage, *(f"{stage}-{name}" for name in methods or ())]), None)]
         options += [_parameter(name, annotation, default) for name, (annotation, default) in shared.items()]
         wrapper.__signature__ = inspect.Signature([*own, *options])  # type: ignore[attr-defined]
         wrapper.settings = fields  # type: ignore[attr-defined]
@@ -188,8 +218,11 @@ def validated_by_stage(pairs: list[str], stages: tuple[str, ...]) -> dict[str, d
 def in_stage(said: str, stages: tuple[str, ...]) -> tuple[str, str]:
     """The stage of `STAGE.KEY...` and what follows the dot; GclError for an unknown stage."""
     stage, dot, setting = said.partition(".")
-    if not dot or stage not in stages:
-        raise GclError(f"--set {said}: the stage is missing.", f"Write STAGE.KEY=VALUE; stages: {', '.join(stages)}")
+    known = f"Write STAGE.KEY=VALUE; stages: {', '.join(stages)}"
+    if not dot:
+        raise GclError(f"--set {said}: the stage is missing.", known)
+    if stage not in stages:
+        raise GclError(f"--set {said}: {stage} is no step.", f"{did_you_mean(stage, stages)} {known}".strip())
     return stage, setting
 
 
@@ -208,7 +241,15 @@ def _annotation(stage: str, name: str, info: FieldInfo) -> Any:
     text = f"{info.description} {_default(stage, name, info)}"
     if info.annotation is bool:
         return Annotated[bool | None, typer.Option(f"{option}/--no-{option[2:]}", help=text)]
-    return Annotated[str | None, typer.Option(option, metavar=_metavar(info.annotation), help=text)]
+    more = (*completion.WEIGHTS, "none") if name == "init" else ()
+    complete, metavar = completion.of_values(info.annotation, *more), _metavar(info.annotation)
+    return Annotated[str | None, typer.Option(option, metavar=metavar, autocompletion=complete, help=text)]
+
+
+def _set_more(stages: Sequence[str]) -> Any:
+    complete = completion.of_settings(one for one in stages if one in STAGE_SETTINGS)
+    words = "any other setting (repeatable)"
+    return Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", autocompletion=complete, help=words)]
 
 
 def _default(stage: str, name: str, info: FieldInfo) -> str:

@@ -24,17 +24,18 @@ from gcl_cli.cli.options import (
     Validation,
     with_settings,
 )
+from gcl_cli.cli.pages import PIPELINE
 from gcl_cli.cli.program import app
 from gcl_cli.config import WARMUP_METHODS
 
 _NO_RUN = ("work", "name", "data_root", "device")
 
 
-@app.command()
+@app.command(rich_help_panel=PIPELINE)
 @with_settings("synth", c.SynthSettings, without=_NO_RUN)
 def synth(
     folder: Annotated[str, typer.Argument(metavar="DIR", help="folder to make")],
-    as_json: AsJson = False, *, chosen: dict[str, Any], run: dict[str, Any],
+    as_json: AsJson = None, *, chosen: dict[str, Any], run: dict[str, Any],
 ) -> None:  # fmt: skip
     """Make a synthetic data set of dressed people, in Market-1501 layout, with its truth beside it.
 
@@ -45,11 +46,11 @@ def synth(
     console.show(stage.run(folder, chosen, **run), as_json=as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=PIPELINE)
 @with_settings("mesh", c.MeshSettings)
 def mesh(
     data: Data = None, allow_subset: AllowSubset = False, camera_from: CameraFrom = None,
-    person_from: PersonFrom = None, as_json: AsJson = False, *, chosen: dict[str, Any], run: dict[str, Any],
+    person_from: PersonFrom = None, as_json: AsJson = None, *, chosen: dict[str, Any], run: dict[str, Any],
 ) -> None:  # fmt: skip
     """Estimate a 3D body for every crop.
 
@@ -62,11 +63,11 @@ def mesh(
     console.show(stage.run(session, data, chosen), as_json=as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=PIPELINE)
 @with_settings("render", c.RenderSettings, without=("device",))
 def render(
     meshes: Annotated[str, typer.Option(metavar="NAME", help="which meshes to draw")] = "main",
-    as_json: AsJson = False, *, chosen: dict[str, Any], run: dict[str, Any],
+    as_json: AsJson = None, *, chosen: dict[str, Any], run: dict[str, Any],
 ) -> None:  # fmt: skip
     """Draw every body from eight sides, shaded grey on white, and paint every person onto theirs.
 
@@ -78,12 +79,12 @@ def render(
     console.show(stage.run(Session(**run), meshes, chosen), as_json=as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=PIPELINE)
 @with_settings("warmup", WARMUP_METHODS["cluster-contrast"], methods=WARMUP_METHODS)
 def warmup(
     data: Data = None, method: Method = "cluster-contrast", preset: Preset = "paper", source: Source = None,
     camstyle: CamStyle = None, allow_subset: AllowSubset = False, camera_from: CameraFrom = None,
-    person_from: PersonFrom = None, tensorboard: Board = False, as_json: AsJson = False,
+    person_from: PersonFrom = None, tensorboard: Board = False, as_json: AsJson = None,
     *, chosen: dict[str, Any], run: dict[str, Any],
 ) -> None:  # fmt: skip
     """Train an identity encoder on unlabelled crops, after a labelled source if there is one.
@@ -100,11 +101,11 @@ def warmup(
     console.show(stage.run(session, data, job), as_json=as_json)
 
 
-@app.command("gan-warmup")
+@app.command("gan-warmup", rich_help_panel=PIPELINE)
 @with_settings("gan-warmup", c.GanWarmupSettings)
 def gan_warmup(
     encoder: Encoder = None, init: Init = None, init_gan: InitGan = None, parity: Parity = "none",
-    tensorboard: Board = False, as_json: AsJson = False, *, chosen: dict[str, Any], run: dict[str, Any],
+    tensorboard: Board = False, as_json: AsJson = None, *, chosen: dict[str, Any], run: dict[str, Any],
 ) -> None:  # fmt: skip
     """Learn to generate every person from new sides, with a frozen encoder (Eq. 1-4).
 
@@ -119,12 +120,12 @@ def gan_warmup(
     console.show(result, as_json=as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=PIPELINE)
 @with_settings("joint", c.JointSettings)
 def joint(
     generator: Annotated[str, typer.Option(metavar="NAME", help="which gan-warmup to start from")] = "main",
     init: Init = None, validation: Validation = None, parity: Parity = "none", tensorboard: Board = False,
-    as_json: AsJson = False, *, chosen: dict[str, Any], run: dict[str, Any],
+    as_json: AsJson = None, *, chosen: dict[str, Any], run: dict[str, Any],
 ) -> None:  # fmt: skip
     """Train generator and encoder together, with pseudo labels renewed every epoch (Eq. 9).
 

@@ -7,6 +7,7 @@ import typer
 
 from gcl_cli import config as c
 from gcl_cli import console
+from gcl_cli.cli.completion import of_chain
 from gcl_cli.cli.failures import errors_told
 from gcl_cli.cli.options import (
     AllowSubset,
@@ -22,8 +23,9 @@ from gcl_cli.cli.options import (
     with_settings,
     with_shared,
 )
+from gcl_cli.cli.pages import LOOK_AFTER, PIPELINE
 from gcl_cli.cli.program import app
-from gcl_cli.config.stages import CHAIN
+from gcl_cli.config.stages import CHAIN, PARITY, STAGE_SETTINGS
 
 Part = Literal["mesh", "render", "warmup", "gan-warmup", "joint", "gen-metrics"]
 Images = Annotated[list[str], typer.Argument(metavar="PICTURE...", help="pictures of one person each")]
@@ -34,7 +36,7 @@ def on_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-@app.command("run")
+@app.command("run", rich_help_panel=PIPELINE)
 @with_shared("work", "data_root", "device", "threads")
 def run_chain(
     data: Data = None,
@@ -47,10 +49,12 @@ def run_chain(
         Part | None, typer.Option("--from", help="make this step and all that follow anew, as this command says")
     ] = None,
     set_more: Annotated[
-        list[str] | None, typer.Option("--set", metavar="STAGE.KEY=VALUE", help="a setting of a step (repeatable)")
+        list[str] | None, typer.Option(
+            "--set", metavar="STAGE.KEY=VALUE", autocompletion=of_chain, help="a setting of a step (repeatable)"
+        ),
     ] = None,
     allow_subset: AllowSubset = False, camera_from: CameraFrom = None, person_from: PersonFrom = None,
-    as_json: AsJson = False, *, run: dict[str, Any],
+    as_json: AsJson = None, *, run: dict[str, Any],
 ) -> None:  # fmt: skip
     """Do the whole chain: keep what is fresh, go on with what was interrupted, make the rest.
 
@@ -66,9 +70,9 @@ def run_chain(
         console.show(running.run(session, data, wishes), as_json=as_json)
 
 
-@app.command("status")
+@app.command("status", rich_help_panel=LOOK_AFTER)
 @with_shared("work")
-def status(as_json: AsJson = False, *, run: dict[str, Any]) -> None:
+def status(as_json: AsJson = None, *, run: dict[str, Any]) -> None:
     """Show what the work folder holds, what of it is fresh, and what to type next.
 
     Example: gcl status
@@ -76,17 +80,17 @@ def status(as_json: AsJson = False, *, run: dict[str, Any]) -> None:
     from gcl_cli.commands import status as stage
 
     result = stage.run(run["work"])
-    if as_json or not sys.stdout.isatty():
+    if console.wants_json(as_json):
         console.show(result, as_json=True)
     else:
         stage.show(result)
 
 
-@app.command("clean")
+@app.command("clean", rich_help_panel=LOOK_AFTER)
 @with_shared("work")
 def clean(
     yes: Annotated[bool, typer.Option("--yes", help="remove it without a question")] = False,
-    as_json: AsJson = False, *, run: dict[str, Any],
+    as_json: AsJson = None, *, run: dict[str, Any],
 ) -> None:  # fmt: skip
     """Show what nothing in the work folder needs, and remove it when told to.
 
@@ -106,10 +110,10 @@ def clean(
         console.say(f"{console.size_text(stage.run(run['work'], sure=True)['bytes_freed'])} freed.")
 
 
-@app.command("doctor")
+@app.command("doctor", rich_help_panel=LOOK_AFTER)
 @with_shared("work", "data_root")
 def doctor(
-    data: Data = None, camera_from: CameraFrom = None, person_from: PersonFrom = None, as_json: AsJson = False,
+    data: Data = None, camera_from: CameraFrom = None, person_from: PersonFrom = None, as_json: AsJson = None,
     *, run: dict[str, Any],
 ) -> None:  # fmt: skip
     """Find what is wrong with this machine, or with a data set, and what mends it; exit code 1 for a problem.
@@ -124,11 +128,17 @@ def doctor(
         raise typer.Exit(1)
 
 
-@app.command("config")
+@app.command("config", rich_help_panel=LOOK_AFTER)
 @with_shared()
 def config(
-    stage: Annotated[str | None, typer.Argument(metavar="STAGE", help="a command, or warmup-METHOD")] = None,
-    as_json: AsJson = False, *, run: dict[str, Any],
+    stage: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="STAGE", autocompletion=lambda: [*STAGE_SETTINGS, PARITY],
+            help="a command, warmup-METHOD, or parity: the settings that --parity reference chooses",
+        ),
+    ] = None,
+    as_json: AsJson = None, *, run: dict[str, Any],
 ) -> None:  # fmt: skip
     """List every setting: default, what presets change, range, meaning, place in the paper.
 
@@ -136,7 +146,11 @@ def config(
     """
     from gcl_cli.commands import config as settings
 
-    console.show(settings.run(stage), as_json=as_json)
+    result = settings.run(stage)
+    if console.wants_json(as_json):
+        console.show(result, as_json=True)
+    else:
+        settings.show(result)
 
 
 @app.command()
@@ -144,7 +158,7 @@ def config(
 def views(
     image: Images,
     to: Annotated[str, typer.Option(metavar="DIR", help="folder for the pictures and sheet.png")] = "views",
-    generator: ViewGenerator = None, as_json: AsJson = False, *, chosen: dict[str, Any], run: dict[str, Any],
+    generator: ViewGenerator = None, as_json: AsJson = None, *, chosen: dict[str, Any], run: dict[str, Any],
 ) -> None:  # fmt: skip
     """Generate the person on a picture from seven sides, as files and as a sheet.
 
@@ -163,7 +177,7 @@ def search(
     image: Images,
     from_behind: Annotated[bool, typer.Option("--from-behind", help="the same as --angle 180")] = False,
     to: Annotated[str, typer.Option(metavar="DIR", help="folder for search.html, .json and .csv")] = "search",
-    encoder: Encoder = None, init: Init = None, generator: ViewGenerator = None, as_json: AsJson = False,
+    encoder: Encoder = None, init: Init = None, generator: ViewGenerator = None, as_json: AsJson = None,
     *, chosen: dict[str, Any], run: dict[str, Any],
 ) -> None:  # fmt: skip
     """Find the person on a picture in any folder of crops, which is indexed once.
@@ -182,7 +196,7 @@ def search(
 @with_settings("export", c.ExportSettings, without=("name", "restart", "data_root", "device"))
 def export(
     to: Annotated[str, typer.Option(metavar="DIR", help="folder for the file and its description")] = "export",
-    encoder: Encoder = None, init: Init = None, as_json: AsJson = False,
+    encoder: Encoder = None, init: Init = None, as_json: AsJson = None,
     *, chosen: dict[str, Any], run: dict[str, Any],
 ) -> None:  # fmt: skip
     """Write the encoder as a file for other programs: ONNX, checked against torch, or safetensors.
@@ -201,7 +215,7 @@ def report(
     to: Annotated[
         str | None, typer.Option(metavar="FILE", help="the page [default: report.html in the work folder]")
     ] = None,
-    encoder: Encoder = None, generator: Generator = None, as_json: AsJson = False,
+    encoder: Encoder = None, generator: Generator = None, as_json: AsJson = None,
     *, chosen: dict[str, Any], run: dict[str, Any],
 ) -> None:  # fmt: skip
     """Show the whole work folder on one HTML page that needs no network: results, curves, pictures, provenance.

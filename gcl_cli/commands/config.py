@@ -6,9 +6,12 @@ from typing import Any, Literal
 
 from pydantic.fields import FieldInfo
 
+from gcl_cli import console
 from gcl_cli.config import Settings
+from gcl_cli.config.parity import REFERENCE
 from gcl_cli.config.presets import PRESETS, settings_for
-from gcl_cli.config.stages import STAGE_SETTINGS
+from gcl_cli.config.setting import typed_text
+from gcl_cli.config.stages import PARITY, STAGE_SETTINGS
 from gcl_cli.errors import GclError, did_you_mean
 
 WORDS = {int: "integer", float: "number", bool: "true or false", str: "text"}
@@ -16,14 +19,51 @@ SIGNS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<", "multiple_of": "multiple 
 
 
 def run(stage: str | None) -> dict[str, list[dict[str, Any]]]:
-    """The settings of one command, or of all; a warm-up method is called `warmup-METHOD`, `warmup` stands for all."""
+    """The settings of one command, or of all; a warm-up method is called `warmup-METHOD`, `warmup` stands for all.
+
+    `parity`: the departures of the published code, and the settings by which `--parity reference` follows them.
+    """
+    if stage == PARITY:
+        return {PARITY: [{"row": name, **row._asdict()} for name, row in REFERENCE.items()]}
     chosen = [key for key in STAGE_SETTINGS if stage in (None, key) or (stage == "warmup" and key.startswith("warmup"))]
     if not chosen:
-        alike = did_you_mean(stage or "", STAGE_SETTINGS)
-        raise GclError(
-            f"There are no settings of {stage!r}.", f"{alike} Name one of: {', '.join(STAGE_SETTINGS)}".strip()
-        )
+        names = [*STAGE_SETTINGS, PARITY]
+        alike = did_you_mean(stage or "", names)
+        raise GclError(f"There are no settings of {stage!r}.", f"{alike} Name one of: {', '.join(names)}".strip())
     return {key: _rows(key) for key in chosen}
+
+
+def show(result: dict[str, list[dict[str, Any]]]) -> None:
+    """The same on the screen, in groups of settings that belong together, a command's own first."""
+    if PARITY in result:
+        console.show_sections(
+            {"Where the published code departs from the paper": list(map(_departure, result[PARITY]))}
+        )
+    for key, rows in result.items():
+        if key != PARITY:
+            groups = dict.fromkeys(row["group"] for row in reversed(rows))
+            sections = {group: [_line(row) for row in rows if row["group"] == group] for group in groups}
+            console.show_sections({f"gcl {key.replace('warmup-', 'warmup --method ')}": [], **sections})
+
+
+def _departure(row: dict[str, Any]) -> tuple[str, str, str]:
+    said = [
+        f"{command}: {name}={typed_text(value)}"
+        for command, chosen in row["settings"].items()
+        for name, value in chosen.items()
+    ]
+    return row["row"], "", f"{row['what']} ({'; '.join(said) or row['reason']})"
+
+
+def _line(row: dict[str, Any]) -> tuple[str, str, str]:
+    """`--batch-size`, `16`, `pictures a step (integer >= 2; tiny: 8; paper 4.2)`."""
+    others = [f"{preset}: {typed_text(value)}" for preset, value in row["presets"].items()]
+    facts = [row["range"], *others, *([f"paper {row['paper']}"] if row["paper"] else [])]
+    return (
+        row["type"].removeprefix("--set ").rstrip("="),
+        typed_text(row["default"]),
+        f"{row['meaning']} ({'; '.join(facts)})",
+    )
 
 
 def _rows(key: str) -> list[dict[str, Any]]:
@@ -32,13 +72,19 @@ def _rows(key: str) -> list[dict[str, Any]]:
     presets = {preset: _of_preset(model, key, preset) for preset in PRESETS}
     return [
         {
-            "setting": name, "default": usual[name],
+            "setting": name, "group": _group(model, name), "default": usual[name],
             "presets": {preset: found[name] for preset, found in presets.items() if found[name] != usual[name]},
             "range": allowed(info), "meaning": info.description, "paper": _extra(info, "paper") or None,
             "type": f"--{name.replace('_', '-')}" if _extra(info, "option") else f"--set {name}=",
         }
         for name, info in model.model_fields.items()
     ]  # fmt: skip
+
+
+def _group(model: type[Settings], name: str) -> str:
+    """What the settings have in common that were introduced with this one."""
+    owner = [kind for kind in model.__mro__ if name in vars(kind).get("__annotations__", {})][-1]
+    return (owner.__doc__ or "").strip().splitlines()[0]
 
 
 def _of_preset(model: type[Settings], key: str, preset: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from gcl_cli.config.using import ExportSettings, ReportSettings, SearchSettings,
 from gcl_cli.config.warmups import WARMUP_METHODS
 
 DEFAULT_METHOD = "cluster-contrast"
+PARITY = "parity"  # what `gcl config` calls the rows of parity.py
 CHAIN = ("mesh", "render", "warmup", "gan-warmup", "joint", "evaluate", "gen-metrics")  # the steps of gcl run
 
 

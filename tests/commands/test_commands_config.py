@@ -91,3 +91,24 @@ def test_an_unknown_stage_names_the_known_ones():
 def test_the_command_prints_json_when_piped():
     ran = CliRunner().invoke(app, ["config", "cluster"])
     assert json.loads(ran.stdout)["cluster"][0]["setting"] == "clustering"
+
+
+@pytest.mark.parametrize("stage", [*STAGE_SETTINGS, "parity"])
+def test_on_80_columns_every_name_is_whole(stage, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = CliRunner().invoke(app, ["config", stage, "--table"]).stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    listed = {line.split()[0].lstrip("-").replace("-", "_") for line in lines if line.strip()}
+    assert {row.get("setting") or row["row"] for row in settings.run(stage)[stage]} <= listed
+
+
+def test_settings_stand_with_those_they_were_introduced_with():
+    assert row("joint", "batch_size")["group"] == "L_gan (Eq. 1-4) and its optimizers."
+    assert row("joint", "temperature")["group"] == "Generator and encoder together (Eq. 9)."
+    assert row("joint", "k1")["group"] == row("cluster", "k1")["group"] == "Pseudo labels from features (section 3.2)."
+
+
+def test_parity_lists_the_departures_and_what_follows_them():
+    rows = {one["row"]: one for one in settings.run("parity")["parity"]}
+    assert rows["D4"]["settings"] == {"joint": {"self_positive": "memory"}}
+    assert "joint: self_positive=memory" in CliRunner().invoke(app, ["config", "parity", "--table"]).stdout
