@@ -14,9 +14,10 @@ from gcl_cli.body.model import load_body
 from gcl_cli.body.overlay import overlay
 from gcl_cli.datasets.decoding import read_crop
 from gcl_cli.people.data import open_data, training_set
-from gcl_cli.people.painting import before_own_backdrops, draw_people, paint_people, resized_pictures
+from gcl_cli.people.painting import before_own_backdrops, draw_people, paint_people
 from gcl_cli.people.rendered_views import open_views, require_painted
 from gcl_cli.session import Session
+from gcl_cli.training.drawn_views import resized_pictures
 from gcl_cli.training.generation import generate
 from gcl_cli.training.novel_views import painted_people
 from gcl_cli.weights.networks import load_encoder, load_gan, read_encoder

@@ -1,4 +1,4 @@
-"""Rendered pictures on disk: PNG-compressed pictures end to end, memory-mapped; grey ones and painted ones."""
+"""Rendered pictures on disk: PNG-compressed pictures end to end, memory-mapped: grey, painted, and what is seen."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # importing torch takes seconds: processes that only compress
 
 REMEMBERED = 1 << 28  # bytes of decoded views that a store keeps: those of some thousand small pictures
 PAINTED = ".painted"  # what follows the split in the names of the files of painted views
+SEEN = ".seen"  # and of how far the photograph itself shows what is painted, grey pictures
 
 
 def compress(picture: np.ndarray) -> bytes:
@@ -61,16 +62,16 @@ class ViewWriter:
             save_file({"offsets": np.asarray(self._offsets, dtype=np.int64)}, self._index)
 
 
-def is_painted(folder: Path, split: str) -> bool:
-    """Whether the views of a split were painted beside the grey ones."""
-    return (folder / f"{split}{PAINTED}.pngs").exists()
+def has_views(folder: Path, split: str, kind: str) -> bool:
+    """Whether a split has views of a `kind`, such as PAINTED, beside the grey ones."""
+    return (folder / f"{split}{kind}.pngs").exists()
 
 
 class ViewStore:
     """The views of one split; pictures are decoded when they are asked for.
 
-    A callable of the form records.StructurePictures, or records.PaintedViews for `kind` PAINTED; `size` (height, width)
-    resizes on the way.
+    A callable of the form records.StructurePictures (`kind` SEEN, too), or records.PaintedViews for `kind` PAINTED;
+    `size` (height, width) resizes on the way.
     """
 
     def __init__(

@@ -48,11 +48,12 @@ class JointSettings(GanSettings, ContrastSettings):
     prototype_weight: float = setting(1.0, "weight of the prototype contrast", ge=0)
     prototype_temperature: float = setting(0.04, "temperature of the prototype contrast", gt=0)
     contrast_steps: int = setting(
-        0, "steps without generation after each joint step: L_vi, prototype, and the terms of painted views", ge=0
+        0, "steps without generation after each joint step: L_vi, prototype, and the terms of novel views", ge=0
     )
-    contrast_views: Literal["none", "painted"] = setting(
-        "none", "novel views of the steps without generation, for vi_syn and vi_mem: none, or painted by `gcl render`"
-    )
+    contrast_views: Literal["none", "painted", "generated"] = setting(
+        "none", "novel views of the steps without generation, for vi_syn and vi_mem: none, painted by `gcl render`, or "
+        "generated from these by the generator that ships with gcl",
+    )  # fmt: skip
     own_view_share: float = setting(
         0.5, "share of these views that keep the side of the photograph, and change its backdrop alone", ge=0, le=1
     )

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from gcl_cli.body.model import load_body
@@ -100,14 +99,6 @@ def draw_people(generator: PaintedGenerator, people: PaintedPeople, codes_of: Te
         made = generator(given, turn.to(device), looks[who.to(looks.device)])
         drawn.append((made * 255).round_().to(torch.uint8).cpu())
     return torch.cat(drawn).unflatten(0, (len(people), len(people.sides)))
-
-
-def resized_pictures(pictures: Tensor, size: tuple[int, int]) -> Tensor:
-    """Pictures [N, C, h, w] uint8 at another `size` (height, width)."""
-    if pictures.shape[2:] == size:
-        return pictures
-    resized = F.interpolate(pictures.float(), size, mode="bicubic", antialias=True)
-    return resized.clamp(0, 255).round().to(torch.uint8)
 
 
 def before_own_backdrops(people: PaintedPeople, drawn: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """Rendered views as training input, and sheets of generated ones."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,17 @@ from gcl_cli import console
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.manifest import Artifact, read_artifact
 from gcl_cli.artifacts.sheets import Cell, write_sheet
-from gcl_cli.artifacts.view_store import PAINTED, ViewStore, is_painted
+from gcl_cli.artifacts.view_store import PAINTED, SEEN, ViewStore, has_views
 from gcl_cli.config import Architecture
 from gcl_cli.errors import GclError
+from gcl_cli.networks.painted_generator import PaintedGenerator
 from gcl_cli.people.bodies import STATUS, read_status
 from gcl_cli.people.data import WorkData
 from gcl_cli.records import Event, Observer, StructurePictures
+from gcl_cli.training.drawn_views import DrawnViews
 from gcl_cli.training.generation import generate
 from gcl_cli.training.structures import OWN
+from gcl_cli.weights.shipped_generator import SIZE
 
 SHEET_PEOPLE = 8
 WORST = {"ok": 0, "low": 1, "all": 2}  # --mesh-quality -> the worst status that is still generated from
@@ -39,10 +43,26 @@ def open_views(work: WorkFolder, data: WorkData, architecture: Architecture) -> 
 
 def open_painted(render: Artifact, architecture: Architecture) -> ViewStore | None:
     """The painted views of the training pictures; None where they were rendered without."""
-    if not is_painted(render.folder, "train"):
+    return _open_kind(render, PAINTED, (architecture.height, architecture.width))
+
+
+def _open_kind(render: Artifact, kind: str, size: tuple[int, int]) -> ViewStore | None:
+    if not has_views(render.folder, "train", kind):
         return None
-    size = (architecture.height, architecture.width)
-    return ViewStore(render.folder, "train", tuple(render.config["angles"]), size, kind=PAINTED)
+    return ViewStore(render.folder, "train", tuple(render.config["angles"]), size, kind=kind)
+
+
+def open_drawing(render: Artifact) -> Callable[[PaintedGenerator, Tensor, str], DrawnViews] | None:
+    """What lets a painted generator draw the people of the training pictures; None where they were rendered without.
+
+    generator, pictures [N, 3, H, W] uint8, precision -> views.
+    """
+    painted, seen, bodies = (_open_kind(render, kind, SIZE) for kind in (PAINTED, SEEN, ""))
+    if painted is None or seen is None or bodies is None:
+        return None
+    return lambda generator, pictures, precision: DrawnViews(
+        generator, pictures, bodies, painted, seen, precision=precision
+    )  # fmt: skip
 
 
 def require_painted(render: Artifact, architecture: Architecture) -> ViewStore:

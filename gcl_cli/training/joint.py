@@ -18,10 +18,10 @@ from gcl_cli.training.bank import MemoryBank, draw_positives, negative_mask
 from gcl_cli.training.gan import ViewGan, Views, discriminator_step, frozen_statistics, gan_optimizers, views_of
 from gcl_cli.training.gcl_plus import Mixup, draw_mixup, prototype_loss
 from gcl_cli.training.joint_epochs import EpochPlanner
-from gcl_cli.training.novel_views import novel_views
+from gcl_cli.training.novel_views import BankedViews, novel_views
 from gcl_cli.training.parts import ContrastPart, Descent, GenerationPart, cut
 from gcl_cli.training.schedules import is_joint_step, learning_rate, set_learning_rate
-from gcl_cli.training.state import Losses, TrainingState
+from gcl_cli.training.state import Losses, TrainingState, Values
 from gcl_cli.training.structures import angle_indices, draw_angles, expect_next, own_and_new, read_ahead
 from gcl_cli.training.team import ALONE, Team
 
@@ -74,12 +74,25 @@ class Joint:
         """Train to the last epoch, from wherever the state stands."""
         state = self.state
         while state.epoch < self.settings.epochs:
-            state.begin_epoch(self.planner.begin)
+            state.begin_epoch(self._begin_epoch)
+            self._fill_bank()
             for batch in state.batches_left():
                 with state.stopwatch.timing("training"):
                     losses = self._step(batch.cpu())
                 yield state.stepped(losses)
             yield state.end_epoch(self.planner.end)
+
+    def _begin_epoch(self) -> tuple[Tensor, Values]:
+        planned = self.planner.begin()
+        if isinstance(self.novel, BankedViews):
+            self.state.tables["sides"] = self.novel.draw_sides(self.state.rng)
+        return planned
+
+    def _fill_bank(self) -> None:
+        """Draw this epoch's views, where they are drawn; a training that goes on in its midst draws the same."""
+        if isinstance(self.novel, BankedViews):
+            with self.state.stopwatch.timing("views"):
+                self.novel.renew(self.state.batches, self.state.tables["sides"])
 
     def _step(self, rows: Tensor) -> Losses:
         """One step on the pictures `rows` [B]: joint, or of the contrast alone."""

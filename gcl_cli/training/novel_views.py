@@ -1,4 +1,4 @@
-"""Novel views that no generator has to draw: people painted from other sides, before other backdrops."""
+"""Novel views of steps without generation: people painted or drawn from other sides, before other backdrops."""
 
 import torch
 import torch.nn.functional as F
@@ -48,14 +48,14 @@ TOGETHER = 64  # pictures that are painted at a time: memory stays the same howe
 
 
 class NovelViews:
-    """Draws pictures of people from painted views: what mesh and photograph show, at no network's cost.
+    """Composes pictures of people from painted views: what mesh and photograph show, at no network's cost.
 
     Its side changes as a generated view's does; what is behind the person changes as well, since a camera's walls and
     pavements are what an encoder must not know people by.
     """
 
     # Paper: novel views come from the generator, in every step. Here: steps without generation may have painted ones
-    # (contrast_views = painted), before the backdrops of other pictures.
+    # (contrast_views = painted), or drawn ones (generated), before the backdrops of other pictures.
 
     def __init__(self, data: TrainingSet, painted: PaintedViews, settings: JointSettings) -> None:
         self.data, self.painted, self.settings = data, painted, settings
@@ -67,22 +67,64 @@ class NovelViews:
         s, data = self.settings, self.data
         photographs = data.pictures[rows]
         kept = torch.rand(len(rows), generator=rng) < s.own_view_share
-        side = torch.where(kept, OWN, draw_angles(self.turns, len(rows), rng))
+        people = self.people(rows, kept, rng)
         drawn = self.backdrops[torch.randint(len(self.backdrops), (len(rows),), generator=rng)]
         behind = drawn if s.backdrop == "other" else rows
-        people = self.painted(rows, side)
         people = torch.cat([torch.where(kept[:, None, None, None], photographs, people[:, :3]), people[:, 3:]], dim=1)
-        opacity = self.painted(behind, torch.full_like(behind, OWN))[:, 3:]
+        opacity = self.covered(behind)
         pictures = composed(people, without_people(data.pictures[behind], opacity))
         if data.well_meshed is None:
             return pictures
         return torch.where(data.well_meshed[rows][:, None, None, None], pictures, photographs)
 
+    def people(self, rows: Tensor, kept: Tensor, rng: torch.Generator) -> Tensor:
+        """Cut-outs [B, 4, H, W] uint8 of `rows` [B]: from their own side where `kept` [B], from a new one elsewhere."""
+        return self.painted(rows, torch.where(kept, OWN, draw_angles(self.turns, len(rows), rng)))
 
-def require_novel_views(settings: JointSettings, painted: PaintedViews | None) -> None:
+    def covered(self, rows: Tensor) -> Tensor:
+        """What the people of `rows` [B] cover of their photographs, [B, 1, H, W] uint8."""
+        return self.painted(rows, torch.full_like(rows, OWN))[:, 3:]
+
+
+class BankedViews(NovelViews):
+    """The same from views that a network draws: of everybody one new side an epoch, kept until the next one.
+
+    Memory stays the same: five bytes a pixel of the pictures that the epoch's batches name, and one of all others.
+    """
+
+    def __init__(self, data: TrainingSet, painted: PaintedViews, settings: JointSettings) -> None:
+        super().__init__(data, painted, settings)
+        self._place = torch.empty(0, dtype=torch.int64)  # [N] where each picture's view stands in the bank
+        self._turned = self._own = torch.empty(0, dtype=torch.uint8)
+
+    def draw_sides(self, rng: torch.Generator) -> Tensor:
+        """From which side each picture's person is drawn in this epoch: indices of angles [N]."""
+        return draw_angles(self.turns, len(self.data), rng)
+
+    def renew(self, rows: Tensor, sides: Tensor) -> None:
+        """Draw the people of `rows` (any shape, repeated or not), each from its own of `sides` [N]."""
+        rows = rows.cpu().unique()
+        if not len(self._own):
+            everybody = torch.arange(len(self.data))
+            self._own = torch.cat([super(BankedViews, self).covered(some) for some in everybody.split(TOGETHER)])
+        self._place = torch.full((len(self.data),), -1).scatter(0, rows, torch.arange(len(rows)))
+        self._turned = self.painted(rows, sides.cpu()[rows])
+
+    def people(self, rows: Tensor, kept: Tensor, rng: torch.Generator) -> Tensor:
+        """As above, from the epoch's side."""
+        own = torch.cat([self.data.pictures[rows], self._own[rows]], dim=1)
+        return torch.where(kept[:, None, None, None], own, self._turned[self._place[rows]])
+
+    def covered(self, rows: Tensor) -> Tensor:
+        """As above, from the bank."""
+        return self._own[rows]
+
+
+def require_novel_views(settings: JointSettings, *, there: bool) -> None:
     """GclError where losses of novel views are wanted and nothing makes any: no generator, and no painted views.
 
-    What `contrast_views` is depends on the preset, so that settings alone cannot tell.
+    there: whether painted people, and what drawing them needs, are. What `contrast_views` is depends on the preset, so
+    that settings alone cannot tell.
     """
     orphans = [name for name in ("vi_syn", "vi_mem") if name in settings.losses]
     if orphans and "gan" not in settings.losses and settings.contrast_views == "none":
@@ -90,9 +132,11 @@ def require_novel_views(settings: JointSettings, painted: PaintedViews | None) -
             f"{' and '.join(orphans)} of --losses need novel views, and nothing makes any.",
             "Add gan to --losses, or --set contrast_views=painted.",
         )
-    if wants_painted(settings) and painted is None:
+    if wants_novel(settings) and not there:
+        lack = {"painted": "are grey alone", "generated": "do not say what of the painted people is seen"}
         raise GclError(
-            "The steps without generation want painted views, and the rendered ones are grey alone.",
+            f"The steps without generation want {settings.contrast_views} views, and the rendered ones "
+            f"{lack[settings.contrast_views]}.",
             "Go without: --set contrast_views=none; or paint them, from meshes: gcl render --restart",
         )
 
@@ -106,11 +150,11 @@ def painted_people(pictures: Tensor, painted: PaintedViews, rows: Tensor, side: 
     return torch.cat(made)
 
 
-def wants_painted(settings: JointSettings) -> bool:
+def wants_novel(settings: JointSettings) -> bool:
     """Whether some step and some loss have use for the views of the setting `contrast_views`."""
     without_generation = settings.contrast_steps > 0 or "gan" not in settings.losses
     of_novel = {"vi_syn", "vi_mem"} & set(settings.losses)
-    return settings.contrast_views == "painted" and bool(of_novel) and without_generation
+    return settings.contrast_views != "none" and bool(of_novel) and without_generation
 
 
 def novel_views(data: TrainingSet, settings: JointSettings) -> NovelViews | None:
@@ -118,7 +162,8 @@ def novel_views(data: TrainingSet, settings: JointSettings) -> NovelViews | None
 
     Raises GclError where they are wanted and were not painted.
     """
-    require_novel_views(settings, data.painted)
-    if data.painted is None or not wants_painted(settings):
+    require_novel_views(settings, there=data.painted is not None)
+    if data.painted is None or not wants_novel(settings):
         return None
-    return NovelViews(data, data.painted, settings)
+    kind = BankedViews if settings.contrast_views == "generated" else NovelViews
+    return kind(data, data.painted, settings)

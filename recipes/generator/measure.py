@@ -18,7 +18,8 @@ from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.sheets import Cell, write_sheet
 from gcl_cli.metrics.structural_similarity import similarity
 from gcl_cli.networks.painted_generator import PaintedGenerator
-from gcl_cli.people.painting import PaintedPeople, draw_people, resized_pictures
+from gcl_cli.people.painting import PaintedPeople, draw_people
+from gcl_cli.training.drawn_views import resized_pictures
 from gcl_cli.training.features import embed
 from gcl_cli.weights.networks import load_encoder, read_encoder
 from gcl_cli.weights.shipped_generator import load_shipped_generator

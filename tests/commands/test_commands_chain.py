@@ -277,6 +277,19 @@ def test_training_with_painted_views_that_are_not_there_goes_without_and_says_so
     assert chain.manifest("joint/other")["config"]["contrast_views"] == "none"
 
 
+def test_steps_without_generation_may_have_views_of_the_generator_that_ships(chain):
+    result = joint.run(chain.options(name="drawn"), "main", {"contrast_views": "generated"})
+    assert result["vi_syn"] > 0 and result["vi_mem"] > 0
+    assert chain.manifest("joint/drawn")["config"]["contrast_views"] == "generated"
+
+
+def test_generated_views_from_an_earlier_render_are_refused_or_left_out(chain, monkeypatch):
+    monkeypatch.setattr(joint, "open_drawing", lambda _: None)
+    with pytest.raises(GclError, match="do not say what of the painted people is seen") as raised:
+        joint.run(chain.options(name="drawn"), "main", {"contrast_views": "generated"})
+    assert "gcl render --restart" in raised.value.fix
+
+
 def test_fid_without_its_weights_names_file_place_and_alternative(chain, no_network):
     with pytest.raises(GclError, match="FID needs Inception weights that cannot be fetched") as raised:
         gen_metrics.run(chain.options(name="fid"), None, MEASURES | {"measures": ("fid", "dssim")})

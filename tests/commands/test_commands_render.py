@@ -15,7 +15,7 @@ from gcl_cli.artifacts.formats import read_names, write_meshes
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.run import Run
 from gcl_cli.artifacts.vertex_tables import VertexMeshes, write_vertices
-from gcl_cli.artifacts.view_store import PAINTED, ViewStore
+from gcl_cli.artifacts.view_store import PAINTED, SEEN, ViewStore
 from gcl_cli.body.estimator import fallback_pose
 from gcl_cli.body.model import load_body
 from gcl_cli.commands.render import command as render
@@ -113,6 +113,12 @@ def test_people_are_painted_beside_the_grey_views_in_the_colours_of_their_crops(
     for view in views:
         assert 0.02 < (view[3] > 127).float().mean() < 0.6  # a person in the middle of nothing
         assert (view[:3, view[3] == 255] == 0).all()  # the crops are black
+    seen = ViewStore(work / "render" / "main", "train", EIGHT, (32, 16), kind=SEEN)
+    own, behind = seen(torch.arange(5), torch.zeros(5).long()), seen(torch.arange(5), torch.full((5,), 4))
+    assert own.shape == (5, 1, 32, 16) and torch.equal(
+        own[:, 0] == 255, store(torch.arange(5), torch.zeros(5).long())[:, 3] > 0
+    )
+    assert behind.float().mean() < 0.3 * own.float().mean(), "hardly anything of a back is seen from the front"
 
 
 def test_nothing_is_painted_where_nobody_asks_for_it(work):

@@ -7,7 +7,8 @@ from PIL import Image
 
 from gcl_cli.commands import synth
 from gcl_cli.errors import GclError
-from gcl_cli.people.painting import before_own_backdrops, draw_people, paint_people, resized_pictures
+from gcl_cli.people.painting import before_own_backdrops, draw_people, paint_people
+from gcl_cli.training.drawn_views import DrawnViews, resized_pictures
 from gcl_cli.weights import shipped_generator
 from gcl_cli.weights.shipped_generator import SIZE, load_shipped_generator
 
@@ -53,6 +54,37 @@ def test_a_code_can_be_somebody_elses(people):
     )
     assert torch.equal(own, same)
     assert not torch.equal(own, other)
+
+
+class Stored:
+    """Views [N, S, C, H, W] in the form of those that `gcl render` stores."""
+
+    angles = (0, 90, 180)
+
+    def __init__(self, views):
+        self.views = views
+
+    def __call__(self, rows, angle_index):
+        return self.views[rows, angle_index]
+
+
+def drawn_views(people, pictures):
+    bodies, painted = people.bodies[:, :, None], people.painted
+    stored = (Stored(bodies), Stored(painted[:, :, :4]), Stored(painted[:, :, 4:]))
+    return DrawnViews(load_shipped_generator(CPU), pictures, *stored, precision="fp32")
+
+
+def test_a_training_draws_rendered_people_as_those_of_files_are_drawn(people):
+    views, expected = drawn_views(people, people.photographs), draw_people(load_shipped_generator(CPU), people)
+    rows, sides = torch.tensor([2, 0, 3]), torch.tensor([1, 2, 2])
+    assert (views(rows, sides).int() - expected[rows, sides].int()).abs().max() <= 1
+    own = views(rows, torch.zeros(3, dtype=torch.int64))
+    assert (own[:, 3:] >= people.painted[rows, 0, 3:4]).all(), "nobody's body is left in a backdrop"
+
+
+def test_drawn_people_have_the_size_of_the_networks_pictures(people):
+    views = drawn_views(people, resized_pictures(people.photographs, (64, 32)))
+    assert views(torch.tensor([1]), torch.tensor([1])).shape == (1, 4, 64, 32)
 
 
 def test_where_nobody_is_a_view_is_the_photograph(people):

@@ -105,10 +105,46 @@ def test_views_that_were_not_painted_are_an_error_with_two_ways_out():
 def test_losses_of_novel_views_need_a_generator_or_painted_views():
     for losses in (("vi", "vi_syn"), ("vi_mem",)):
         with pytest.raises(GclError, match=f"{losses[-1]} of --losses need novel views") as caught:
-            require_novel_views(JointSettings(losses=losses), None)
+            require_novel_views(JointSettings(losses=losses), there=False)
         assert "Add gan" in caught.value.fix and "contrast_views=painted" in caught.value.fix
-        require_novel_views(JointSettings(losses=("gan", *losses)), None)
-        require_novel_views(JointSettings(losses=losses, contrast_views="painted"), Blocks())
+        require_novel_views(JointSettings(losses=("gan", *losses)), there=False)
+        require_novel_views(JointSettings(losses=losses, contrast_views="painted"), there=True)
+
+
+def banked(sides, *, rows=(3, 5), **changed):
+    """A bank of views of `rows`, person i from the side sides[i % len(sides)], an index of Blocks' angles."""
+    of = data()
+    bank = novel_views(of, chosen(contrast_views="generated", backdrop="own", **changed))
+    bank.renew(torch.tensor(rows), torch.tensor(sides).repeat(32)[:32])
+    return bank
+
+
+def test_a_person_has_one_generated_side_an_epoch():
+    bank = banked([1, 2], rows=(5, 3, 5), own_view_share=0.0)
+    assert block(bank.draw(torch.tensor([3, 5, 3, 3]), rng())) == [7 * 3 + 2, 7 * 5 + 2, 7 * 3 + 2, 7 * 3 + 2]
+    bank.renew(torch.tensor([3]), torch.full((32,), 7))
+    assert block(bank.draw(torch.tensor([3]), rng())) == [7 * 3 + 7]
+
+
+def test_only_those_whom_the_batches_name_are_drawn():
+    bank = banked([4], rows=((3, 5), (5, 3)))
+    assert len(bank._turned) == 2
+
+
+def test_people_who_keep_their_side_are_their_photograph_before_any_backdrop():
+    views = banked([4], own_view_share=1.0).draw(torch.tensor([3, 5]), rng())
+    assert torch.equal(views[:, :, 10:54, 10:22], data().pictures[[3, 5]][:, :, 10:54, 10:22])
+
+
+def test_sides_of_an_epoch_are_drawn_from_the_angles_that_are_asked_for():
+    sides = banked([4], angles=(90, 180)).draw_sides(rng())
+    assert set(sides.tolist()) == {2, 4} and len(sides) == 32
+
+
+def test_generated_views_that_cannot_be_drawn_are_an_error_with_two_ways_out():
+    with pytest.raises(GclError, match="what of the painted people is seen") as caught:
+        novel_views(data(painted=None), chosen(contrast_views="generated"))
+    assert "gcl render --restart" in caught.value.fix and "contrast_views=none" in caught.value.fix
 
 
 def new_joint(**changed) -> Joint:
@@ -179,9 +215,13 @@ def test_running_statistics_follow_real_pictures_alone():
     assert counts and all(torch.equal(states[0][name], states[1][name]) for name in counts)
 
 
-def test_resumed_equals_unbroken_bit_for_bit(tmp_path):
+@pytest.mark.parametrize("views", ["painted", "generated"])
+def test_resumed_equals_unbroken_bit_for_bit(tmp_path, views):
     def loop():
-        training = new_joint(epochs=2, contrast_steps=1, losses=("gan", "vi", "vi_syn", "vi_mem"), augment="classic")
+        training = new_joint(
+            epochs=2, contrast_steps=1, losses=("gan", "vi", "vi_syn", "vi_mem"), augment="classic",
+            contrast_views=views,
+        )  # fmt: skip
         return training.state, training.epochs()
 
     for unbroken, resumed in unbroken_and_resumed(loop, (1, 2, 6), tmp_path):

@@ -12,10 +12,11 @@ from gcl_cli.commands.gen_metrics.measures import ENCODER
 from gcl_cli.config import Architecture, GenMetricsSettings
 from gcl_cli.datasets.decoding import picture_sizes, read_pictures
 from gcl_cli.people.data import WorkData, training_set
-from gcl_cli.people.painting import before_own_backdrops, draw_people, paint_people, resized_pictures
+from gcl_cli.people.painting import before_own_backdrops, draw_people, paint_people
 from gcl_cli.people.rendered_views import open_painted, open_views, require_painted
 from gcl_cli.records import PaintedViews, StructurePictures
 from gcl_cli.session import Session
+from gcl_cli.training.drawn_views import resized_pictures
 from gcl_cli.training.features import embed
 from gcl_cli.training.generation import generate
 from gcl_cli.training.novel_views import TOGETHER, painted_people

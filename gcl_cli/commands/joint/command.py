@@ -19,16 +19,24 @@ from gcl_cli.following.processes import begun_together
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.people.corrections import corrections_digest, read_corrections
 from gcl_cli.people.data import WorkData, open_data, training_set
-from gcl_cli.people.rendered_views import draw_generated, open_painted, open_views, sheets_of_epochs, well_meshed
-from gcl_cli.records import PaintedViews, StructurePictures, TrainingSet
+from gcl_cli.people.rendered_views import (
+    draw_generated,
+    open_drawing,
+    open_painted,
+    open_views,
+    sheets_of_epochs,
+    well_meshed,
+)
+from gcl_cli.records import StructurePictures, TrainingSet
 from gcl_cli.session import Session
 from gcl_cli.training.joint import Joint, joint_state
-from gcl_cli.training.novel_views import require_novel_views, wants_painted
+from gcl_cli.training.novel_views import require_novel_views, wants_novel
 from gcl_cli.training.ram import gan_memory
 from gcl_cli.training.team import Team
 from gcl_cli.weights.moments import go_on_with_moments
 from gcl_cli.weights.networks import load_gan, save_networks
 from gcl_cli.weights.selected import save_selected
+from gcl_cli.weights.shipped_generator import load_shipped_generator
 from gcl_cli.weights.starting_weights import open_encoder_of, refuse_itself
 
 
@@ -49,24 +57,24 @@ def run(
     preset = gan.config["preset"]
     settings = settings_for(JointSettings, "joint", preset, chosen)
     render, structures = open_views(work, opened, source.architecture)
-    painted = open_painted(render, source.architecture)
-    settings = _with_what_is_painted(settings, render, painted, asked="contrast_views" in chosen)
+    painted, drawing = open_painted(render, source.architecture), open_drawing(render)
+    there = {"none"} | ({"painted"} if painted else set()) | ({"generated"} if drawing else set())
+    settings = _with_views_that_are(there, settings, render, asked="contrast_views" in chosen)
     judges = open_validation(validation, opened, source.architecture, session)
     inputs = {"dataset": opened.digest} | {one.reference: one.manifest.digest for one in (gan, render)} | source.inputs
     inputs |= corrections_digest(settings.corrections) | ({} if judges is None else {"validation": judges.digest})
-    named = {name: value for name, value in (("init", init), ("validation", validation)) if value}
-    config = {"preset": preset, "generator": gan.reference, **named, **settings.model_dump()}
+    config = {"preset": preset, "generator": gan.reference, **_named(init, validation), **settings.model_dump()}
     tell_parity(parity, "joint", settings, chosen, source.architecture)
     job = Run(work, "joint", session.name, config, inputs)
     if result := complete_already(job, restart=session.restart):
         return result
     usable = well_meshed(work, render, settings.mesh_quality, batch_size=settings.batch_size)
     with begun_together(job, session) as (team, device):
+        pictures = training_set(opened, source.architecture, session)
         corrections = read_corrections(settings.corrections, opened.names("train"))
-        pictures = replace(
-            training_set(opened, source.architecture, session), well_meshed=usable, corrections=corrections,
-            painted=painted,
-        )  # fmt: skip
+        pictures = replace(pictures, well_meshed=usable, corrections=corrections, painted=painted)
+        if drawing and settings.contrast_views == "generated":
+            pictures.painted = drawing(load_shipped_generator(device), pictures.pictures, settings.precision)
         networks: dict[str, nn.Module] = {"identity_encoder": source.load(device)}
         networks |= load_gan(gan, source.architecture, device)
         training = _training(networks, gan, pictures, structures, settings, judges, team)
@@ -74,17 +82,21 @@ def run(
         return {} if not team.leads else job.publish(result, seed=settings.seed).manifest.result
 
 
-def _with_what_is_painted(
-    settings: JointSettings, render: Artifact, painted: PaintedViews | None, *, asked: bool
-) -> JointSettings:
-    """The settings, without the painted views that a preset wishes for where there are none, which is told.
+def _named(init: str | None, validation: str | None) -> dict[str, str]:
+    """What of the two was given, for the manifest."""
+    return {name: value for name, value in (("init", init), ("validation", validation)) if value}
+
+
+def _with_views_that_are(there: set[str], settings: JointSettings, render: Artifact, *, asked: bool) -> JointSettings:
+    """The settings, without the novel views that a preset wishes for where they are not `there`, which is told.
 
     asked: the user wants them: then it is a GclError that names the ways out, as it is where losses need them.
     """
-    if wants_painted(settings) and painted is None and not asked:
+    lacking = settings.contrast_views not in there
+    if wants_novel(settings) and lacking and not asked:
         console.warn(f"{render.reference} holds no painted views: steps without generation have L_vi alone.")
-        settings = settings.model_copy(update={"contrast_views": "none"})
-    require_novel_views(settings, painted)
+        settings, lacking = settings.model_copy(update={"contrast_views": "none"}), False
+    require_novel_views(settings, there=not lacking)
     return settings
 
 

@@ -18,7 +18,7 @@ from gcl_cli.artifacts.manifest import MANIFEST, Artifact, read_artifact
 from gcl_cli.artifacts.run import Run
 from gcl_cli.artifacts.sheets import Cell, write_sheet
 from gcl_cli.artifacts.view_folders import ViewFiles, find_views
-from gcl_cli.artifacts.view_store import PAINTED, ViewStore, ViewWriter, is_painted
+from gcl_cli.artifacts.view_store import PAINTED, SEEN, ViewStore, ViewWriter, has_views
 from gcl_cli.body.pyrender_backend import choose_backend
 from gcl_cli.commands.render.drawing import PAINTED_SPLIT, DrawnViews, MeshRows, draw_bodies
 from gcl_cli.commands.render.published_views import GivenViews, export_views, read_given
@@ -83,7 +83,7 @@ def _drawn(data: WorkData, work: WorkFolder, meshes: str, settings: RenderSettin
         {"meshes": artifact.reference, **own, "backend": backend},
         {"dataset": data.digest, artifact.reference: artifact.manifest.digest},
         named, parts, partial(draw_bodies, data.root, settings, backend), f"Drawing with {backend}: {reason}",
-        also=(PAINTED,) if settings.paint_height else (),
+        also=(PAINTED, SEEN) if settings.paint_height else (),
     )  # fmt: skip
 
 
@@ -150,7 +150,7 @@ def _make_split(job: Run, source: Source, split: str, settings: RenderSettings, 
         for made in map_shared(source.make, parts, processes=max(min(session.processes, len(parts)), 1)):
             for views in made:
                 clipped += views.clipped
-                for writer, pictures in zip(writers, (views.grey, views.painted), strict=False):
+                for writer, pictures in zip(writers, (views.grey, views.painted, views.seen), strict=False):
                     writer.add(pictures)
             meter.advance(len(made))
     write_names(job.folder, split, names)
@@ -167,7 +167,7 @@ def _draw_sheet(job: Run, split: str, settings: RenderSettings) -> None:
     store = ViewStore(job.folder, split, settings.angles, (settings.height, settings.width))
     rows = np.unique(np.linspace(0, len(store.names) - 1, min(SHEET_PEOPLE, len(store.names))).round().astype(int))
     pictures = [[store.picture(int(row), a) for a in range(len(settings.angles))] for row in rows]
-    if is_painted(job.folder, split):
+    if has_views(job.folder, split, PAINTED):
         painted = ViewStore(job.folder, split, settings.angles, (settings.height, settings.width), kind=PAINTED)
         pictures += [[_on_white(painted.picture(int(row), a)) for a in range(len(settings.angles))] for row in rows]
     sheet = [[Cell(picture) for picture in row] for row in pictures]

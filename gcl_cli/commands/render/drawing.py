@@ -10,7 +10,7 @@ import numpy as np
 
 from gcl_cli.artifacts.view_store import compress
 from gcl_cli.body.model import load_body
-from gcl_cli.body.painting import body_places, mesh_places, paint_views
+from gcl_cli.body.painting import body_places, mesh_places, traced_views
 from gcl_cli.body.pyrender_backend import open_backend
 from gcl_cli.body.rendering import PICTURE_UP, Draw, long_axis, render_views, up_axis
 from gcl_cli.body.silhouette import Surface
@@ -27,6 +27,7 @@ class DrawnViews(NamedTuple):
     grey: list[bytes]  # compressed, one an angle
     clipped: np.ndarray  # [angles] bool, which of them touch the border
     painted: Sequence[bytes] = ()  # compressed, one an angle; none where nobody asked for them
+    seen: Sequence[bytes] = ()  # likewise, how far the photograph itself shows what is painted
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,13 @@ def draw_bodies(root: Path, settings: RenderSettings, backend: str, rows: MeshRo
         )  # fmt: skip
         painted: Iterable[np.ndarray] = ()
         if settings.paint_height and rows.split == PAINTED_SPLIT:
-            painted = paint_views(
+            painted = traced_views(
                 resized(read_crop(root, name), *painted_size(settings)), surface, vertices, camera, size,
                 settings.angles, up=up, recentre=settings.recentre,
                 places=body_places() if bodies.own else mesh_places(vertices),
             )  # fmt: skip
-        drawn.append(DrawnViews(list(map(compress, pictures)), clipped, list(map(compress, painted))))
+        coloured, seen = [compress(view[..., :4]) for view in painted], [compress(view[..., 4]) for view in painted]
+        drawn.append(DrawnViews(list(map(compress, pictures)), clipped, coloured, seen))
     return drawn
 
 

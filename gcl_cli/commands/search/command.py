@@ -25,11 +25,11 @@ from gcl_cli.errors import GclError
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.people.crops import crop_notes
 from gcl_cli.people.given_files import free_name, picture_files, target_folder
-from gcl_cli.people.painting import resized_pictures
 from gcl_cli.people.turning import ShippedGenerator, open_view_generator, turn_people
 from gcl_cli.retrieval.nearest import nearest_rows
 from gcl_cli.retrieval.whole_gallery import in_words, lean_on_gallery, require_cameras, uses_gallery
 from gcl_cli.session import Session
+from gcl_cli.training.drawn_views import resized_pictures
 from gcl_cli.training.features import embed
 from gcl_cli.weights.shipped_generator import SHIPPED
 from gcl_cli.weights.starting_weights import OpenedEncoder, open_encoder
