@@ -2,8 +2,9 @@
 
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +58,11 @@ class Meter:
         self._begun = self._spoke = time.monotonic()
         self._first = done
 
+    @property
+    def share(self) -> float:
+        """How much of what this run has to do is done, from 0 to 1."""
+        return (self.done - self._first) / max(self.total - self._first, 1)
+
     def advance(self, count: int = 1, note: str = "") -> None:
         """`count` more units are done; `note`: a few words on how it goes."""
         self.done += count
@@ -67,7 +73,7 @@ class Meter:
         elif clock - self._spoke >= QUIET_SECONDS or self.done >= self.total:
             self._spoke = clock
             left = (self.total - self.done) / max(rate, 1e-9)
-            say(f"{self.title}: {self.done}/{self.total}  {rate:.1f}/s  {left:.0f} s left  {note}".rstrip())
+            say(f"{self.title}: {self.done}/{self.total}  {rate:.1f}/s  {duration_text(left)} left  {note}".rstrip())
 
     def tell(self, text: str) -> None:
         """A line that stays."""
@@ -81,20 +87,26 @@ def meter(title: str, total: int, done: int = 0) -> Iterator[Meter]:
         yield Meter(title, total, done, None)
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+    from rich.table import Column
 
     columns = (
         SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"), TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
     )  # fmt: skip
     if (board := Board.shown) is not None:  # one live display at a time: the bar becomes a part of it
-        board.bar = Progress(*columns, console=_talk())
+        board.bar = Progress(*columns, console=_talk(), expand=True)
         try:
-            yield Meter(title, total, done, board.bar)
+            board.meter = Meter(title, total, done, board.bar)
+            yield board.meter
         finally:
             board.bar = None
         return
-    with Progress(*columns, console=_talk()) as bar:
+    with Progress(*columns, console=_talk(), expand=True) as bar:
         yield Meter(title, total, done, bar)
+
+
+Forecast = Callable[["Board"], float | None]  # the seconds until all steps are done; None: nobody knows
 
 
 class Board:
@@ -103,46 +115,64 @@ class Board:
     shown: "Board | None" = None  # the one on the terminal
     _STYLES: Mapping[str, str] = {"running": "bold", "made": "green", "kept": "green", "left": "dim", "stopped": "red"}
 
-    def __init__(self, titles: Sequence[str]) -> None:
+    def __init__(self, titles: Sequence[str], forecast: Forecast) -> None:
         self.states = dict.fromkeys(titles, "left")
         self.seconds: dict[str, float] = {}
         self.bar: Progress | None = None
+        self.meter: Meter | None = None  # of the step at work
+        self._forecast = forecast
         self._begun = self._step_begun = time.monotonic()
+
+    @property
+    def at_step(self) -> float:
+        """Seconds since the step at work began."""
+        return time.monotonic() - self._step_begun
 
     def begin(self, title: str) -> None:
         """A step is at work now."""
-        self._step_begun = time.monotonic()
+        self._step_begun, self.meter = time.monotonic(), None
         self._turn(title, "running")
 
     def end(self, title: str, state: str) -> None:
         """A step is over: `made` now, `kept` as it was, or `stopped`."""
-        self.seconds[title] = time.monotonic() - self._step_begun
+        self.seconds[title] = self.at_step
         self._turn(title, state)
 
     def _turn(self, title: str, state: str) -> None:
         self.states[title] = state
         if Board.shown is None:
             number, took = list(self.states).index(title) + 1, self.seconds.get(title)
-            say(f"[{number}/{len(self.states)}] {title}: {state}" + (f" in {duration_text(took)}" if took else ""))
+            told = f" in {duration_text(took)}" if took is not None and state != "running" else ""
+            rest = self._forecast(self) if state == "running" else None
+            told += f" (about {duration_text(rest)} left in all)" if rest else ""
+            say(f"[{number}/{len(self.states)}] {title}: {state}{told}")
 
     def __rich__(self) -> "Group":
         from rich.console import Group
         from rich.table import Table
 
-        table, clock = Table.grid(padding=(0, 2)), time.monotonic()
+        table = Table.grid(padding=(0, 2))
         for title, state in self.states.items():
-            seconds = clock - self._step_begun if state == "running" else self.seconds.get(title)
+            seconds = self.at_step if state == "running" else self.seconds.get(title)
             took = "" if seconds is None or state == "kept" else duration_text(seconds)
             table.add_row(title, state, took, style=self._STYLES.get(state))
-        left = sum(state == "left" for state in self.states.values())
-        table.add_row("", f"{left} left", duration_text(clock - self._begun))
+        waiting = sum(state == "left" for state in self.states.values())
+        table.add_row("", f"{waiting} left", f"{duration_text(time.monotonic() - self._begun)} so far{self._end()}")
         return Group(table, *([self.bar.get_renderable()] if self.bar else []))
+
+    def _end(self) -> str:
+        """`, about 7 min left, until 16:42`; empty where nobody knows."""
+        rest = self._forecast(self)
+        if not rest:
+            return ""
+        moment = datetime.now() + timedelta(seconds=rest)
+        return f", about {duration_text(rest)} left, until {moment:%H:%M}"
 
 
 @contextmanager
-def board(titles: Sequence[str]) -> Iterator[Board]:
-    """Show how a job of several steps goes; meters used inside appear below the list."""
-    made = Board(titles)
+def board(titles: Sequence[str], forecast: Forecast = lambda _: None) -> Iterator[Board]:
+    """Show how a job of several steps goes, and when it ends; meters used inside appear below the list."""
+    made = Board(titles, forecast)
     if not _talk().is_terminal:
         yield made
         return

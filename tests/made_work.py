@@ -4,6 +4,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from gcl_cli.artifacts.files import write_json
+from gcl_cli.artifacts.formats import write_labels
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.manifest import Artifact, read_artifact
 from gcl_cli.artifacts.run import CHECKPOINTS, Run
@@ -42,7 +46,7 @@ def begun(work: Path, reference: str, chosen: dict[str, Any] | None = None, pres
     folder, (stage, _, name) = WorkFolder(work), reference.partition("/")
     inputs = {"dataset": open_data(Session(work=str(work)), None).digest}
     measured = named.get("encoder") or named.get("generator")
-    reads = READS.get(stage, {"encoder" if stage == "evaluate" else "generator": ""})
+    reads = READS.get(stage, {"encoder" if stage in ("evaluate", "cluster") else "generator": ""})
     sources = {key: f"{source}/main" if source else str(measured) for key, source in reads.items()} | named
     for key in reads:
         inputs[sources[key]] = read_artifact(folder, sources[key]).manifest.digest
@@ -62,7 +66,17 @@ def made(
         return finished
     with run.begin(restart=False):
         (run.folder / "weights.safetensors").write_text(f"{reference} {content}" * 100)
-        return run.publish(dict(FIGURES))
+        return run.publish(_clustered(work, run.folder) if run.stage == "cluster" else dict(FIGURES))
+
+
+def _clustered(work: Path, folder: Path) -> dict[str, Any]:
+    """The files of a clustering in which all training pictures but the last are one person; returns its result."""
+    names = open_data(Session(work=str(work)), None).names("train")
+    write_labels(folder / "labels.csv", names, np.array([0] * (len(names) - 1) + [-1]), np.full(len(names), 0.6))
+    stray = {"name": names[0], "doubt": 0.6, "nearest": -1}
+    write_json(folder / "clusters.json", [{"label": 0, "suspicious": [stray]}])
+    share = (len(names) - 1) / len(names)
+    return {"pictures": len(names), "clusters": 1, "share_labelled": share, "sheet": "clusters.png"}
 
 
 def interrupted(

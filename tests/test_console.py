@@ -87,7 +87,7 @@ def test_without_a_terminal_progress_is_a_line_now_and_then(capsys, monkeypatch)
             clock.now += 1
             meter.advance(note="fine")
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "mesh: 15/100  1.0/s  85 s left  fine"
+    assert lines[0] == "mesh: 15/100  1.0/s  1 min 25 s left  fine"
     assert lines[-1] == "mesh: 100/100  1.0/s  0 s left  fine"
     assert len(lines) == 7
 
@@ -109,3 +109,23 @@ def test_on_a_terminal_the_bar_knows_a_total_that_is_found_out_later(terminal):
         meter.tell("epoch 1/4: loss 0.5")
     shown = terminal.getvalue()
     assert "10/40" in shown and "epoch 1/4: loss 0.5" in shown and "loss 0.5" in shown
+
+
+def test_a_board_says_what_is_left_and_when_it_ends(terminal, monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(console, "time", clock)
+    with console.board(["mesh", "joint"], lambda board: 300.0) as board:
+        board.begin("mesh")
+        clock.now += 61
+        console._talk().print(board)
+    assert "1 left" in terminal.getvalue() and "1 min 01 s so far, about 5 min 00 s left, until " in terminal.getvalue()
+
+
+def test_a_long_note_leaves_room_for_the_bar(monkeypatch):
+    written = io.StringIO()
+    narrow = Console(file=written, force_terminal=True, width=100, highlight=False, emoji=False, color_system=None)
+    monkeypatch.setattr(console, "_talk", lambda: narrow)
+    with console.meter("joint", 10) as meter:
+        meter.advance(4, note="epoch 1  " + "  ".join(f"loss_{number} 1.234" for number in range(9)))
+    shown = written.getvalue()
+    assert "4/10" in shown and "loss_0 1.234" in shown and "loss_8" not in shown

@@ -9,11 +9,11 @@ from gcl_cli.api.checking import Chosen, More, Place, Result, Unset, checked, pa
 from gcl_cli.cli.options import in_stage
 from gcl_cli.config.stages import CHAIN, STAGE_SETTINGS
 
-Part = Literal["mesh", "render", "warmup", "gan-warmup", "joint", "gen-metrics"]
+Part = Literal["mesh", "render", "warmup", "gan-warmup", "joint", "gen-metrics", "cluster"]
 
 
 def run(
-    data: Place | None = None, *, preset: Literal["paper", "small", "tiny"] | None = None, until: Part = "gen-metrics",
+    data: Place | None = None, *, preset: Literal["paper", "small", "tiny"] | None = None, until: Part = "cluster",
     from_: Part | None = None, set: More = None, allow_subset: bool = False,
     camera_from: str | None = None, person_from: str | None = None,
     work: Place | None = None, data_root: Place | None = None, device: str = "auto", threads: int | None = None,

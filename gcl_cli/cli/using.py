@@ -27,7 +27,7 @@ from gcl_cli.cli.pages import LOOK_AFTER, PIPELINE
 from gcl_cli.cli.program import app
 from gcl_cli.config.stages import CHAIN, PARITY, STAGE_SETTINGS
 
-Part = Literal["mesh", "render", "warmup", "gan-warmup", "joint", "gen-metrics"]
+Part = Literal["mesh", "render", "warmup", "gan-warmup", "joint", "gen-metrics", "cluster"]
 Images = Annotated[list[str], typer.Argument(metavar="PICTURE...", help="pictures of one person each")]
 
 
@@ -42,9 +42,9 @@ def run_chain(
     data: Data = None,
     preset: Annotated[
         Literal["paper", "small", "tiny"] | None,
-        typer.Option(help="size of networks and schedules [default: that of the warm-up there is, else paper]"),
+        typer.Option(help="size of networks and schedules [default: that of the warm-up there is, else the machine's]"),
     ] = None,
-    until: Annotated[Part, typer.Option(help="the last step; an encoder is measured with its step")] = "gen-metrics",
+    until: Annotated[Part, typer.Option(help="the last step; an encoder is measured with its step")] = "cluster",
     anew_from: Annotated[
         Part | None, typer.Option("--from", help="make this step and all that follow anew, as this command says")
     ] = None,
@@ -67,7 +67,11 @@ def run_chain(
     wishes = Wishes(preset, until, anew_from, validated_by_stage(set_more or [], CHAIN))
     session = Session(**run, allow_subset=allow_subset, camera_from=camera_from, person_from=person_from)
     with errors_told("run", interrupted=running.go_on(wishes)):
-        console.show(running.run(session, data, wishes), as_json=as_json)
+        result = running.run(session, data, wishes)
+        if console.wants_json(as_json):
+            console.show(result, as_json=True)
+        else:
+            running.show(result)
 
 
 @app.command("status", rich_help_panel=LOOK_AFTER)

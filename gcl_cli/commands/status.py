@@ -1,7 +1,5 @@
 """`gcl status`: what a work folder holds, what is fresh, and what to type next."""
 
-import os
-import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,7 +7,7 @@ from typing import Any
 from gcl_cli import console
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.inventory.leftovers import leftovers
-from gcl_cli.inventory.own_settings import command_for, in_short
+from gcl_cli.inventory.own_settings import command_for, elsewhere, in_short
 from gcl_cli.inventory.steps import steps_left
 from gcl_cli.inventory.survey import Entry, Survey, survey
 
@@ -23,7 +21,7 @@ def run(work: str) -> dict[str, Any]:
     return {
         "work": str(found.work.root), "dataset": data,
         "artifacts": [_described(entry, found) for entry in found.entries],
-        "next": [{**step, "type": step["type"] + _elsewhere(found)} for step in _next(found)],
+        "next": [{**step, "type": step["type"] + elsewhere(found.work)} for step in _next(found)],
     }  # fmt: skip
 
 
@@ -82,9 +80,3 @@ def _next(found: Survey) -> list[dict[str, str]]:
         size = console.size_text(sum(leftover.size for leftover in going))
         rows.append({"type": "gcl clean", "because": f"shows what nothing needs ({len(going)}, {size})"})
     return rows
-
-
-def _elsewhere(found: Survey) -> str:
-    """` --work DIR` where a command would not find the folder by itself."""
-    root = str(found.work.root)
-    return "" if root == os.environ.get("GCL_WORK", "work") else f" --work {shlex.quote(root)}"

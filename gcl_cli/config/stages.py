@@ -11,7 +11,7 @@ from gcl_cli.config.warmups import WARMUP_METHODS
 
 DEFAULT_METHOD = "cluster-contrast"
 PARITY = "parity"  # what `gcl config` calls the rows of parity.py
-CHAIN = ("mesh", "render", "warmup", "gan-warmup", "joint", "evaluate", "gen-metrics")  # the steps of gcl run
+CHAIN = ("mesh", "render", "warmup", "gan-warmup", "joint", "evaluate", "gen-metrics", "cluster")  # of gcl run
 
 
 def warmup_key(method: str) -> str:

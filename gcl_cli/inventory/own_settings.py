@@ -1,10 +1,12 @@
 """What a user chose for an artifact: its recorded settings that differ from the defaults of its preset."""
 
+import os
 import shlex
 from collections.abc import Mapping
 from typing import Any
 
 from gcl_cli.artifacts.folders import FoundFolder
+from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.config.presets import PRESETS, settings_for
 from gcl_cli.config.setting import typed_text
 from gcl_cli.config.stages import DEFAULT_METHOD, STAGE_SETTINGS, warmup_key
@@ -60,6 +62,12 @@ def command_for(found: FoundFolder, everything: Survey) -> str:
     words += [] if found.name in ("main", _measured(config)) else ["--name", found.name]
     line = shlex.join(words)
     return " ".join([line, *(f"--{name} DATA" for name in unnamed_inputs(found) if not name.startswith("init"))])
+
+
+def elsewhere(work: WorkFolder) -> str:
+    """` --work DIR` where a command would not find the folder by itself."""
+    root = str(work.root)
+    return "" if root == os.environ.get("GCL_WORK", "work") else f" --work {shlex.quote(root)}"
 
 
 def unnamed_inputs(found: FoundFolder) -> list[str]:

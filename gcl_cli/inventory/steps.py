@@ -1,4 +1,4 @@
-"""The chain from pictures to a measured generator: its steps in order, and where each leaves its artifact."""
+"""The chain from pictures to figures or to people: its steps in order, and where each leaves its artifact."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,17 +31,23 @@ CHAIN = (
     Step("joint", "joint", "joint/main"),
     Step("joint", "evaluate", "evaluate/joint-main", "joint/main"),
     Step("gen-metrics", "gen-metrics", "gen-metrics/joint-main", "joint/main"),
+    Step("cluster", "cluster", "cluster/main", "joint/main"),
 )
 PARTS = tuple(dict.fromkeys(step.part for step in CHAIN))
 
 
 def steps_of(dataset: Mapping[str, Any]) -> tuple[Step, ...]:
-    """The steps that a data set allows: evaluation needs query and gallery.
+    """The steps that a data set calls for: evaluation where there are query and gallery, else who is who.
 
     dataset: the record in dataset.json.
     """
-    labelled = {"query", "gallery"} <= dataset["pictures"].keys()
-    return tuple(step for step in CHAIN if labelled or step.stage != "evaluate")
+    left_out = "cluster" if is_measurable(dataset) else "evaluate"
+    return tuple(step for step in CHAIN if step.stage != left_out)
+
+
+def is_measurable(dataset: Mapping[str, Any]) -> bool:
+    """Whether a data set has query and gallery."""
+    return {"query", "gallery"} <= dataset["pictures"].keys()
 
 
 def steps_left(found: Survey) -> tuple[Step, ...]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -15,9 +16,13 @@ from gcl_cli import console
 from gcl_cli.api import status
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.manifest import read_artifact
+from gcl_cli.artifacts.tables import read_table
 from gcl_cli.cli import app
 from gcl_cli.commands.run import command as running
+from gcl_cli.commands.run.forecast import Forecast
 from gcl_cli.commands.run.requests import Wishes
+from gcl_cli.commands.run.sizing import size_for
+from gcl_cli.config.presets import PRESETS
 from gcl_cli.errors import GclError
 from gcl_cli.inventory.survey import survey
 from gcl_cli.session import Session
@@ -55,7 +60,9 @@ class Stages:
             work, reference, named = Path(job.session.work), f"{stage}/main", {}
             if job.source:
                 reference = f"{stage}/{job.source.replace('/', '-')}"
-                named = {"encoder" if stage == "evaluate" else "generator": job.source}
+                named = {"generator" if stage == "gen-metrics" else "encoder": job.source}
+            if stage == "cluster":
+                reference = "cluster/main"
             self.calls.append(reference)
             self.chosen[reference] = job.chosen
             if reference in self.fails:
@@ -103,12 +110,105 @@ def test_the_report_has_the_figures_and_where_the_files_are(gcl):
     assert all(Path(row["files"], "manifest.json").is_file() for row in report["steps"])
 
 
-def test_without_labels_nothing_is_evaluated(gcl, tmp_path):
+UNLABELLED = ["mesh", "render", "warmup", "gan-warmup", "joint", "gen-metrics", "cluster"]
+
+
+@pytest.fixture
+def unlabelled(gcl, tmp_path):
+    """`gcl run` on the same pictures without query and gallery, four of them."""
     for split in ("query", "bounding_box_test"):
         for path in (tmp_path / "crops" / split).iterdir():
-            path.unlink()
+            path.replace(tmp_path / "crops" / "bounding_box_train" / path.name.replace("_c", "_c1", 1))
         (tmp_path / "crops" / split).rmdir()
-    assert list(gcl("--preset", "tiny")) == ["mesh", "render", "warmup", "gan-warmup", "joint", "gen-metrics"]
+    return gcl
+
+
+def test_without_labels_the_chain_ends_with_who_is_who(unlabelled, stages):
+    assert unlabelled("--preset", "tiny") == dict.fromkeys(UNLABELLED, "made")
+    assert stages.calls[-1] == "cluster/main"
+    assert unlabelled() == dict.fromkeys(UNLABELLED, "kept")
+
+
+def test_the_last_screen_says_how_many_people_where_the_labels_are_and_what_to_type(unlabelled, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    unlabelled("--preset", "tiny", "--set", "cluster.k1=7")
+    result = json.loads(CliRunner().invoke(app, ["run", "--json"]).stdout)
+    names = [row["name"] for row in read_table(Path("work/cluster/main/labels.csv"))]
+    assert result["answer"]["people"] == 1 and result["answer"]["labelled"] == len(names) - 1
+    assert [step["type"].split()[:2] for step in result["next"]] == [["gcl", c] for c in ("report", "search", "export")]
+    gallery, picture = shlex.split(result["next"][1]["type"])[2:]
+    assert Path(gallery).is_dir() and Path(picture) == Path(gallery) / names[0]
+    running.show(result)
+    shown = capsys.readouterr().out
+    assert f"About 1 people on {len(names) - 1} of {len(names)} pictures" in shown
+    assert "work/cluster/main/labels.csv" in shown and "1 pictures belong to nobody" in shown
+    assert f"1 pictures are nearer to another person than to their own, such as {names[0]}" in shown
+    assert "gcl report" in shown
+
+
+def test_what_to_type_next_names_a_work_folder_that_lies_elsewhere(unlabelled):
+    unlabelled("--preset", "tiny", "--work", "my work")
+    result = json.loads(CliRunner().invoke(app, ["run", "--work", "my work", "--json"]).stdout)
+    assert all(shlex.split(step["type"])[-2:] == ["--work", "my work"] for step in result["next"])
+
+
+def test_with_query_and_gallery_the_chain_ends_with_the_figures(gcl):
+    gcl("--preset", "tiny")
+    assert {"answer", "next"}.isdisjoint(json.loads(CliRunner().invoke(app, ["run", "--json"]).stdout))
+
+
+def test_on_a_cpu_few_pictures_get_the_small_networks_and_a_share_of_the_epochs(gcl, stages):
+    ran = CliRunner().invoke(app, ["run", "crops", "--device", "cpu", "--until", "warmup"])
+    assert "2 pictures: preset small, with 25% of its epochs" in ran.stderr
+    assert stages.chosen["warmup/main"] == {"epochs": 11, "colour_epochs": 2}
+    stages.fails["joint/main"] = KeyboardInterrupt()
+    CliRunner().invoke(app, ["run", "--device", "cpu", "--set", "joint.losses=vi"])
+    assert stages.chosen["joint/main"] == {"epochs": 5, "losses": ("vi",)}  # of the same size, a command later
+    assert gcl("--device", "cpu")["joint"] == "made"
+
+
+def test_who_names_a_preset_gets_all_of_it(gcl, stages):
+    gcl("--preset", "small")
+    assert stages.chosen["warmup/main"] == stages.chosen["joint/main"] == {}
+    made_work.remade(Path("work"), "gan-warmup/main")
+    assert gcl()["joint"] == "made" and stages.chosen["joint/main"] == {}  # nor is it cut down later
+
+
+@pytest.mark.parametrize(("pictures", "share"), [(2, 0.25), (375, 0.25), (750, 0.5), (1499, 0.99), (1500, 1)])
+def test_the_epochs_grow_with_the_pictures(pictures, share):
+    size = size_for(pictures, on_card=False)
+    usual = PRESETS["small"]["joint"]["epochs"]
+    assert size.preset == "small"
+    assert size.chosen.get("joint", {"epochs": usual}) == {"epochs": round(share * usual)}
+
+
+class Board:
+    """A board at one moment."""
+
+    def __init__(self, states: dict[str, str], seconds: dict[str, float], at_step: float, share: float) -> None:
+        self.states, self.seconds, self.at_step = states, seconds, at_step
+        self.meter = type("Meter", (), {"share": share})
+
+
+@pytest.mark.parametrize(
+    ("states", "seconds", "at_step", "share", "left"),
+    [
+        (("left", "left", "left", "left"), {}, 0, 0, 10 + 20 + 100 + 300),  # as expected
+        (("made", "running", "left", "left"), {"mesh": 30}, 15, 0, (60 - 15) + 100 + 300),  # pictures take three times
+        (("made", "made", "running", "left"), {"mesh": 10, "render": 20}, 50, 0, 50 + 300),
+        (("made", "made", "running", "left"), {"mesh": 10, "render": 20}, 50, 0.25, 150 + 300),  # as its bar says
+        (("kept", "kept", "made", "left"), {"mesh": 0, "render": 0, "warmup": 50}, 0, 0, 150),  # trainings take half
+        (("made", "made", "running", "left"), {"mesh": 10, "render": 20}, 150, 0, 300),  # never less than nothing
+    ],
+)
+def test_what_is_left_is_what_was_expected_at_the_pace_so_far(states, seconds, at_step, share, left):
+    forecast = Forecast({"mesh": 10, "render": 20, "warmup": 100, "joint": 300})
+    titles = ("mesh", "render", "warmup", "joint")
+    assert forecast(Board(dict(zip(titles, states, strict=True)), seconds, at_step, share)) == pytest.approx(left)
+
+
+def test_a_gpu_gets_the_size_of_the_paper():
+    assert size_for(400, on_card=True).preset == "paper" and size_for(400, on_card=True).chosen == {}
 
 
 def test_until_ends_with_a_step_and_its_measure(gcl):
@@ -207,7 +307,7 @@ def test_other_settings_than_those_of_what_is_there_are_refused_before_anything_
     ("pair", "said"),
     [
         ("epochs=3", "--set epochs=3: the stage is missing"),
-        ("cluster.k1=3", "the stage is missing"),
+        ("views.k1=3", "the stage is missing"),
         ("joint.nope=3", "nope is no setting of gcl joint"),
         ("joint.epochs=0", "at least 1"),
     ],
@@ -242,7 +342,7 @@ def test_a_changed_file_is_not_kept(gcl):
 
 def test_missing_weights_are_told_at_the_beginning(gcl, monkeypatch, tmp_path):
     monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path / "hub"))
-    ran = CliRunner().invoke(app, ["run", "crops"])
+    ran = CliRunner().invoke(app, ["run", "crops", "--preset", "paper"])
     notes = [line for line in ran.stderr.splitlines() if line.startswith("Note: gcl")]
     assert ["ImageNet" in notes[0], "FID" in notes[1]] == [True, True] and len(notes) == 2
     assert ran.stderr.index(notes[1]) < ran.stderr.index("[1/8] mesh: running")
@@ -287,29 +387,51 @@ def killed_after(words: list[str], folder: Path, line: str) -> str:
     return "".join(said)
 
 
+def toy_gcl(folder: Path, *words: str) -> subprocess.CompletedProcess:
+    """A command of toy size in a process of its own, without a way to fetch anything."""
+    offline = {"https_proxy": "http://127.0.0.1:9", "TORCH_HOME": str(folder / "nothing")}
+    return subprocess.run(
+        [sys.executable, "-c", TOY, *words], cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)} | offline,
+        capture_output=True, text=True, timeout=600,
+    )  # fmt: skip
+
+
+TOY_STEPS = [
+    "--preset", "tiny", "--threads", "1", "--device", "cpu", "--set", "render.height=64", "--set", "render.width=32",
+    "--set", "render.backend=numpy", "--set", "gen-metrics.angles=90,180",
+]  # fmt: skip
+
+
+@pytest.mark.slow
+def test_without_labels_and_network_the_real_chain_ends_with_an_answer_and_what_it_says_to_type_works(tmp_path):
+    made = toy_gcl(tmp_path, "synth", "people", "--ids", "12", "--cameras", "2", "--images", "2", "--no-labels")
+    assert made.returncode == 0, made.stderr
+    clustering = ["--set", "cluster.k1=8", "--set", "cluster.k2=3", "--set", "cluster.min_samples=2"]
+    ran = toy_gcl(tmp_path, "run", "people", *TOY_STEPS, *clustering)
+    assert ran.returncode == 0, ran.stderr
+    assert "FID needs Inception weights that cannot be fetched" in ran.stderr and "It is left out." in ran.stderr
+    result = json.loads(ran.stdout)
+    assert result["answer"]["people"] >= 2 and (tmp_path / result["answer"]["labels"]).exists()
+    for step in result["next"]:
+        typed = toy_gcl(
+            tmp_path, *shlex.split(step["type"])[1:], *(["--pictures", "20"] if "report" in step["type"] else [])
+        )
+        assert typed.returncode == 0, (step, typed.stderr)
+
+
 @pytest.mark.slow
 def test_the_real_chain_goes_on_after_it_was_killed_between_steps(tmp_path):
-    def gcl(*words: str) -> subprocess.CompletedProcess:
-        return subprocess.run(
-            [sys.executable, "-c", TOY, *words], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)},
-            capture_output=True, text=True, timeout=600,
-        )  # fmt: skip
-
-    assert gcl("synth", "people", "--ids", "12", "--cameras", "2", "--images", "2", "--threads", "1").returncode == 0
-    words = [
-        "run", "people", "--preset", "tiny", "--threads", "1", "--device", "cpu", "--set", "render.height=64",
-        "--set", "render.width=32", "--set", "render.backend=numpy", "--set", "gen-metrics.angles=90,180",
-        "--set", "gen-metrics.measures=encoder,dssim,identity",
-    ]  # fmt: skip
+    assert toy_gcl(tmp_path, "synth", "people", "--ids", "12", "--cameras", "2", "--images", "2").returncode == 0
+    words = ["run", "people", *TOY_STEPS, "--set", "gen-metrics.measures=encoder,dssim,identity"]
     said = killed_after(words, tmp_path, "[4/8] evaluate warmup: running")
     assert "[3/8] warmup: made" in said, said
-    ran = gcl(*words)
+    ran = toy_gcl(tmp_path, *words)
     assert ran.returncode == 0, ran.stderr
     report = json.loads(ran.stdout)
     assert [row["state"] for row in report["steps"]] == ["kept"] * 3 + ["made"] * 5
     assert [row["after"] for row in report["retrieval"]] == ["warmup", "joint"]
     assert report["generated_views"][0]["dssim"] > 0
-    found = json.loads(gcl("status", "--json").stdout)
+    found = json.loads(toy_gcl(tmp_path, "status", "--json").stdout)
     assert {row["state"] for row in found["artifacts"]} == {"fresh"} and found["next"] == []
 
 

@@ -1,6 +1,6 @@
 """`gcl gen-metrics`: a generator -> how real its pictures are, how varied, and whether person and pose are kept."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,13 +62,13 @@ def run(session: Session, generator: str | None, chosen: dict[str, Any]) -> dict
     if result := complete_already(job, restart=session.restart):
         return result
     device = session.open_device()
-    inception = _inception(settings, device)
+    inception = _inception(settings, device, explicit="measures" in chosen)
     with job.begin(restart=session.restart):
         subject = open_subject(session, opened, made, settings, device, measured=_measured(reference, settings))
         subject.spaces = inception | subject.spaces
         comparison = _comparison(work, subject, settings, str(device), explicit="measures" in chosen)
         result = {"generator": reference, "measured": subject.measured, **_measure(comparison)}
-        result["protocol"] = protocol_of({"pictures", "references", *settings.measures})
+        result["protocol"] = _told(settings, inception, "pictures", "references")
         write_json(job.folder / "result.json", result)
         return job.publish(result, seed=settings.seed).manifest.result
 
@@ -110,13 +110,14 @@ def run_folders(session: Session, folders: Folders, generator: str | None, chose
     if result := complete_already(job, restart=session.restart):
         return result
     device = session.open_device()
-    spaces = _inception(settings, device) | _encoder_space(encoder, device)
+    inception = _inception(settings, device, explicit="measures" in chosen)
+    spaces = inception | _encoder_space(encoder, device)
     if "kid" in settings.measures and not spaces:
         console.warn("KID is left out: Inception's weights are not there, and no --encoder is named.")
     with job.begin(restart=session.restart):
         figures = compare_folders(real, generated, spaces, encoder.architecture if encoder else None, settings)
         result = {"real": folders.real, "generated": folders.generated, "encoder": config["encoder"], **figures}
-        result["protocol"] = protocol_of({"references", "pairs", *settings.measures})
+        result["protocol"] = _told(settings, inception, "references", "pairs")
         write_json(job.folder / "result.json", result)
         return job.publish(result, seed=settings.seed).manifest.result
 
@@ -131,11 +132,24 @@ def _folder_settings(chosen: dict[str, Any], *, has_encoder: bool) -> GenMetrics
     return settings_for(GenMetricsSettings, "gen-metrics", "paper", {"measures": possible} | chosen)
 
 
-def _inception(settings: GenMetricsSettings, device: torch.device) -> dict[str, Callable[[Tensor], Tensor]]:
-    """FID's space, where FID is asked for; for KID alone where the weights happen to be there."""
+def _inception(
+    settings: GenMetricsSettings, device: torch.device, *, explicit: bool
+) -> dict[str, Callable[[Tensor], Tensor]]:
+    """FID's space, where FID is asked for; for KID alone where the weights happen to be there.
+
+    Where they cannot be fetched: GclError if the measures were named, else FID is left out with a note.
+    """
     if "fid" in settings.measures or ("kid" in settings.measures and weights_are_there()):
-        return {INCEPTION: load_inception(device)}
+        try:
+            return {INCEPTION: load_inception(device)}
+        except GclError as missing:
+            _refuse_or_warn(missing, explicit=explicit or weights_are_there())  # there, and not what they should be
     return {}
+
+
+def _told(settings: GenMetricsSettings, inception: Collection[str], *others: str) -> list[dict[str, str]]:
+    """How each figure was measured; FID's stays out where it was."""
+    return protocol_of({*others, *settings.measures} - ({"fid"} if not inception else set()))
 
 
 def _encoder_space(encoder: OpenedEncoder | None, device: torch.device) -> dict[str, Callable[[Tensor], Tensor]]:

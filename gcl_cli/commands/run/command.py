@@ -1,5 +1,6 @@
 """`gcl run`: the steps in order, each kept where it is fresh, gone on with where it was interrupted, else made."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from gcl_cli import console
@@ -7,7 +8,10 @@ from gcl_cli.artifacts.dataset_record import recall
 from gcl_cli.artifacts.folders import drop_partial, mark_for_remake
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.manifest import read_artifact
-from gcl_cli.commands.run.requests import Wishes, chosen_preset, refuse_contradictions, settings_to_use
+from gcl_cli.commands.run.answer import answer, show_answer
+from gcl_cli.commands.run.forecast import Forecast, step_seconds
+from gcl_cli.commands.run.requests import Wishes, chosen_size, refuse_contradictions, settings_to_use
+from gcl_cli.commands.run.sizing import Size
 from gcl_cli.commands.run.stages_in_turn import STAGES, Job
 from gcl_cli.config import ClusterContrastSettings, GenMetricsSettings
 from gcl_cli.config.presets import settings_for
@@ -29,27 +33,51 @@ def run(session: Session, data: str | None, wishes: Wishes) -> dict[str, Any]:
     Raises the GclError of the step that fails; the same call then goes on from there.
     """
     work = session.folder
-    open_data(session, data)
-    steps = wishes.part(steps_of(recall(work)))
-    found = survey(work)
+    opened = open_data(session, data)
+    record = recall(work)
+    steps = wishes.part(steps_of(record))
+    found, on_card = survey(work), session.open_device().type != "cpu"
     refuse_contradictions(steps, found, wishes, work)
-    preset = chosen_preset(found, wishes)
+    size = chosen_size(found, wishes, record["pictures"].get("train", 0), on_card=on_card)
+    if size.said:
+        console.say(size.said)
+    forecast = _planned(steps, size, wishes, record["pictures"], session, on_card=on_card)
     for step in steps:
-        settings_for(STAGE_SETTINGS[step.stage], step.stage, preset, wishes.of(step))  # refused before anything is done
         if wishes.anew(step):
             _make_room(step, found)
-    _tell_of_missing_weights(steps, survey(work), wishes, preset)
+    _tell_of_missing_weights(steps, survey(work), wishes, size.preset)
     states: dict[str, str] = {}
-    with console.board([step.title for step in steps]) as board:
+    with console.board([step.title for step in steps], forecast) as board:
         for step in steps:
             board.begin(step.title)
             try:
-                states[step.title] = _take(step, session, data, wishes, preset)
+                states[step.title] = _take(step, session, data, wishes, size)
             except GclError as error:
                 raise _told(error, step, wishes) from error
             finally:
                 board.end(step.title, states.get(step.title, "stopped"))
-    return _report(work, steps, states, board.seconds)
+    return _report(work, steps, states, board.seconds) | answer(session, opened, steps)
+
+
+def _planned(
+    steps: tuple[Step, ...], size: Size, wishes: Wishes, pictures: Mapping[str, int], session: Session, *, on_card: bool
+) -> Forecast:
+    """How long the steps will take; GclError, before anything is done, where settings do not go together."""
+    seconds = {}
+    for step in steps:
+        chosen = size.chosen.get(step.stage, {}) | wishes.of(step)
+        settings = settings_for(STAGE_SETTINGS[step.stage], step.stage, size.preset, chosen)
+        seconds[step.title] = step_seconds(
+            step.stage, settings, size.preset, pictures, cores=session.processes, on_card=on_card
+        )
+    return Forecast(seconds)
+
+
+def show(result: dict[str, Any]) -> None:
+    """What was done as tables, and then the answer, on stdout."""
+    console.show_tables({key: value for key, value in result.items() if key not in ("answer", "next")})
+    if "answer" in result:
+        show_answer(result)
 
 
 def go_on(wishes: Wishes) -> str:
@@ -75,7 +103,7 @@ def _make_room(step: Step, found: Survey) -> None:
         mark_for_remake(finished.found.folder)
 
 
-def _take(step: Step, session: Session, data: str | None, wishes: Wishes, preset: str) -> str:
+def _take(step: Step, session: Session, data: str | None, wishes: Wishes, size: Size) -> str:
     """Keep the artifact of a step or make it; returns which."""
     work = session.folder
     found = survey(work)
@@ -93,7 +121,7 @@ def _take(step: Step, session: Session, data: str | None, wishes: Wishes, preset
             mark_for_remake(old.found.folder)
         begun = None
     before = begun if begun is not None and begun.found.moment else finished
-    chosen = settings_to_use(step, before, found, wishes)
+    chosen, preset = settings_to_use(step, before, found, wishes, size), size.preset
     if finished is not None and finished.state != "fresh":
         console.say(f"{step.reference} is {finished.state} ({finished.reason}), and is made anew.")
         mark_for_remake(finished.found.folder)
@@ -105,7 +133,7 @@ def _take(step: Step, session: Session, data: str | None, wishes: Wishes, preset
 
 
 def _tell_of_missing_weights(steps: tuple[Step, ...], found: Survey, wishes: Wishes, preset: str) -> None:
-    """Say at the beginning what a later step has to fetch."""
+    """Say at the beginning what a later step would fetch."""
     left = [step for step in steps if not found.fresh(step.reference)]
     for step in left:
         if step.stage == "gen-metrics":
@@ -113,7 +141,7 @@ def _tell_of_missing_weights(steps: tuple[Step, ...], found: Survey, wishes: Wis
             if "fid" in measures and not INCEPTION.path.exists():
                 console.warn(
                     f"gcl gen-metrics will fetch the weights that FID is defined with, from {INCEPTION.url} to "
-                    f"{INCEPTION.path}. Without a network: --set gen-metrics.measures=encoder,dssim,identity"
+                    f"{INCEPTION.path}, or leave FID out where there is no network."
                 )
         if step.stage == "warmup":
             settings = settings_for(ClusterContrastSettings, "warmup", preset, wishes.of(step))

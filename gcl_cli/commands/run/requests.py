@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gcl_cli.artifacts.layout import WorkFolder
+from gcl_cli.commands.run.sizing import Size, size_for
 from gcl_cli.config.stages import DEFAULT_METHOD
 from gcl_cli.errors import GclError
 from gcl_cli.inventory.own_settings import own_settings, preset_of, unnamed_inputs
@@ -41,24 +42,30 @@ class Wishes:
         return self.chosen.get(step.stage, {})
 
 
-def chosen_preset(found: Survey, wishes: Wishes) -> str:
-    """The preset of the warm-up: as typed, else that of the warm-up there is or was, else the paper's."""
+def chosen_size(found: Survey, wishes: Wishes, pictures: int, *, on_card: bool) -> Size:
+    """The preset of the warm-up: as typed, else that of the warm-up there is or was, else what this machine can do.
+
+    What the machine chose before, it chooses again for what is not made yet.
+    """
     if wishes.preset:
-        return wishes.preset
+        return Size(wishes.preset)
+    of_machine = size_for(pictures, on_card=on_card)
     both = (found.finished(WARMUP), found.begun(WARMUP))
     for entry in reversed(both) if found.remade(WARMUP) else both:
         if entry is not None and (preset := entry.found.config.get("preset")):
-            return str(preset)
-    return "paper"
+            length = of_machine.chosen.get("warmup", {})
+            alike = preset == of_machine.preset and length.items() <= entry.found.config.items()
+            return replace(of_machine, said="") if alike else Size(str(preset))
+    return of_machine
 
 
-def settings_to_use(step: Step, there: Entry | None, found: Survey, wishes: Wishes) -> dict[str, Any]:
-    """The settings for a step: as typed, else as the stale or interrupted artifact `there` has them.
+def settings_to_use(step: Step, there: Entry | None, found: Survey, wishes: Wishes, size: Size) -> dict[str, Any]:
+    """The settings for a step: as typed, else as the stale or interrupted artifact `there` has them, else by size.
 
     GclError for an artifact that only its own command can make: where its source lies is written nowhere.
     """
     if there is None:
-        return dict(wishes.of(step))
+        return size.chosen.get(step.stage, {}) | wishes.of(step)
     secret = unnamed_inputs(there.found)
     if secret:
         raise GclError(

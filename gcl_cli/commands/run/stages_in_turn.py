@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gcl_cli.commands.cluster import command as cluster
 from gcl_cli.commands.evaluate import command as evaluate
 from gcl_cli.commands.gan_warmup import command as gan_warmup
 from gcl_cli.commands.gen_metrics import command as gen_metrics
@@ -56,6 +57,10 @@ def _gen_metrics(job: Job) -> dict[str, Any]:
     return gen_metrics.run(job.session, job.source, job.chosen)
 
 
+def _cluster(job: Job) -> dict[str, Any]:
+    return cluster.run(job.session, job.before.get("encoder", job.source), job.chosen)
+
+
 STAGES: Mapping[str, Callable[[Job], dict[str, Any]]] = {
     "mesh": _mesh,
     "render": _render,
@@ -64,6 +69,7 @@ STAGES: Mapping[str, Callable[[Job], dict[str, Any]]] = {
     "joint": _joint,
     "evaluate": _evaluate,
     "gen-metrics": _gen_metrics,
+    "cluster": _cluster,
 }
 
 

@@ -1,0 +1,45 @@
+"""How much training a machine is given where nobody chose a preset."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from gcl_cli.config.presets import settings_for
+from gcl_cli.config.stages import STAGE_SETTINGS
+
+LENGTHS = {  # stage -> the settings that say how long it trains
+    "warmup": ("epochs", "colour_epochs"), "gan-warmup": ("epochs", "reconstruction_epochs"), "joint": ("epochs",),
+}  # fmt: skip
+WHOLE = 1500  # training pictures that are worth all of a preset's epochs; fewer get their share,
+LEAST = 0.25  # but never less than this one
+LOOKED_AT = 100  # generated people that `gcl gen-metrics` looks at then
+
+
+@dataclass(frozen=True)
+class Size:
+    """A preset, and which settings of the steps make its training shorter."""
+
+    preset: str
+    chosen: dict[str, dict[str, Any]] = field(default_factory=dict)  # stage -> settings
+    said: str = ""  # what was chosen, in words
+
+
+def size_for(pictures: int, *, on_card: bool) -> Size:
+    """The paper's size for a GPU; on a CPU the small networks, trained for as long as so many pictures are worth."""
+    if on_card:
+        return Size("paper", said="A GPU is there: preset paper. Smaller networks: --preset small")
+    share = min(1.0, max(LEAST, pictures / WHOLE))
+    if share == 1:
+        return Size("small", said="No GPU is used: preset small. Smaller networks: --preset tiny")
+    chosen = {stage: _shortened(stage, share) for stage in LENGTHS}
+    chosen["gen-metrics"] = {"pictures": LOOKED_AT} if pictures > LOOKED_AT else {}
+    return Size(
+        "small", chosen,
+        f"No GPU is used, and {pictures:,} pictures: preset small, with {share:.0%} of its epochs. "
+        "All of them: --preset small",
+    )  # fmt: skip
+
+
+def _shortened(stage: str, share: float) -> dict[str, Any]:
+    """The lengths of a stage of the small preset, cut down to a share."""
+    usual = settings_for(STAGE_SETTINGS[stage], stage, "small", {})
+    return {name: max(1, round(share * getattr(usual, name))) for name in LENGTHS[stage]}
