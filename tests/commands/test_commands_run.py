@@ -307,7 +307,7 @@ def test_other_settings_than_those_of_what_is_there_are_refused_before_anything_
     ("pair", "said"),
     [
         ("epochs=3", "--set epochs=3: the stage is missing"),
-        ("views.k1=3", "the stage is missing"),
+        ("views.k1=3", "views is no step"),
         ("joint.nope=3", "nope is no setting of gcl joint"),
         ("joint.epochs=0", "at least 1"),
     ],
