@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from gcl_cli.clustering.approximate import approximate_neighbours
-from gcl_cli.clustering.balance import balanced_radius
 from gcl_cli.clustering.cameras import centre_per_camera
 from gcl_cli.clustering.density import components, core_distances, dbscan, hdbscan, number_by_first_member
 from gcl_cli.clustering.jaccard import SparseDistance, distance_of_overlaps, expanded_weights
@@ -107,7 +106,7 @@ def _as_asked(distance: SparseDistance, settings: ClusterSettings) -> tuple[np.n
         how = "HDBSCAN"
     else:
         try:
-            radius = settings.radius or _radius_by_rule(distance, settings)
+            radius = settings.radius or percentile_radius(distance, rho=settings.rho, floor=settings.rho_floor)
         except GclError as error:
             return np.full(distance.size, -1), radius, error.problem
         labels = dbscan(distance, radius=radius, min_samples=settings.min_samples)
@@ -115,19 +114,6 @@ def _as_asked(distance: SparseDistance, settings: ClusterSettings) -> tuple[np.n
     clusters = _clusters(labels)
     found = "found nothing but noise" if clusters == 0 else "put all pictures that are not noise into one cluster"
     return labels, radius, None if clusters > 1 else f"{how} {found}"
-
-
-def _radius_by_rule(distance: SparseDistance, settings: ClusterSettings) -> float:
-    """The radius of DBSCAN where none is fixed; GclError where the rule finds none."""
-    if settings.radius_rule == "share":
-        return percentile_radius(distance, rho=settings.rho, floor=settings.rho_floor)
-    radius = balanced_radius(distance, min_samples=settings.min_samples, factor=settings.balance)
-    if radius is None:
-        raise GclError(
-            "no radius up to .8 gives two clusters",
-            "set a radius (--radius 0.9), or start from a better encoder",
-        )
-    return radius
 
 
 def _rescued(features: Tensor, distance: SparseDistance, min_samples: int) -> tuple[np.ndarray, float, str]:

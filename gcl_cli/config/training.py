@@ -11,14 +11,8 @@ class ClusterSettings(Settings):
     clustering: Literal["dbscan", "hdbscan"] = setting("dbscan", "clustering algorithm", paper="3.2", option=True)
     k1: int = setting(30, "neighbours of the k-reciprocal sets", paper="appendix A", ge=2)
     k2: int = setting(6, "neighbours of the local query expansion", paper="appendix A", ge=1)
-    radius: float | None = setting(None, "fixed DBSCAN radius; none: by `radius_rule`", option=True, gt=0, lt=1)
-    radius_rule: Literal["share", "balance"] = setting(
-        "share",
-        "share: from the share `rho` of all pairs; balance: the widest before one cluster takes in the others",
-        paper="4.2",
-    )
-    balance: float = setting(
-        5.0, "with that rule: pictures of the largest cluster over those of the mean one, at most", gt=1
+    radius: float | None = setting(
+        None, "fixed DBSCAN radius; none: from the share `rho` of all pairs", option=True, gt=0, lt=1
     )
     rho: float = setting(0.002, "share of the closest pairs whose mean distance is the radius", paper="4.2", gt=0, le=1)
     rho_floor: float = setting(

@@ -75,10 +75,9 @@ class ClusterContrastSettings(PeopleSettings, AugmentSettings, ClusterSettings):
     colour_epochs: int = setting(
         1, "with --init none: first epochs whose clusters come from colours instead of features", ge=0
     )
-    colour_weight: float = setting(
-        0.0, "with --init none: weight of colours beside the features in the first clusters; it falls to 0 by the end",
-        ge=0,
-    )  # fmt: skip
+    colour_fade: float = setting(
+        0.0, "with --init none: share of the run over which colours then give way to features", ge=0, le=1
+    )
     camera_contrast: float = setting(
         0.0, "weight of the contrast with each cluster's centroids camera by camera, where cameras are known", ge=0
     )
@@ -113,9 +112,6 @@ class JvtcSettings(StyleSettings, ClusterSettings):
     memory_growth: float = setting(0.01, "the memory's weight of old values grows by this an epoch", ge=0, le=1)
     memory_limit: float = setting(0.8, "and ends here", ge=0, lt=1)
     clustering: Literal["dbscan"] = setting("dbscan", "clustering algorithm: JVTC has this one", option=True)
-    radius_rule: Literal["share"] = setting(
-        "share", "where the radius comes from without a fixed one: JVTC has this one"
-    )
     cluster_from: int = setting(10, "first epoch with pseudo labels and the global loss", ge=0)
     cluster_every: int = setting(5, "epochs between two clusterings", ge=1)
     temporal_from: int = setting(30, "first epoch whose clusters use frame numbers, where there are any", ge=0)

@@ -32,14 +32,14 @@ def colour_features(pictures: Tensor, cameras: Tensor | None) -> Tensor:
     return F.normalize(torch.cat(histograms).sqrt(), dim=1)
 
 
-def beside(features: Tensor, colours: Tensor, cameras: Tensor | None, *, weight: float) -> Tensor:
-    """Unit rows that compare features [N, D] and, `weight` times as much, colours [N, 384]; each without its mean.
+def between(colours: Tensor, features: Tensor, cameras: Tensor | None, *, share: float) -> Tensor:
+    """Unit rows [N, 384 + D] on the way from colours [N, 384] (share 0) to features [N, D] (share 1).
 
-    Where cameras [N] are known, the means are those of each camera.
+    Both count by what is left without their means, at unit length; where cameras [N] are known, without each camera's.
     """
     cameras = torch.zeros(len(features), dtype=torch.int64) if cameras is None else cameras
-    sides = [_without_means(rows.float(), cameras.to(rows.device)) for rows in (features, colours)]
-    return F.normalize(torch.cat([sides[0], weight * sides[1]], dim=1), dim=1)
+    sides = [_without_means(rows.float(), cameras.to(rows.device)) for rows in (colours, features)]
+    return F.normalize(torch.cat([(1 - share) * sides[0], share * sides[1]], dim=1), dim=1)
 
 
 def _without_means(rows: Tensor, cameras: Tensor) -> Tensor:

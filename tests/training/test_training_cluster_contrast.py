@@ -7,6 +7,7 @@ from torch.nn import functional as F
 from training_world import (
     CLUSTERING,
     new_encoder,
+    rng,
     running_statistics,
     same,
     tensors_of,
@@ -20,7 +21,7 @@ from gcl_cli.training import epoch_clusters
 from gcl_cli.training import state as training_state
 from gcl_cli.training.augmentation import normalise
 from gcl_cli.training.bank import ClusterMemory
-from gcl_cli.training.colours import colour_features
+from gcl_cli.training.colours import between, colour_features
 from gcl_cli.training.features import embed
 from gcl_cli.training.warmups import cluster_contrast
 from gcl_cli.training.warmups.camera_centroids import CameraClusters
@@ -63,8 +64,7 @@ def test_resumed_equals_unbroken_bit_for_bit(precision, tmp_path):
 
 def test_a_run_with_cameras_colours_and_a_cosine_resumes_bit_for_bit(tmp_path):
     settings = chosen(
-        schedule="cosine", rise=0.2, colour_epochs=0, colour_weight=0.6, camera_contrast=0.5, camera_from=0.5,
-        radius=None, radius_rule="balance",
+        schedule="cosine", rise=0.2, colour_epochs=0, colour_fade=0.6, camera_contrast=0.5, camera_from=0.5,
     )  # fmt: skip
     for unbroken, resumed in unbroken_and_resumed(lambda: new_loop(settings), (1, 3, 4, 6), tmp_path):
         assert same(unbroken[1], resumed[1])
@@ -93,14 +93,22 @@ def test_cameras_that_are_not_known_leave_the_loss_alone():
     assert all("camera_contrast" not in event.values for event in loop)
 
 
-def test_colours_beside_the_features_fade_out(monkeypatch):
-    weights = []
-    true_beside = cluster_contrast.beside
+def test_colours_give_way_to_features(monkeypatch):
+    shares = []
+    true_between = cluster_contrast.between
     monkeypatch.setattr(
-        cluster_contrast, "beside", lambda *rows, weight: weights.append(weight) or true_beside(*rows, weight=weight)
+        cluster_contrast, "between", lambda *rows, share: shares.append(share) or true_between(*rows, share=share)
     )
-    list(new_loop(chosen(epochs=4, iterations=1, colour_epochs=1, colour_weight=0.8))[1])
-    assert weights == pytest.approx([0.6, 0.4, 0.2])
+    list(new_loop(chosen(epochs=5, iterations=1, colour_epochs=1, colour_fade=0.8))[1])
+    assert shares == pytest.approx([0.25, 0.5, 0.75])  # then features alone
+
+
+def test_between_colours_and_features_similarities_mix_by_the_squares_of_their_shares():
+    colours, features = (F.normalize(torch.randn(6, size, generator=rng(size)), dim=1) for size in (5, 3))
+    mixed = between(colours, features, None, share=0.6)
+    sides = [F.normalize(rows - rows.mean(0), dim=1) for rows in (colours, features)]
+    expected = (0.16 * sides[0] @ sides[0].T + 0.36 * sides[1] @ sides[1].T) / (0.16 + 0.36)
+    assert torch.allclose(mixed @ mixed.T, expected, atol=1e-6)
 
 
 def test_a_run_of_minutes_ends_with_the_epoch_in_which_they_are_over(monkeypatch, tmp_path):

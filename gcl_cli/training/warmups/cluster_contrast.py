@@ -17,7 +17,7 @@ from gcl_cli.networks.normalisation import at_least_float32
 from gcl_cli.records import Event, TrainingSet
 from gcl_cli.training.augmentation import warm_up_augmentation
 from gcl_cli.training.bank import ClusterMemory
-from gcl_cli.training.colours import beside, colour_features
+from gcl_cli.training.colours import between, colour_features
 from gcl_cli.training.epoch_clusters import agreement_with, cluster_together, cluster_values
 from gcl_cli.training.features import embed
 from gcl_cli.training.parts import Descent
@@ -107,8 +107,10 @@ class ClusterContrast:
             return features
         if self.state.epoch < s.colour_epochs:
             return self.colours
-        weight = s.colour_weight * (1 - share_done(self.state, s))
-        return beside(features, self.colours, self.data.cameras, weight=weight) if weight else features
+        share = share_done(self.state, s)
+        if share >= s.colour_fade:
+            return features
+        return between(self.colours, features, self.data.cameras, share=share / s.colour_fade)
 
     @cached_property
     def colours(self) -> Tensor:
