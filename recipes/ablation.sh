@@ -17,7 +17,7 @@ export GCL_WORK="$here/work"
 people="--ids 80 --cameras 4 --images 3 --seed 21"
 seeds="1 2 3"  # of the training; the other rows have the first one alone
 render="--height 64 --width 32"
-warmup="--preset tiny --set height=64 --set width=32 --set trunk_width=16 --epochs 16 --set colour_epochs=3 --set colour_jitter=0"
+warmup="--preset tiny --set height=64 --set width=32 --set trunk_width=16 --epochs 16 --iterations 40 --set colour_jitter=0"
 gan_warmup="--reconstruction-epochs 12 --epochs 3"
 epochs=8
 joint="--iterations 18"  # of every joint training of the paper's steps alone

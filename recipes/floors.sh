@@ -17,7 +17,7 @@ declare -A cities=(
     [city-50]="--ids 100 --cameras 6 --images 3 --seed 21 --shift 1.0"
     [city-100]="--ids 200 --cameras 4 --images 4 --seed 22"
 )
-warmup="--preset tiny --epochs 12 --set colour_epochs=3 --set height=64 --set width=32 --set trunk_width=16"
+warmup="--preset tiny --epochs 12 --iterations 40 --set height=64 --set width=32 --set trunk_width=16"
 share="--set rho=0.01"  # of the pairs of small sets: the paper's .002 labels one picture in ten of them
 paper="--set k1=30 --set rho=0.002"
 seeds="1 2"

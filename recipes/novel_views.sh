@@ -21,8 +21,8 @@ private="--seed 42 --shift 1.0 --private-scenes"
 seeds="1 2 3"  # of the training; rows of the second part have the first one alone
 threads=""  # such as --threads 1
 networks="--set height=64 --set width=32 --set trunk_width=16"
-warmup="--epochs 16 --set colour_epochs=3 --set colour_jitter=0"
-warmup_photographs="--epochs 24"
+warmup="--epochs 16 --iterations 40 --set colour_jitter=0"
+warmup_photographs="--epochs 24 --iterations 40"
 # Equal time: on one busy core a step of the warm-up was measured to take .20 s, one of L_vi .12 and one with painted
 # views .26 s. Those trainings are ten epochs long, but for the warm-up continued, whose epochs have 40 steps; rows
 # with a generator cost its warm-up as well, and their minutes are in the table.

@@ -11,7 +11,7 @@ export GCL_WORK="$here/work"
 
 # Sizes: the `tiny` preset, shortened.
 people="--ids 60 --cameras 4 --images 3"
-warmup="--epochs 9 --set colour_epochs=3 --set colour_jitter=0"  # its cameras differ little; on photographs the jitter is what makes it learn
+warmup="--epochs 15 --set colour_jitter=0"  # its cameras differ little; on photographs the jitter is what makes it learn
 gan_warmup="--reconstruction-epochs 8 --epochs 1 --iterations 30"
 joint="--epochs 6 --iterations 2"  # twelve joint steps, each followed by nineteen with painted views
 gen_metrics="--pictures 120 --set repeats=1"

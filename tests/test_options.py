@@ -5,7 +5,7 @@ from pydantic_core import PydanticUndefined
 
 from gcl_cli.cli import options as o
 from gcl_cli.cli.options import validated
-from gcl_cli.config import (
+from gcl_cli.config import (, SupervisedSettings
     WARMUP_METHODS,
     ClusterContrastSettings,
     ClusterSettings,
@@ -170,14 +170,14 @@ def test_help_shows_what_may_be_typed(stage, name, metavar):
     ("groups", "problem"), [(8, "batchnorm_groups (8) does not divide the people of a batch (12)"), (3, None)]
 )
 def test_settings_are_checked_with_the_preset_they_meet(groups, problem, tmp_path):
-    chosen = validated("warmup", ClusterContrastSettings, {}, [f"batchnorm_groups={groups}"])
+    chosen = validated("warmup", SupervisedSettings, {}, [f"batchnorm_groups={groups}"])
     if problem is None:
-        assert settings_for(ClusterContrastSettings, "warmup", "tiny", chosen).batchnorm_groups == groups
+        assert settings_for(SupervisedSettings, "warmup-supervised", "tiny", chosen).batchnorm_groups == groups
         return
     with pytest.raises(GclError) as caught:
-        settings_for(ClusterContrastSettings, "warmup", "tiny", chosen)
+        settings_for(SupervisedSettings, "warmup-supervised", "tiny", chosen)
     assert caught.value.problem.startswith(problem) and "one of 1, 2, 3, 4, 6, 12" in caught.value.problem
-    assert settings_for(ClusterContrastSettings, "warmup", "paper", chosen).batchnorm_groups == groups
+    assert settings_for(SupervisedSettings, "warmup-supervised", "paper", chosen).batchnorm_groups == groups
 
 
 @pytest.mark.parametrize(("stage", "name"), SETTINGS)

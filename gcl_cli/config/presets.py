@@ -13,9 +13,9 @@ AnySettings = TypeVar("AnySettings", bound=Settings)
 # ResNet-18) at 128x64 train from scratch on a CPU. The preset is chosen at `gcl warmup` and travels with the weights.
 _FROM_SCRATCH: dict[str, dict[str, Any]] = {
     "warmup": {
-        "epochs": 44, "iterations": 40, "people": 12, "pictures": 4, "batchnorm_groups": 1, "optimizer": "adamw",
-        "learning_rate": 1e-3, "decay_at": (0.6, 0.85), "radius": 0.4, "k1": 20, "precision": "auto",
-        "colour_epochs": 10, "colour_jitter": 0.3, "init": "none",
+        "epochs": 44, "iterations": None, "people": 16, "pictures": 4, "batchnorm_groups": 1, "optimizer": "adamw",
+        "learning_rate": 1e-3, "schedule": "cosine", "rise": 0.05, "radius": 0.45, "k1": 20, "precision": "auto",
+        "colour_fade": 0.6, "colour_jitter": 0.3, "camera_contrast": 0.5, "init": "none",
     },
     "warmup-jvtc": {  # times stay out: the frame numbers of synthetic people are drawn at random
         "epochs": 20, "iterations": 25, "batch_size": 32, "versions": 2, "precision": "auto", "init": "none",

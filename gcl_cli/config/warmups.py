@@ -8,6 +8,8 @@ from gcl_cli.config.architecture import Architecture
 from gcl_cli.config.setting import setting
 from gcl_cli.config.training import AugmentSettings, ClusterSettings, TrainSettings
 
+FEWEST_STEPS = 20  # of an epoch that is one pass: clusters of few pictures need not be found anew more often
+
 
 class WarmupSettings(TrainSettings, Architecture):
     """What all warm-up methods have, and the networks that all later stages use."""
@@ -18,6 +20,13 @@ class WarmupSettings(TrainSettings, Architecture):
     weight_decay: float = setting(5e-4, "weight decay", ge=0)
     decay_at: tuple[float, ...] = setting((0.4, 0.8), "shares of the run after which the rate falls")
     decay: float = setting(0.1, "factor of each fall", gt=0, le=1)
+    schedule: Literal["steps", "cosine"] = setting(
+        "steps", "how the rate falls: in the steps of `decay_at`, or along half a cosine to a hundredth"
+    )
+    rise: float = setting(0.0, "share of the run over which the rate rises to its full height first", ge=0, lt=1)
+    minutes: float | None = setting(
+        None, "end after this time, whatever `epochs` says, with the rates in step", option=True, gt=0
+    )
     colour_jitter: float = setting(
         0.0, "largest relative change of brightness, contrast and saturation of a picture", ge=0, lt=1
     )
@@ -37,6 +46,10 @@ class PeopleSettings(WarmupSettings):
     people: int = setting(16, "people (clusters) in a batch", ge=2)
     pictures: int = setting(4, "pictures of each in a batch", ge=2)
     batchnorm_groups: int = setting(1, "groups of the batch with BatchNorm statistics of their own", ge=1)
+
+    def steps_of(self, pictures: int) -> int:
+        """Steps of an epoch over so many `pictures`."""
+        return self.iterations or max(FEWEST_STEPS, pictures // (self.people * self.pictures))
 
     @model_validator(mode="after")
     def _groups_hold_whole_people(self) -> "PeopleSettings":
@@ -60,8 +73,18 @@ class ClusterContrastSettings(PeopleSettings, AugmentSettings, ClusterSettings):
     memory_momentum: float = setting(0.1, "weight of the old centroid in an update", ge=0, lt=1)
     hard: bool = setting(False, "update a centroid by its least similar picture only")
     colour_epochs: int = setting(
-        1, "with --init none: first epochs whose clusters come from colours instead of features", ge=1
+        1, "with --init none: first epochs whose clusters come from colours instead of features", ge=0
     )
+    colour_fade: float = setting(
+        0.0, "with --init none: share of the run over which colours then give way to features", ge=0, le=1
+    )
+    camera_contrast: float = setting(
+        0.0, "weight of the contrast with each cluster's centroids camera by camera, where cameras are known", ge=0
+    )
+    camera_temperature: float = setting(0.07, "its temperature", gt=0)
+    camera_momentum: float = setting(0.2, "weight of an old centroid of a camera in an update", ge=0, lt=1)
+    camera_negatives: int = setting(50, "hardest centroids of other clusters that it pushes away", ge=1)
+    camera_from: float = setting(0.15, "share of the run after which it begins", ge=0, le=1)
 
 
 class StyleSettings(WarmupSettings):

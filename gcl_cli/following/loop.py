@@ -70,6 +70,7 @@ def follow(
     *,
     epochs: int,
     checkpoint_every: int,
+    minutes: float | None = None,
     observers: Sequence[Observer] = (),
     team: Team = ALONE,
 ) -> list[dict[str, Any]]:
@@ -90,7 +91,7 @@ def follow(
         for event in _kept_safe(run, state, events, checkpoint_every, team):
             _refuse_spoiled(state, event, checkpoint_every)
             if event.kind == "step":
-                meter.total = state.steps_done - event.step + event.steps * (epochs - event.epoch)
+                meter.total = _expected_steps(state, event, epochs, minutes)
                 meter.advance(note=pace.count(event))
                 continue
             with state.stopwatch.timing("observing"):
@@ -98,7 +99,7 @@ def follow(
                     event = replace(event, values=event.values | observe(event))
             about = {"epoch": event.epoch + 1, "steps": event.steps}
             run.record(about | event.values | arithmetic_of(run, state) | learning_rates(state) | pace.of_epoch())
-            meter.tell(_line(event, epochs))
+            meter.tell(_line(event, epochs if minutes is None else None))
             warn_of(event)
             warn_of_camera_clusters([line.get("share_cross_camera") for line in run.recorded()])
     return run.recorded()
@@ -216,10 +217,18 @@ def _note(event: Event) -> str:
     return f"epoch {event.epoch + 1}  " + "  ".join(f"{name} {value:.3f}" for name, value in losses.items())
 
 
-def _line(event: Event, epochs: int) -> str:
+def _expected_steps(state: TrainingState, event: Event, epochs: int, minutes: float | None) -> int:
+    """Steps of the whole run, as far as can be told."""
+    if minutes is None:
+        return state.steps_done - event.step + event.steps * (epochs - event.epoch)
+    return max(state.steps_done, round(state.steps_done * 60 * minutes / max(state.seconds, 1e-3)))
+
+
+def _line(event: Event, epochs: int | None) -> str:
     shown = []
     for name, value in event.values.items():
         if value is None or name == "fallback":
             continue
         shown.append(f"{name.replace('_', ' ')} {value:.3g}" if isinstance(value, float) else f"{name} {value}")
-    return f"epoch {event.epoch + 1}/{epochs}: " + ", ".join(shown)
+    of = "" if epochs is None else f"/{epochs}"
+    return f"epoch {event.epoch + 1}{of}: " + ", ".join(shown)

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gcl_cli.clustering.cameras import centre_per_camera
+
 STRIPES = 6  # head to feet
 LEVELS = 4  # per colour channel: coarse, since finer histograms tell cameras apart rather than people
 MARGIN = (0.05, 0.25)  # shares cut off above and below, left and right: mostly background
@@ -28,6 +30,22 @@ def colour_features(pictures: Tensor, cameras: Tensor | None) -> Tensor:
         for chunk, centre, width in zip(pictures.split(CHUNK), mean.split(CHUNK), spread.split(CHUNK), strict=True)
     ]
     return F.normalize(torch.cat(histograms).sqrt(), dim=1)
+
+
+def between(colours: Tensor, features: Tensor, cameras: Tensor | None, *, share: float) -> Tensor:
+    """Unit rows [N, 384 + D] on the way from colours [N, 384] (share 0) to features [N, D] (share 1).
+
+    Both count by what is left without their means, at unit length; where cameras [N] are known, without each camera's.
+    """
+    cameras = torch.zeros(len(features), dtype=torch.int64) if cameras is None else cameras
+    sides = [_without_means(rows.float(), cameras.to(rows.device)) for rows in (colours, features)]
+    return F.normalize(torch.cat([(1 - share) * sides[0], share * sides[1]], dim=1), dim=1)
+
+
+def _without_means(rows: Tensor, cameras: Tensor) -> Tensor:
+    if len(cameras.unique()) > 1:
+        return centre_per_camera(rows, cameras)
+    return F.normalize(rows - rows.mean(dim=0), dim=1)
 
 
 def _camera_statistics(pictures: Tensor, sources: Tensor) -> tuple[Tensor, Tensor]:

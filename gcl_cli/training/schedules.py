@@ -1,5 +1,6 @@
 """Values that depend on how far training has come: pure functions, so that a resumed run needs no scheduler state."""
 
+import math
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -7,6 +8,9 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from gcl_cli.training.state import TrainingState
+
+LOWEST = 0.01  # share of the learning rate that half a cosine ends at
+FIRST = 1e-3  # share of a run that counts as done at its first step: the rise begins above 0
 
 
 class Schedule(Protocol):
@@ -28,13 +32,43 @@ class Schedule(Protocol):
     def decay(self) -> float:
         """Factor of each fall."""
 
+    @property
+    def schedule(self) -> str:
+        """`steps`, or `cosine`."""
+
+    @property
+    def rise(self) -> float:
+        """Share of the run over which the rate rises to its full height."""
+
+    @property
+    def minutes(self) -> float | None:
+        """What the run lasts, whatever its epochs are."""
+
 
 def rate_now(state: TrainingState, schedule: Schedule) -> float:
     """The learning rate of the step that `state` is about to do; epochs of any lengths count alike."""
-    done = state.epoch + state.step / len(state.batches)
-    return learning_rate(
-        schedule.learning_rate, step=done, steps=schedule.epochs, decay_at=schedule.decay_at, decay=schedule.decay
+    if schedule.minutes is not None:
+        done, whole = share_done(state, schedule), 1
+    else:
+        done, whole = state.epoch + state.step / len(state.batches), schedule.epochs
+    risen = min(1.0, (done / whole + FIRST) / schedule.rise) if schedule.rise else 1.0
+    if schedule.schedule == "cosine":
+        return risen * half_cosine(schedule.learning_rate, done / whole)
+    return risen * learning_rate(
+        schedule.learning_rate, step=done, steps=whole, decay_at=schedule.decay_at, decay=schedule.decay
     )
+
+
+def share_done(state: TrainingState, schedule: Schedule) -> float:
+    """The share of the run that lay behind at the beginning of this epoch, in [0, 1]: of its time, or of its epochs."""
+    if schedule.minutes is None:
+        return min(1.0, state.epoch / schedule.epochs)
+    return min(1.0, state.begun_at / (60 * schedule.minutes))
+
+
+def half_cosine(base: float, share: float) -> float:
+    """From `base` at share 0 of a run to a hundredth of it at 1 (Loshchilov and Hutter, ICLR 2017, no restarts)."""
+    return base * (LOWEST + (1 - LOWEST) * (1 + math.cos(math.pi * share)) / 2)
 
 
 def learning_rate(base: float, *, step: float, steps: int, decay_at: Sequence[float], decay: float) -> float:

@@ -1,5 +1,6 @@
 """All that a training run is: networks, optimizers, tables, rng and position."""
 
+import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field
@@ -18,7 +19,7 @@ Losses = dict[str, Tensor | float | int | str | None]  # of one step; a tensor [
 READ_EVERY = 20  # steps between two looks at the losses on a card: a look waits for all that is queued there
 
 TENSORS = ("labels", "bank", "batches")
-PLAIN = ("epoch", "step", "steps_done", "epoch_values", "sums", "recent", "collapsed", "scores")
+PLAIN = ("epoch", "step", "steps_done", "epoch_values", "sums", "recent", "collapsed", "scores", "seconds", "begun_at")
 
 
 def _no_rows() -> Tensor:
@@ -48,6 +49,8 @@ class TrainingState:
     recent: dict[str, list[float]] = field(default_factory=dict)  # the last losses, by name
     collapsed: list[float] = field(default_factory=list)  # for each epoch, 1 where its clusters were of no use
     scores: list[float] = field(default_factory=list)  # what each epoch's encoder was worth
+    seconds: float = 0.0  # that the training has taken
+    begun_at: float = 0.0  # the seconds that it had taken when this epoch began
     best: dict[str, Tensor] = field(default_factory=dict)  # state dict of the encoder that was worth most
     unread: list[Losses] = field(default_factory=list)  # of the last steps, where nobody has looked at them yet
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
@@ -55,6 +58,7 @@ class TrainingState:
     def begin_epoch(self, plan: Callable[[], tuple[Tensor, Values]]) -> None:
         """Before an epoch's first step, `plan` it: batches [steps, B] of row numbers, and what it found."""
         if self.step == 0:
+            self.begun_at = self.seconds
             with self.stopwatch.timing("planning"):
                 self.batches, self.epoch_values = plan()
             self.sums = {}
@@ -176,17 +180,33 @@ def run_epochs(
     begin: Callable[[], tuple[Tensor, Values]],
     step: Callable[[Tensor], Losses],
     end: Callable[[], Values] = dict,
+    minutes: float | None = None,
 ) -> Iterator[Event]:
     """Run from where the state stands to `epochs`; yields after every step and at the end of every epoch.
 
     begin: plans an epoch: batches [steps, B] of row numbers, and what it found; step: does one step on a batch [B];
     end: looks back on an epoch. Between two events the state is whole: a snapshot taken there resumes exactly.
+    minutes: ends with the epoch in which this time is over instead, interruptions not counted.
     Raises DivergenceError, and does not count the step, where training on would spoil the networks.
     """
-    while state.epoch < epochs:
+    passing = _Passing(state) if minutes is not None else lambda: None
+    while state.epoch < epochs if minutes is None else state.seconds < 60 * minutes:
         state.begin_epoch(begin)
         for batch in state.batches_left():
             with state.stopwatch.timing("training"):
                 losses = step(batch)
+            passing()
             yield state.stepped(losses)
         yield state.end_epoch(end)
+        passing()
+
+
+class _Passing:
+    """Adds the time since the last call to a state's seconds."""
+
+    def __init__(self, state: TrainingState) -> None:
+        self.state, self.since = state, time.monotonic()
+
+    def __call__(self) -> None:
+        now = time.monotonic()
+        self.state.seconds, self.since = self.state.seconds + now - self.since, now

@@ -1,4 +1,5 @@
 import copy
+import math
 
 import pytest
 import torch
@@ -6,6 +7,7 @@ from torch.nn import functional as F
 from training_world import (
     CLUSTERING,
     new_encoder,
+    rng,
     running_statistics,
     same,
     tensors_of,
@@ -16,10 +18,13 @@ from training_world import (
 from gcl_cli.config import ClusterContrastSettings
 from gcl_cli.records import PseudoLabels, TrainingSet
 from gcl_cli.training import epoch_clusters
+from gcl_cli.training import state as training_state
 from gcl_cli.training.augmentation import normalise
 from gcl_cli.training.bank import ClusterMemory
-from gcl_cli.training.colours import colour_features
+from gcl_cli.training.colours import between, colour_features
 from gcl_cli.training.features import embed
+from gcl_cli.training.warmups import cluster_contrast
+from gcl_cli.training.warmups.camera_centroids import CameraClusters
 from gcl_cli.training.warmups.cluster_contrast import ClusterContrast, cluster_contrast_state
 
 PLAIN = {"flip_probability": 0.0, "crop_padding": 0, "erase_probability": 0.0}
@@ -55,6 +60,74 @@ def test_resumed_equals_unbroken_bit_for_bit(precision, tmp_path):
     for unbroken, resumed in unbroken_and_resumed(lambda: new_loop(settings), (1, 3, 4, 6), tmp_path):
         assert same(unbroken[1], resumed[1])
         assert unbroken[0] == resumed[0]
+
+
+def test_a_run_with_cameras_colours_and_a_cosine_resumes_bit_for_bit(tmp_path):
+    settings = chosen(
+        schedule="cosine", rise=0.2, colour_epochs=0, colour_fade=0.6, camera_contrast=0.5, camera_from=0.5,
+    )  # fmt: skip
+    for unbroken, resumed in unbroken_and_resumed(lambda: new_loop(settings), (1, 3, 4, 6), tmp_path):
+        assert same(unbroken[1], resumed[1])
+        assert unbroken[0] == resumed[0]
+
+
+def test_centroids_camera_by_camera_join_the_loss_from_their_share_of_the_run_on():
+    state, loop = new_loop(chosen(camera_contrast=0.5, camera_from=0.5, **PLAIN))
+    told = [event.values for event in loop if event.kind == "step"]
+    assert [("camera_contrast" in values) for values in told] == [False] * 3 + [True] * 3
+    assert all(values["camera_contrast"] > 0 for values in told[3:])
+    seen = CameraClusters.of(state.labels, training_set().cameras)
+    assert len(state.tables["camera_centroids"]) == len(seen.cluster)
+
+
+def test_clusters_seen_by_a_camera_are_told_apart():
+    labels, cameras = torch.tensor([1, 0, -1, 1, 0, 1]), torch.tensor([7, 3, 3, 3, 3, 7])
+    seen = CameraClusters.of(labels, cameras)
+    assert seen.of_picture.tolist() == [2, 0, -1, 1, 0, 2]
+    assert seen.cluster.tolist() == [0, 1, 1] and seen.camera.tolist() == [0, 0, 1]
+
+
+def test_cameras_that_are_not_known_leave_the_loss_alone():
+    settings = chosen(epochs=1, camera_contrast=0.5, camera_from=0.0)
+    _, loop = new_loop(settings, data=TrainingSet(training_set().pictures))
+    assert all("camera_contrast" not in event.values for event in loop)
+
+
+def test_colours_give_way_to_features(monkeypatch):
+    shares = []
+    true_between = cluster_contrast.between
+    monkeypatch.setattr(
+        cluster_contrast, "between", lambda *rows, share: shares.append(share) or true_between(*rows, share=share)
+    )
+    list(new_loop(chosen(epochs=5, iterations=1, colour_epochs=1, colour_fade=0.8))[1])
+    assert shares == pytest.approx([0.25, 0.5, 0.75])  # then features alone
+
+
+def test_between_colours_and_features_similarities_mix_by_the_squares_of_their_shares():
+    colours, features = (F.normalize(torch.randn(6, size, generator=rng(size)), dim=1) for size in (5, 3))
+    mixed = between(colours, features, None, share=0.6)
+    sides = [F.normalize(rows - rows.mean(0), dim=1) for rows in (colours, features)]
+    expected = (0.16 * sides[0] @ sides[0].T + 0.36 * sides[1] @ sides[1].T) / (0.16 + 0.36)
+    assert torch.allclose(mixed @ mixed.T, expected, atol=1e-6)
+
+
+def test_a_run_of_minutes_ends_with_the_epoch_in_which_they_are_over(monkeypatch, tmp_path):
+    clock = iter(range(0, 10_000, 10))  # ten seconds a look
+    monkeypatch.setattr(training_state.time, "monotonic", lambda: next(clock))
+    settings = chosen(epochs=1, minutes=1.5, schedule="cosine", learning_rate=1.0)  # three steps, 40 s an epoch
+    state, loop = new_loop(settings)
+    rates = [state.optimizers["identity"].param_groups[0]["lr"] for event in loop if event.kind == "step"]
+    assert state.epoch == 3 and state.seconds == 120
+    shares = [0, 40 / 90, 80 / 90]
+    assert rates[::3] == pytest.approx([0.01 + 0.99 * (1 + math.cos(math.pi * share)) / 2 for share in shares])
+    again, loop = new_loop(settings)
+    for _ in range(5):
+        next(loop)
+    kept = copy.deepcopy(again.snapshot())
+    resumed, loop = new_loop(settings)
+    resumed.restore(kept)
+    list(loop)
+    assert resumed.epoch == 3
 
 
 def test_one_seed_gives_one_run_and_another_seed_another():

@@ -92,6 +92,7 @@ def run(session: Session, data: str | None, job: Warmup) -> dict[str, Any]:
         _tell_memory(loop, settings)
         epochs = follow(
             record, loop.state, loop.epochs(), epochs=settings.epochs, checkpoint_every=settings.checkpoint_every,
+            minutes=settings.minutes,
             observers=(*true_agreement(opened, loop.state), *scalars(record, loop.state, session)), team=team,
         )  # fmt: skip
         if not team.leads:

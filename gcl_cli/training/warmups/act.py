@@ -62,7 +62,10 @@ class Act:
 
     def epochs(self) -> Iterator[Event]:
         """Train to the last epoch, from wherever the state stands."""
-        return run_epochs(self.state, epochs=self.settings.epochs, begin=self._begin_epoch, step=self._step)
+        s = self.settings
+        return run_epochs(
+            self.state, epochs=s.epochs, begin=self._begin_epoch, step=self._step, minutes=s.minutes
+        )  # fmt: skip
 
     def _begin_epoch(self) -> tuple[Tensor, Values]:
         """Cluster if a round begins; batches [steps, 2, B] of clustered pictures and outliers, or [steps, 1, B]."""

@@ -1,6 +1,7 @@
 """Cluster Contrast (Dai et al., ACCV 2022) on pseudo labels renewed every epoch: the default warm-up."""
 
 from collections.abc import Iterator
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -8,6 +9,7 @@ from torch.nn import functional as F
 from torch.optim import Adam, AdamW
 
 from gcl_cli.config import AugmentSettings, ClusterContrastSettings
+from gcl_cli.errors import GclError
 from gcl_cli.losses.contrast import cluster_contrast
 from gcl_cli.machine.devices import arithmetic, fused, sent
 from gcl_cli.networks.identity_encoder import IdentityEncoder
@@ -15,14 +17,15 @@ from gcl_cli.networks.normalisation import at_least_float32
 from gcl_cli.records import Event, TrainingSet
 from gcl_cli.training.augmentation import warm_up_augmentation
 from gcl_cli.training.bank import ClusterMemory
-from gcl_cli.training.colours import colour_features
+from gcl_cli.training.colours import between, colour_features
 from gcl_cli.training.epoch_clusters import agreement_with, cluster_together, cluster_values
 from gcl_cli.training.features import embed
 from gcl_cli.training.parts import Descent
 from gcl_cli.training.samplers import person_batches
-from gcl_cli.training.schedules import rate_now, set_learning_rate
+from gcl_cli.training.schedules import rate_now, set_learning_rate, share_done
 from gcl_cli.training.state import Losses, TrainingState, Values, run_epochs
 from gcl_cli.training.team import ALONE, Team
+from gcl_cli.training.warmups.camera_centroids import CameraClusters
 
 AUGMENTATION = {*AugmentSettings.model_fields, "colour_jitter"}
 
@@ -46,7 +49,7 @@ def cluster_contrast_state(encoder: IdentityEncoder, settings: ClusterContrastSe
 class ClusterContrast:
     """One warm-up over one data set.
 
-    colour_start: the encoder knows nothing yet, so the first epochs cluster colours.
+    colour_start: the encoder knows nothing yet, so colours help to find the first clusters.
     """
 
     def __init__(
@@ -59,16 +62,22 @@ class ClusterContrast:
         team: Team = ALONE,
     ) -> None:
         team.check(settings.batchnorm_groups)
+        if team.size > 1 and settings.minutes is not None:
+            raise GclError("--minutes is for one process: several would not end together.", "Give --epochs instead.")
         self.state, self.data, self.settings, self.team = state, data, settings, team
         encoder = state.networks["identity_encoder"]
         assert isinstance(encoder, IdentityEncoder)
         self.encoder = encoder
-        self.colour_epochs = settings.colour_epochs if colour_start else 0
+        self.colour_start = colour_start
+        self._seen: tuple[Tensor, CameraClusters] | None = None
         self.device = next(encoder.parameters()).device
 
     def epochs(self) -> Iterator[Event]:
         """Train to the last epoch, from wherever the state stands."""
-        return run_epochs(self.state, epochs=self.settings.epochs, begin=self._begin_epoch, step=self._step)
+        s = self.settings
+        return run_epochs(
+            self.state, epochs=s.epochs, begin=self._begin_epoch, step=self._step, minutes=s.minutes
+        )  # fmt: skip
 
     def _begin_epoch(self) -> tuple[Tensor, Values]:
         """Cluster, set up the memory of centroids, and plan the batches."""
@@ -76,20 +85,37 @@ class ClusterContrast:
         timing = self.state.stopwatch.timing
         with timing("embedding"):
             features = embed(self.encoder, self.data.pictures, precision=s.precision, team=self.team)
-        first = self.state.epoch < self.colour_epochs
-        clustered = colour_features(self.data.pictures, self.data.cameras).to(self.device) if first else features
         with timing("clustering"):
-            found = cluster_together(clustered, self.data.cameras, settings=s, team=self.team)
+            found = cluster_together(self._clustered(features), self.data.cameras, settings=s, team=self.team)
         agreement = agreement_with(found, self.state.labels)
         labels = torch.from_numpy(found.labels)
         self.state.labels = labels
         self.state.tables["centroids"] = ClusterMemory.from_features(features, labels).centroids
-        steps = s.iterations or max(1, len(self.data) // (s.people * s.pictures))
+        if self.data.cameras is not None and s.camera_contrast:
+            seen = CameraClusters.of(labels, self.data.cameras)
+            self.state.tables["camera_centroids"] = seen.memory(features).centroids
         batches = person_batches(
-            labels, self.data.cameras, people=s.people, pictures=s.pictures, batches=steps,
+            labels, self.data.cameras, people=s.people, pictures=s.pictures, batches=s.steps_of(len(labels)),
             generator=self.state.rng,
         )  # fmt: skip
         return batches, cluster_values(found, self.data.cameras) | agreement
+
+    def _clustered(self, features: Tensor) -> Tensor:
+        """What clusters are found by: the features [N, D], and while the encoder knows little, colours."""
+        s = self.settings
+        if not self.colour_start:
+            return features
+        if self.state.epoch < s.colour_epochs:
+            return self.colours
+        share = share_done(self.state, s)
+        if share >= s.colour_fade:
+            return features
+        return between(self.colours, features, self.data.cameras, share=share / s.colour_fade)
+
+    @cached_property
+    def colours(self) -> Tensor:
+        """Colour features [N, 384] of the training pictures."""
+        return colour_features(self.data.pictures, self.data.cameras).to(self.device)
 
     def _step(self, batch: Tensor) -> Losses:
         s, state = self.settings, self.state
@@ -97,20 +123,35 @@ class ClusterContrast:
             sent(self.data.pictures[batch], self.device), **s.model_dump(include=AUGMENTATION),
             generator=state.rng,
         )  # fmt: skip
-        labels, before = state.labels[batch], self.team.statistics(self.encoder)
-        features, loss = self._contrast(self.team.own(pictures), self.team.own(labels))
+        before = self.team.statistics(self.encoder)
+        features, losses = self._contrast(self.team.own(pictures), self.team.own(batch))
         set_learning_rate(state.optimizers["identity"], rate_now(state, s))
         learning = Descent(state.optimizers, "identity", parts=1, team=self.team)
-        learning.add(loss, {"loss": loss})
+        learning.add(sum(losses.values(), start=torch.zeros((), device=self.device)), losses)
         values = learning.step()
         self.team.share_statistics(before)
-        memory = ClusterMemory(state.tables["centroids"])
-        memory.update(self.team.gather(features.detach()), labels, momentum=s.memory_momentum, hard=s.hard)
-        state.tables["centroids"] = memory.centroids
+        self._remember(self.team.gather(features.detach()), batch)
         return values
 
-    def _contrast(self, pictures: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Unit features [b, D] of this process's pictures, and their loss."""
+    def _remember(self, features: Tensor, batch: Tensor) -> None:
+        """Move the centroids towards the features [B, D] of the pictures `batch` [B]."""
+        s, tables, labels = self.settings, self.state.tables, self.state.labels[batch]
+        ClusterMemory(tables["centroids"]).update(features, labels, momentum=s.memory_momentum, hard=s.hard)
+        if (seen := self._camera_clusters()) is not None:
+            memory = ClusterMemory(tables["camera_centroids"])
+            memory.update(features, seen.of_picture[batch], momentum=s.camera_momentum, hard=False)
+
+    def _camera_clusters(self) -> CameraClusters | None:
+        """This epoch's clusters camera by camera; None where they are not asked for, or cameras not known."""
+        labels = self.state.labels
+        if self.data.cameras is None or not self.settings.camera_contrast:
+            return None
+        if self._seen is None or self._seen[0] is not labels:
+            self._seen = labels, CameraClusters.of(labels, self.data.cameras)
+        return self._seen[1]
+
+    def _contrast(self, pictures: Tensor, rows: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Unit features [b, D] of this process's pictures, which are `rows` [b] of the data, and their losses."""
         s = self.settings
         self.encoder.train()
         with arithmetic(s.precision, self.device):
@@ -118,5 +159,10 @@ class ClusterContrast:
             chunks = pictures.chunk(s.batchnorm_groups // self.team.size)
             embeddings = torch.cat([self.encoder(chunk).embedding for chunk in chunks])  # [b, D]
         features = F.normalize(at_least_float32(embeddings), dim=1)
-        labels = sent(labels, self.device)
-        return features, cluster_contrast(features, self.state.tables["centroids"], labels, temperature=s.temperature)
+        labels, tables = sent(self.state.labels[rows], self.device), self.state.tables
+        losses = {"loss": cluster_contrast(features, tables["centroids"], labels, temperature=s.temperature)}
+        seen = self._camera_clusters() if share_done(self.state, s) >= s.camera_from else None
+        if seen is not None:
+            contrast = seen.contrast(features, tables["camera_centroids"], rows, settings=s)
+            losses["camera_contrast"] = s.camera_contrast * contrast
+        return features, losses

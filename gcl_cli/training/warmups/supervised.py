@@ -53,13 +53,16 @@ class Supervised:
 
     def epochs(self) -> Iterator[Event]:
         """Train to the last epoch, from wherever the state stands."""
-        return run_epochs(self.state, epochs=self.settings.epochs, begin=self._begin_epoch, step=self._step)
+        s = self.settings
+        return run_epochs(
+            self.state, epochs=s.epochs, begin=self._begin_epoch, step=self._step, minutes=s.minutes
+        )  # fmt: skip
 
     def _begin_epoch(self) -> tuple[Tensor, Values]:
         s = self.settings
         batches = person_batches(
             self.known.people, self.known.cameras, people=s.people, pictures=s.pictures,
-            batches=s.iterations or max(1, len(self.known) // (s.people * s.pictures)), generator=self.state.rng,
+            batches=s.steps_of(len(self.known)), generator=self.state.rng,
         )  # fmt: skip
         return batches, {"people": len(self.classifier.weight)}
 
