@@ -5,7 +5,7 @@ from pydantic_core import PydanticUndefined
 
 from gcl_cli.cli import options as o
 from gcl_cli.cli.options import validated
-from gcl_cli.config import (, SupervisedSettings
+from gcl_cli.config import (
     WARMUP_METHODS,
     ClusterContrastSettings,
     ClusterSettings,
@@ -18,6 +18,7 @@ from gcl_cli.config import (, SupervisedSettings
     RenderSettings,
     ReportSettings,
     SearchSettings,
+    SupervisedSettings,
     SynthSettings,
     ViewsSettings,
     presets,
