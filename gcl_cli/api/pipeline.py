@@ -84,8 +84,8 @@ def gan_warmup(
     parity: Parity = "none", tensorboard: bool = False,
     seed: int | Unset = ..., precision: Precision | Unset = ..., checkpoint_every: int | Unset = ...,
     batch_size: int | Unset = ..., iterations: int | Unset | None = ..., angles: Sequence[int] | Unset = ...,
-    mesh_quality: Quality | Unset = ..., epochs: int | Unset = ..., reconstruction_epochs: int | Unset = ...,
-    set: More = None,
+    mesh_quality: Quality | Unset = ..., generator: Literal["mesh", "painted"] | Unset = ...,
+    epochs: int | Unset = ..., reconstruction_epochs: int | Unset = ..., set: More = None,
     work: Place | None = None, name: str = "main", restart: bool = False, data_root: Place | None = None,
     device: str = "auto", threads: int | None = None,
 ) -> Result:  # fmt: skip

@@ -1,6 +1,5 @@
 """Rendered views as training input, and sheets of generated ones."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +14,16 @@ from gcl_cli.artifacts.sheets import Cell, write_sheet
 from gcl_cli.artifacts.view_store import PAINTED, SEEN, ViewStore, has_views
 from gcl_cli.config import Architecture
 from gcl_cli.errors import GclError
-from gcl_cli.networks.painted_generator import PaintedGenerator
 from gcl_cli.people.bodies import STATUS, read_status
 from gcl_cli.people.data import WorkData
 from gcl_cli.records import Event, Observer, StructurePictures
-from gcl_cli.training.drawn_views import DrawnViews
+from gcl_cli.training.drawn_views import PaintedStructures
 from gcl_cli.training.generation import generate
 from gcl_cli.training.structures import OWN
 from gcl_cli.weights.shipped_generator import SIZE
 
 SHEET_PEOPLE = 8
+MULTIPLE = 8  # that the sides of a painted generator's pictures are of
 WORST = {"ok": 0, "low": 1, "all": 2}  # --mesh-quality -> the worst status that is still generated from
 
 
@@ -52,17 +51,31 @@ def _open_kind(render: Artifact, kind: str, size: tuple[int, int]) -> ViewStore 
     return ViewStore(render.folder, "train", tuple(render.config["angles"]), size, kind=kind)
 
 
-def open_drawing(render: Artifact) -> Callable[[PaintedGenerator, Tensor, str], DrawnViews] | None:
-    """What lets a painted generator draw the people of the training pictures; None where they were rendered without.
+def open_structures(render: Artifact, size: tuple[int, int] = SIZE) -> PaintedStructures | None:
+    """What a painted generator is told of the training pictures' people, at a `size` (height, width).
 
-    generator, pictures [N, 3, H, W] uint8, precision -> views.
+    None where they were rendered without painted views, or by a version that did not keep what is seen.
     """
-    painted, seen, bodies = (_open_kind(render, kind, SIZE) for kind in (PAINTED, SEEN, ""))
-    if painted is None or seen is None or bodies is None:
-        return None
-    return lambda generator, pictures, precision: DrawnViews(
-        generator, pictures, bodies, painted, seen, precision=precision
-    )  # fmt: skip
+    painted, seen, bodies = (_open_kind(render, kind, size) for kind in (PAINTED, SEEN, ""))
+    return PaintedStructures(bodies, painted, seen) if painted and seen and bodies else None
+
+
+def require_structures(render: Artifact, architecture: Architecture) -> PaintedStructures:
+    """The same, at the size of the networks; GclError where there is nothing to tell, and for odd sizes."""
+    told = open_structures(render, (architecture.height, architecture.width))
+    if told is None:
+        raise GclError(
+            f"A painted generator needs painted views and what of them is seen; {render.reference} has none.",
+            "Paint them, from meshes: gcl render --restart",
+        )
+    if architecture.height % MULTIPLE or architecture.width % MULTIPLE:
+        raise GclError(
+            f"A painted generator draws pictures whose sides are multiples of {MULTIPLE}, not "
+            f"{architecture.height}x{architecture.width}.",
+            "Leave out --generator painted, or train an encoder of another size: gcl warmup --set height=128 --set "
+            "width=64",
+        )
+    return told
 
 
 def require_painted(render: Artifact, architecture: Architecture) -> ViewStore:
@@ -112,7 +125,8 @@ def draw_generated(path: Path, networks: dict[str, nn.Module], pictures: Tensor,
     )
     for module, mode in modes.items():
         module.training = mode
-    meshes = structures(rows, torch.full_like(rows, OWN))
+    drawn = structures.bodies if isinstance(structures, PaintedStructures) else structures
+    meshes = drawn(rows, torch.full_like(rows, OWN))
     sheet = [
         [Cell(_as_image(one)) for one in (pictures[row], meshes[i], *made[i * angles : (i + 1) * angles])]
         for i, row in enumerate(rows.tolist())

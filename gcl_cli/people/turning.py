@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -17,13 +18,16 @@ from gcl_cli.body.rendering import PICTURE_UP, render_views, up_axis
 from gcl_cli.body.silhouette import Surface
 from gcl_cli.config import Architecture, MeshSettings, RenderSettings
 from gcl_cli.datasets.decoding import picture_sizes, read_pictures
+from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.networks.painted_generator import PaintedGenerator
+from gcl_cli.networks.painter import Painter
 from gcl_cli.people.bodies import STATUS
 from gcl_cli.people.crops import HERE, notes_of
 from gcl_cli.people.estimating import estimate_shard
 from gcl_cli.people.painting import before_own_backdrops, draw_people, paint_people
 from gcl_cli.people.shards import Shard
 from gcl_cli.records import MeshEstimates
+from gcl_cli.training.drawn_views import PaintedStructures, drawn_by_painter
 from gcl_cli.training.generation import generate
 from gcl_cli.weights.networks import load_gan, read_generator
 from gcl_cli.weights.shipped_generator import SHIPPED, SIZE, load_shipped_generator
@@ -103,9 +107,11 @@ def _trained(
     generator: TrainedGenerator, names: tuple[str, ...], meshes: MeshEstimates, angles: tuple[int, ...]
 ) -> TurnedPeople:
     size = (generator.architecture.height, generator.architecture.width)
+    if isinstance(generator.networks["generator"], Painter):
+        return _painted_by_own(generator.networks, names, meshes, angles, size)
     bodies, status = _draw_bodies(names, meshes, (0, *angles), generator.drawing, size)
     photographs = read_pictures(HERE, names, height=size[0], width=size[1], threads=1)
-    drawn = _DrawnBodies((0, *angles), bodies)
+    drawn = _Views((0, *angles), bodies[:, :, None])
     rows = torch.arange(len(names)).repeat_interleave(len(angles))
     turns = torch.arange(1, 1 + len(angles)).repeat(len(names))
     made = generate(generator.networks, photographs, drawn, rows, turns)  # [N * A, 3, H, W]
@@ -113,15 +119,32 @@ def _trained(
     return TurnedPeople(angles, photographs, bodies, generated, None, status)
 
 
+def _painted_by_own(
+    networks: dict[str, nn.Module], names: tuple[str, ...], meshes: MeshEstimates, angles: tuple[int, ...],
+    size: tuple[int, int],
+) -> TurnedPeople:  # fmt: skip
+    """By a painter that was trained here."""
+    people = paint_people(HERE, names, angles, size, meshes=meshes)
+    parts = (people.bodies[:, :, None], people.painted[:, :, :4], people.painted[:, :, 4:])
+    told = PaintedStructures(*(_Views(people.sides, part) for part in parts))
+    encoder, painter = cast(IdentityEncoder, networks["identity_encoder"]), cast(Painter, networks["generator"])
+    drawn_views = drawn_by_painter(painter.eval(), encoder.eval(), people.photographs, told, "fp32")
+    rows = torch.arange(len(names)).repeat_interleave(len(people.sides))
+    sides = torch.arange(len(people.sides)).repeat(len(names))
+    drawn = drawn_views(rows, sides).unflatten(0, (len(names), len(people.sides)))
+    generated = before_own_backdrops(people, drawn)[:, 1:]
+    return TurnedPeople(angles, people.photographs, people.bodies, generated, drawn[:, 1:], people.status)
+
+
 @dataclass
-class _DrawnBodies:
-    """Drawn bodies [N, A, H, W] in the form of records.StructurePictures."""
+class _Views:
+    """Views [N, S, C, H, W] in the form of records.StructurePictures."""
 
     angles: tuple[int, ...]
-    bodies: Tensor
+    views: Tensor
 
     def __call__(self, rows: Tensor, angle_index: Tensor) -> Tensor:
-        return self.bodies[rows, angle_index][:, None]  # [B, 1, H, W]
+        return self.views[rows, angle_index]
 
 
 def _drawing(work: WorkFolder, gan: Artifact) -> RenderSettings:

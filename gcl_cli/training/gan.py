@@ -1,6 +1,6 @@
 """L_gan: one forward pass through generator and encoder, and the steps of both sides (Eq. 1-4)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, NamedTuple, cast
 
@@ -60,7 +60,7 @@ class ViewGan:
     def __init__(self, state: TrainingState, settings: GanSettings) -> None:
         self.state, self.settings = state, settings
         self.identity_encoder = cast(IdentityEncoder, state.networks["identity_encoder"])
-        self.structure_encoder = cast(StructureEncoder, state.networks["structure_encoder"])
+        self.structure_encoder = cast(StructureEncoder, state.networks.get("structure_encoder"))  # a painter has none
         self.generator = cast(Generator, state.networks["generator"])
         self.discriminator = cast(Discriminator, state.networks["discriminator"])
         self.device = next(self.generator.parameters()).device
@@ -105,6 +105,21 @@ class ViewGan:
                     mixed = self.through(self.generator, own, self.generator.modulation(mixup.of(code.parts)))
                     views = views._replace(mixed=mixed, code_mixed=self.through(self.identity_encoder, mixed))
         return views
+
+    def views_of_part(self, part: GenerationPart, mixup: Mixup | None, *, freeze_statistics: bool) -> Views:
+        """The views of a part of a batch."""
+        return self.views(part.seen, part.own, part.new, freeze_statistics=freeze_statistics, mixup=mixup)
+
+    def rehearsal(self, batch: int, size: tuple[int, int]) -> tuple[Tensor, Views]:
+        """Blank pictures [batch, 3, *size], and the views of such."""
+        real, own = (torch.zeros(batch, channels, *size, device=self.device) for channels in (3, 1))
+        return real, self.views(real, own, own, freeze_statistics=True)
+
+    def decode_of(self, views: Views) -> Callable[[], Tensor]:
+        """What draws pictures as large as those of `views`, ready to be called."""
+        structure = self.structure_encoder(torch.zeros_like(views.novel[:, :1]))
+        modulation = self.generator.modulation(views.code.parts)
+        return lambda: self.generator(structure, modulation)
 
     def through(self, network: nn.Module, *inputs: Any) -> Any:
         """What `network` makes of `inputs`; where memory is short, its inside is computed anew for the gradient."""
@@ -169,7 +184,7 @@ class ViewGan:
 
 def discriminator_step(
     gan: ViewGan,
-    parts: Sequence[GenerationPart],
+    parts: Sequence[Any],
     mixups: Sequence[Mixup | None],
     *,
     freeze_statistics: bool,
@@ -197,9 +212,9 @@ def _judge(judging: Descent, gan: ViewGan, real: Tensor, views: Views) -> None:
     judging.add(loss, {"discriminator": loss})
 
 
-def views_of(gan: ViewGan, part: GenerationPart, mixup: Mixup | None, *, freeze_statistics: bool) -> Views:
+def views_of(gan: ViewGan, part: Any, mixup: Mixup | None, *, freeze_statistics: bool) -> Views:
     """The views of a part of a batch."""
-    return gan.views(part.seen, part.own, part.new, freeze_statistics=freeze_statistics, mixup=mixup)
+    return gan.views_of_part(part, mixup, freeze_statistics=freeze_statistics)
 
 
 def by_kind(maps: list[Tensor], kinds: int) -> list[list[Tensor]]:
@@ -209,7 +224,7 @@ def by_kind(maps: list[Tensor], kinds: int) -> list[list[Tensor]]:
 
 def gan_optimizers(networks: dict[str, nn.Module], settings: GanSettings) -> dict[str, Adam]:
     """Adam for the generator's side (structure encoder, decoder, AdaIN networks) and for the discriminator."""
-    side = [*networks["structure_encoder"].parameters(), *networks["generator"].parameters()]
+    side = [p for name in ("structure_encoder", "generator") if name in networks for p in networks[name].parameters()]
     judge = list(networks["discriminator"].parameters())
     # Paper: Adam's rates fall tenfold in the joint stage. Here: they stay at 1e-5, as the published code's in effect
     # (gan_decay_at lets them fall).

@@ -1,6 +1,6 @@
 """The warm-up of the view generator: L_gan with a frozen identity encoder (Eq. 1-4, stage 2)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +9,9 @@ from gcl_cli.config import GanWarmupSettings
 from gcl_cli.machine.devices import sent
 from gcl_cli.records import Event, StructurePictures, TrainingSet
 from gcl_cli.training.augmentation import normalise
-from gcl_cli.training.gan import ViewGan, discriminator_step, gan_optimizers, views_of
+from gcl_cli.training.drawn_views import PaintedStructures
+from gcl_cli.training.gan import discriminator_step, gan_optimizers, views_of
+from gcl_cli.training.painted_gan import PaintedPart, painted_part, view_gan
 from gcl_cli.training.parts import Descent, GenerationPart, cut
 from gcl_cli.training.samplers import epoch_batches
 from gcl_cli.training.state import Losses, TrainingState, Values, run_epochs
@@ -38,8 +40,10 @@ class GanWarmup:
     ) -> None:
         team.check(settings.batchnorm_groups)
         self.state, self.data, self.settings, self.team = state, data, settings, team
-        self.gan = ViewGan(state, settings)
-        self.structures = read_ahead(structures, self.gan.device)
+        self.gan = view_gan(state, settings)
+        self.structures = (
+            structures if isinstance(structures, PaintedStructures) else read_ahead(structures, self.gan.device)
+        )
         self.turns = angle_indices(structures, settings.angles)
         self.parts = settings.batchnorm_groups // team.size
         self.total = settings.reconstruction_epochs + settings.epochs
@@ -66,7 +70,8 @@ class GanWarmup:
             real = normalise(sent(self.data.pictures[rows], self.gan.device))
         if self.state.epoch < self.settings.reconstruction_epochs:
             return self._reconstruction_step(rows, real)
-        return self._full_step(rows, real, self.team.own(draw_angles(self.turns, len(batch), self.state.rng)))
+        turn = draw_angles(self.turns, len(batch), self.state.rng)
+        return self._full_step(self._parts(batch.cpu(), real, turn))
 
     def _reconstruction_step(self, rows: Tensor, real: Tensor) -> Losses:
         """The generator's side learns to paint the pictures `real` [b, 3, H, W] in their own structure."""
@@ -78,12 +83,22 @@ class GanWarmup:
             learning.add(self.settings.image_weight * image, {"image": image})
         return learning.step()
 
-    def _full_step(self, rows: Tensor, real: Tensor, turn: Tensor) -> Losses:
-        """The discriminator, then the generator's side through it as it is now (Eq. 4)."""
+    def _parts(self, rows: Tensor, real: Tensor, turn: Tensor) -> Sequence[GenerationPart | PaintedPart]:
+        """This process's share `real` [b, 3, H, W] of the pictures `rows` [B], each with its `turn` [B]."""
+        team = self.team
         with self.state.stopwatch.timing("data"):
-            own, new = own_and_new(self.structures, rows, turn, self.gan.device)
-        expect_next(self.structures, self.state, self.turns, self.team)
-        parts = cut(GenerationPart(real, real, own, new), self.parts)
+            if isinstance(self.structures, PaintedStructures):
+                nobody = torch.zeros(len(real), dtype=torch.bool, device=real.device)
+                return cut(
+                    painted_part(self.structures, rows, turn, real, real, nobody, rng=self.state.rng, team=team),
+                    self.parts,
+                )
+            own, new = own_and_new(self.structures, team.own(rows), team.own(turn), self.gan.device)
+        expect_next(self.structures, self.state, self.turns, team)
+        return cut(GenerationPart(real, real, own, new), self.parts)
+
+    def _full_step(self, parts: Sequence[GenerationPart | PaintedPart]) -> Losses:
+        """The discriminator, then the generator's side through it as it is now (Eq. 4)."""
         values, kept = discriminator_step(
             self.gan, parts, [None] * len(parts), freeze_statistics=True, team=self.team
         )  # fmt: skip

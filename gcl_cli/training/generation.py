@@ -8,8 +8,11 @@ from torch import Tensor, nn
 from gcl_cli.machine.devices import sent
 from gcl_cli.networks.generator import Generator
 from gcl_cli.networks.identity_encoder import IdentityEncoder
+from gcl_cli.networks.painter import Painter
 from gcl_cli.records import StructurePictures
 from gcl_cli.training.augmentation import denormalise, normalise
+from gcl_cli.training.drawn_views import PaintedStructures, drawn_by_painter
+from gcl_cli.training.novel_views import painted_people
 from gcl_cli.training.structures import to_signal
 
 BATCH = 64
@@ -21,11 +24,14 @@ def generate(
 ) -> Tensor:
     """Generated pictures [M, 3, H, W] uint8: person `rows[i]` of `pictures` from side `angle_index[i]`; fp32.
 
-    All networks are put into evaluation mode.
+    structures: a PaintedStructures where the generator is a painter. All networks are put into evaluation mode.
     """
     for network in networks.values():
         network.eval()
-    encoder = cast(IdentityEncoder, networks["identity_encoder"])
+    encoder, painter = cast(IdentityEncoder, networks["identity_encoder"]), networks["generator"]
+    if isinstance(painter, Painter) and isinstance(structures, PaintedStructures):
+        drawn = drawn_by_painter(painter, encoder, pictures, structures, "fp32")
+        return painted_people(pictures, drawn, rows, angle_index)
     decoder = cast(Generator, networks["generator"])
     device = next(decoder.parameters()).device
     made = []

@@ -1,6 +1,6 @@
 """Joint training: L_gan and the view-invariant losses on pseudo labels renewed every epoch (Eq. 9, stage 3)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -13,12 +13,14 @@ from gcl_cli.machine.devices import arithmetic, fused, sent
 from gcl_cli.networks.identity_encoder import IdentityCode
 from gcl_cli.networks.normalisation import at_least_float32
 from gcl_cli.records import Event, StructurePictures, TrainingSet
-from gcl_cli.training.augmentation import classic_augmentation, normalise
+from gcl_cli.training.augmentation import classic_augmentation, flip, normalise
 from gcl_cli.training.bank import MemoryBank, draw_positives, negative_mask
-from gcl_cli.training.gan import ViewGan, Views, discriminator_step, frozen_statistics, gan_optimizers, views_of
+from gcl_cli.training.drawn_views import PaintedStructures
+from gcl_cli.training.gan import Views, discriminator_step, frozen_statistics, gan_optimizers, views_of
 from gcl_cli.training.gcl_plus import Mixup, draw_mixup, prototype_loss
 from gcl_cli.training.joint_epochs import EpochPlanner
 from gcl_cli.training.novel_views import BankedViews, novel_views
+from gcl_cli.training.painted_gan import PaintedPart, painted_part, view_gan
 from gcl_cli.training.parts import ContrastPart, Descent, GenerationPart, cut
 from gcl_cli.training.schedules import is_joint_step, learning_rate, set_learning_rate
 from gcl_cli.training.state import Losses, TrainingState, Values
@@ -59,8 +61,10 @@ class Joint:
     ) -> None:
         team.check(settings.batchnorm_groups)
         self.state, self.data, self.settings, self.team = state, data, settings, team
-        self.gan = ViewGan(state, settings)
-        self.structures = read_ahead(structures, self.gan.device)
+        self.gan = view_gan(state, settings)
+        self.structures = (
+            structures if isinstance(structures, PaintedStructures) else read_ahead(structures, self.gan.device)
+        )
         self.turns = angle_indices(structures, settings.angles)
         self.novel = novel_views(data, settings)
         self.device, self.parts = self.gan.device, settings.batchnorm_groups // team.size
@@ -123,7 +127,12 @@ class Joint:
         return values
 
     def _learn(
-        self, learning: Descent, part: GenerationPart, contrast: ContrastPart, mixup: Mixup | None, views: Views
+        self,
+        learning: Descent,
+        part: GenerationPart | PaintedPart,
+        contrast: ContrastPart,
+        mixup: Mixup | None,
+        views: Views,
     ) -> Tensor:
         """Add a part's gradients of Eq. 9; returns the features [b, D] of its real pictures."""
         real, novel = unit(views.code), unit(views.code_novel)
@@ -188,23 +197,40 @@ class Joint:
             centroids=self.state.tables["prototypes"], temperature=self.settings.prototype_temperature,
         )  # fmt: skip
 
-    def _joint_parts(self, rows: Tensor) -> tuple[list[GenerationPart], list[ContrastPart], list[Mixup | None]]:
+    def _joint_parts(
+        self, rows: Tensor
+    ) -> tuple[Sequence[GenerationPart | PaintedPart], list[ContrastPart], list[Mixup | None]]:
         """What this process generates and contrasts, in parts; every process draws all random numbers."""
         s, rng, team, parts = self.settings, self.state.rng, self.team, self.parts
-        turn = team.own(draw_angles(self.turns, len(rows), rng))
+        turn = draw_angles(self.turns, len(rows), rng)
         with self.state.stopwatch.timing("data"):
             seen, target, flipped = map(team.own, self._pictures(self.data.pictures[rows]))
         contrast = self._draw_contrast(rows)
-        with self.state.stopwatch.timing("data"):
-            signals = own_and_new(self.structures, team.own(rows), turn, self.device)
-        own, new = (torch.where(flipped[:, None, None, None], signal.flip(3), signal) for signal in signals)
+        generated = self._generation_parts(rows, turn, seen, target, flipped)
         mixups: list[Mixup | None] = [None] * parts
         if "mixup" in s.losses:
             mixup = draw_mixup(len(rows), concentration=s.mixup_concentration, groups=s.batchnorm_groups, generator=rng)
             mixups = [*cut(Mixup(*map(team.own, mixup)), parts)]
         if is_joint_step(self.state.step + 1, contrast_steps=self.contrast_steps):
             expect_next(self.structures, self.state, self.turns, team)
-        return cut(GenerationPart(seen, target, own, new), parts), cut(contrast, parts), mixups
+        return generated, cut(contrast, parts), mixups
+
+    def _generation_parts(
+        self, rows: Tensor, turn: Tensor, seen: Tensor, target: Tensor, flipped: Tensor
+    ) -> Sequence[GenerationPart | PaintedPart]:
+        """Of the pictures `rows` [B], each with its `turn` [B], this process's share: seen, target [b, 3, H, W]."""
+        team = self.team
+        with self.state.stopwatch.timing("data"):
+            if isinstance(self.structures, PaintedStructures):
+                # What is painted has the photograph's own colours, and so has what is to be painted.
+                target = flip(normalise(sent(self.data.pictures[team.own(rows)], self.device)), flipped)
+                return cut(
+                    painted_part(self.structures, rows, turn, seen, target, flipped, rng=self.state.rng, team=team),
+                    self.parts,
+                )
+            signals = own_and_new(self.structures, team.own(rows), team.own(turn), self.device)
+        own, new = (torch.where(flipped[:, None, None, None], signal.flip(3), signal) for signal in signals)
+        return cut(GenerationPart(seen, target, own, new), self.parts)
 
     def _contrast_parts(self, rows: Tensor) -> tuple[list[Tensor], list[Tensor | None], list[ContrastPart]]:
         """What this process sees and contrasts, with painted views or None for each part."""

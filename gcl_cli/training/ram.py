@@ -37,15 +37,14 @@ def gan_memory(gan: ViewGan, pictures: Tensor) -> MemoryEstimate:
     Tries the forward passes of a step on two and on four blank pictures; neither weights, running statistics nor any
     random number are touched.
     """
-    settings, size, networks = gan.settings, pictures.shape[2:], list(gan.state.networks.values())
+    settings, size, networks = gan.settings, (pictures.shape[2], pictures.shape[3]), list(gan.state.networks.values())
 
     def kept(batch: int) -> int:
-        real, own = (torch.zeros(batch, channels, *size, device=gan.device) for channels in (3, 1))
         with frozen_statistics(gan.identity_encoder, True):
-            views, of_views = kept_for_gradients(lambda: gan.views(real, own, own, freeze_statistics=True), networks)
+            (real, views), of_views = kept_for_gradients(lambda: gan.rehearsal(batch, size), networks)
             of_discriminator = kept_for_gradients(lambda: gan.discriminator_loss(real, views), networks)[1]
             of_generator = kept_for_gradients(lambda: gan.generator_loss(real, views), networks)[1]
-            recomputed = _one_pass(gan, views, own) if settings.checkpoint_activations else 0
+            recomputed = _one_pass(gan, views) if settings.checkpoint_activations else 0
         return of_views + max(of_discriminator, of_generator) + recomputed
 
     held = settings.batch_size // settings.batchnorm_groups  # the parts of a batch come one after another
@@ -86,13 +85,12 @@ def kept_for_gradients(compute: Callable[[], Result], networks: Iterable[nn.Modu
     return result, sum(storages.values())
 
 
-def _one_pass(gan: ViewGan, views: Views, own: Tensor) -> int:
+def _one_pass(gan: ViewGan, views: Views) -> int:
     """Bytes of the larger of a pass of the encoder and a decode, which is what is computed anew at a time."""
     networks = list(gan.state.networks.values())
     with arithmetic(gan.settings.precision, gan.device):
-        structure, modulation = gan.structure_encoder(own), gan.generator.modulation(views.code.parts)
         encoding = kept_for_gradients(lambda: gan.identity_encoder(views.reconstructed), networks)[1]
-        decoding = kept_for_gradients(lambda: gan.generator(structure, modulation), networks)[1]
+        decoding = kept_for_gradients(gan.decode_of(views), networks)[1]
     return max(encoding, decoding)
 
 

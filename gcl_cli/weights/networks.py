@@ -16,6 +16,7 @@ from gcl_cli.networks.foreign_names import refuse_non_finite
 from gcl_cli.networks.generator import Generator
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.networks.initialisation import initialise
+from gcl_cli.networks.painter import Painter
 from gcl_cli.networks.structure_encoder import StructureEncoder
 
 AnyNetwork = TypeVar("AnyNetwork", bound=nn.Module)
@@ -25,6 +26,8 @@ GAN: dict[str, GanNetwork] = {
     "generator": Generator,
     "discriminator": Discriminator,
 }
+
+PAINTED_GAN: dict[str, type[Painter] | type[Discriminator]] = {"generator": Painter, "discriminator": Discriminator}
 
 
 def weight_file(artifact: Artifact, network: str) -> Path:
@@ -52,6 +55,11 @@ def read_generator(work: WorkFolder, reference: str) -> Artifact:
     if not weight_file(artifact, "generator").exists():
         raise GclError(f"{reference} holds no generator.", "Choose --generator gan-warmup or --generator joint.")
     return artifact
+
+
+def has_painter(artifact: Artifact) -> bool:
+    """Whether an artifact's generator is a painted one, which has no structure encoder."""
+    return not weight_file(artifact, "structure_encoder").exists()
 
 
 def load_encoder(artifact: Artifact, architecture: Architecture, device: torch.device) -> IdentityEncoder:
@@ -88,13 +96,13 @@ def new_gan(architecture: Architecture, seed: int, device: torch.device) -> dict
 
 
 def load_gan(artifact: Artifact, architecture: Architecture, device: torch.device) -> dict[str, nn.Module]:
-    """Structure encoder, generator and discriminator of an artifact, in its own part layout.
+    """Structure encoder, generator and discriminator of an artifact, in its own part layout; or a painter.
 
     architecture: of the encoder that they were trained with.
     """
     networks: dict[str, nn.Module] = {}
     architecture = with_own_layout(artifact, architecture)
-    for name, kind in GAN.items():
+    for name, kind in (PAINTED_GAN if has_painter(artifact) else GAN).items():
         network: nn.Module = kind(architecture)
         networks[name] = place(filled(network, weight_file(artifact, name)), device)
     return networks

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 import gcl_cli
 from gcl_cli import console
 from gcl_cli.cli import app
-from gcl_cli.commands import synth
+from gcl_cli.commands import synth, views
 from gcl_cli.commands.cluster import command as cluster
 from gcl_cli.commands.evaluate import command as evaluate
 from gcl_cli.commands.gan_warmup import command as gan_warmup
@@ -24,6 +24,7 @@ from gcl_cli.commands.joint import command as joint
 from gcl_cli.commands.joint import validation
 from gcl_cli.commands.mesh import command as mesh
 from gcl_cli.commands.render import command as render
+from gcl_cli.commands.report import command as report
 from gcl_cli.commands.warmup import command as warmup
 from gcl_cli.commands.warmup.command import Warmup
 from gcl_cli.config import presets
@@ -284,10 +285,38 @@ def test_steps_without_generation_may_have_views_of_the_generator_that_ships(cha
 
 
 def test_generated_views_from_an_earlier_render_are_refused_or_left_out(chain, monkeypatch):
-    monkeypatch.setattr(joint, "open_drawing", lambda _: None)
+    monkeypatch.setattr(joint, "open_structures", lambda _: None)
     with pytest.raises(GclError, match="do not say what of the painted people is seen") as raised:
         joint.run(chain.options(name="drawn"), "main", {"contrast_views": "generated"})
     assert "gcl render --restart" in raised.value.fix
+
+
+def test_a_painted_generator_is_good_untrained_and_goes_through_every_command(chain, tmp_path):
+    made = gan_warmup.run(chain.options(name="painted"), None, {"generator": "painted", "epochs": 0})
+    folder = chain.work / "gan-warmup" / "painted"
+    assert made["steps"] == 0 and {"generator.safetensors", "views.png"} <= {file.name for file in folder.iterdir()}
+    assert not (folder / "structure_encoder.safetensors").exists()
+    painted, own = (
+        gen_metrics.run(chain.options(name=name), f"gan-warmup/{name}", MEASURES) for name in ("painted", "main")
+    )
+    assert painted["encoder_frechet"] < own["encoder_frechet"], "people, before any step here"
+    result = joint.run(chain.options(name="painted"), "painted", {"contrast_views": "generated"})
+    assert {"image", "feature", "adversarial", "vi_syn"} <= result.keys()
+    picture = next((chain.data / "bounding_box_train").iterdir())
+    views.run(chain.options(), [str(picture)], str(tmp_path / "out"), "joint/painted", {"backdrop": "none"})
+    with pytest.raises(GclError, match="has a painted generator"):
+        evaluate.run(chain.options(name="v"), None, "joint/painted", {"views": True}, generator="joint/painted")
+    album = report.run(chain.options(), None, {"people": 2}, generator="joint/painted")
+    assert Path(album["page"]).is_file()
+
+
+@pytest.mark.parametrize(
+    ("chosen", "files"), [({"reconstruction_epochs": 1}, ()), ({}, ("old/generator.safetensors",))]
+)
+def test_what_does_not_go_with_a_painted_generator_is_refused(chain, chosen, files, monkeypatch):
+    monkeypatch.setattr(gan_warmup, "with_layout_of", lambda _, architecture: architecture)
+    with pytest.raises(GclError, match="--generator painted"):
+        gan_warmup.run(chain.options(name="odd"), None, {"generator": "painted", **chosen}, init_gan=files)
 
 
 def test_fid_without_its_weights_names_file_place_and_alternative(chain, no_network):

@@ -18,7 +18,7 @@ from gcl_cli.records import StructurePictures
 from gcl_cli.training.features import embed
 from gcl_cli.training.generation import generate
 from gcl_cli.training.structures import angle_indices
-from gcl_cli.weights.networks import latest, load_gan, read_generator
+from gcl_cli.weights.networks import has_painter, latest, load_gan, read_generator
 from gcl_cli.weights.starting_weights import open_encoder_of
 
 SPLITS = ("query", "gallery")
@@ -48,6 +48,11 @@ def open_view_source(
     GclError when there are none, when they are of other pictures, or when the generator's pictures have another size.
     """
     gan = read_generator(work, generator or latest(work, ("joint", "gan-warmup")))
+    if has_painter(gan):
+        raise GclError(
+            f"--views: {gan.reference} has a painted generator, and query and gallery have no painted views.",
+            "Name a generator of bodies alone: --generator gan-warmup/NAME, made without --generator painted.",
+        )
     own = open_encoder_of(work, gan, init=None).architecture
     size = (architecture.height, architecture.width)
     if (own.height, own.width) != size:

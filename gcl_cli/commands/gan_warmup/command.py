@@ -18,12 +18,20 @@ from gcl_cli.following.loop import complete_already, follow, last_epoch, resume
 from gcl_cli.following.observers import scalars
 from gcl_cli.following.processes import begun_together
 from gcl_cli.people.data import open_data, training_set
-from gcl_cli.people.rendered_views import draw_generated, open_views, sheets_of_epochs, well_meshed
+from gcl_cli.people.rendered_views import (
+    draw_generated,
+    open_views,
+    require_structures,
+    sheets_of_epochs,
+    well_meshed,
+)
+from gcl_cli.records import StructurePictures
 from gcl_cli.session import Session
 from gcl_cli.training.gan_warmup import GanWarmup, gan_warmup_state
 from gcl_cli.training.ram import gan_memory
 from gcl_cli.weights.moments import save_moments
-from gcl_cli.weights.networks import GAN, new_gan, save_networks
+from gcl_cli.weights.networks import new_gan, save_networks
+from gcl_cli.weights.shipped_generator import new_painted_gan
 from gcl_cli.weights.starting_weights import OpenedEncoder, open_encoder, refuse_itself
 
 Files = Sequence[str]
@@ -42,10 +50,12 @@ def run(
     opened = open_data(session, None)
     source = open_encoder(work, encoder=encoder, init=init, stages=("warmup",))
     refuse_itself(f"gan-warmup/{session.name}", source.inputs)
-    settings = settings_for(GanWarmupSettings, "gan-warmup", source.preset, chosen)
+    settings = settings_for(GanWarmupSettings, "gan-warmup", source.preset, _as_painted(chosen) | chosen)
     architecture = _laid_out(source.architecture, settings, init_gan)
     _require_work(settings, init_gan)
+    structures: StructurePictures
     render, structures = open_views(work, opened, architecture)
+    structures = require_structures(render, architecture) if settings.generator == "painted" else structures
     inputs = {"dataset": opened.digest, render.reference: render.manifest.digest}
     inputs |= source.inputs | gan_digests(init_gan)
     config = {"preset": source.preset, **_origin(source, init_gan), **settings.model_dump()}
@@ -56,13 +66,13 @@ def run(
     usable = well_meshed(work, render, settings.mesh_quality, batch_size=settings.batch_size)
     with begun_together(job, session) as (team, device):
         pictures = replace(training_set(opened, architecture, session), well_meshed=usable)
-        networks = _networks(source, architecture, init_gan, settings.seed, device)
+        networks = _networks(source, architecture, init_gan, settings, device)
         state = gan_warmup_state(networks, settings)
         epochs = _train(job, GanWarmup(state, pictures, structures, settings, team=team), session)
         if not team.leads:
             return {}
-        written = GAN if "encoder" in config else networks
-        save_networks(job.folder, {name: networks[name] for name in written}, architecture)
+        left_out = {"identity_encoder"} if "encoder" in config else set()
+        save_networks(job.folder, {name: networks[name] for name in networks.keys() - left_out}, architecture)
         save_moments(job, state)
         draw_generated(job.folder / "views.png", networks, pictures.pictures, structures)
         count = len(pictures) if usable is None else int(usable.sum())
@@ -85,7 +95,27 @@ def _train(job: Run, training: GanWarmup, session: Session) -> list[dict[str, An
     )  # fmt: skip
 
 
+def _as_painted(chosen: dict[str, Any]) -> dict[str, Any]:
+    """What a generator that has learned already needs otherwise than a new one: nothing at first, then small steps."""
+    if chosen.get("generator") != "painted":
+        return {}
+    return {"reconstruction_epochs": 0, "generator_rate": 1e-4, "discriminator_rate": 1e-4}
+
+
 def _require_work(settings: GanWarmupSettings, init_gan: Files) -> None:
+    if settings.generator == "painted":
+        if init_gan:
+            raise GclError(
+                "--init-gan holds weights of the paper's generator, and --generator painted begins with those that "
+                "ship with gcl.",
+                "Leave out one of the two.",
+            )
+        if settings.reconstruction_epochs:
+            raise GclError(
+                "--generator painted has learned to reconstruct: it takes no epochs of that alone.",
+                "Leave out --reconstruction-epochs.",
+            )
+        return
     if settings.epochs + settings.reconstruction_epochs == 0 and not init_gan:
         raise GclError("There are no epochs to train.", "Give at least 1 of --epochs or of --reconstruction-epochs.")
 
@@ -112,10 +142,13 @@ def _origin(source: OpenedEncoder, init_gan: Files) -> dict[str, Any]:
 
 
 def _networks(
-    source: OpenedEncoder, architecture: Architecture, init_gan: Files, seed: int, device: torch.device
-) -> dict[str, nn.Module]:
-    """All four networks before the first step."""
-    networks: dict[str, nn.Module] = {"identity_encoder": source.load(device), **new_gan(architecture, seed, device)}
+    source: OpenedEncoder, architecture: Architecture, init_gan: Files, settings: GanWarmupSettings,
+    device: torch.device,
+) -> dict[str, nn.Module]:  # fmt: skip
+    """All networks before the first step."""
+    new = new_painted_gan if settings.generator == "painted" else new_gan
+    networks: dict[str, nn.Module] = {"identity_encoder": source.load(device)}
+    networks |= new(architecture, settings.seed, device)
     if init_gan:
         load_gan_files(init_gan, networks)
     return networks

@@ -13,7 +13,7 @@ from gcl_cli.config import Architecture, GenMetricsSettings
 from gcl_cli.datasets.decoding import picture_sizes, read_pictures
 from gcl_cli.people.data import WorkData, training_set
 from gcl_cli.people.painting import before_own_backdrops, draw_people, paint_people
-from gcl_cli.people.rendered_views import open_painted, open_views, require_painted
+from gcl_cli.people.rendered_views import open_painted, open_views, require_painted, require_structures
 from gcl_cli.records import PaintedViews, StructurePictures
 from gcl_cli.session import Session
 from gcl_cli.training.drawn_views import resized_pictures
@@ -21,7 +21,7 @@ from gcl_cli.training.features import embed
 from gcl_cli.training.generation import generate
 from gcl_cli.training.novel_views import TOGETHER, painted_people
 from gcl_cli.training.structures import angle_indices
-from gcl_cli.weights.networks import load_encoder, load_gan, read_encoder, weight_file, with_own_layout
+from gcl_cli.weights.networks import has_painter, load_encoder, load_gan, read_encoder, weight_file, with_own_layout
 from gcl_cli.weights.shipped_generator import SHIPPED, SIZE, load_shipped_generator
 
 
@@ -127,7 +127,9 @@ def open_subject(
     trained = weight_file(made, "generator").exists()
     architecture = with_own_layout(made, architecture) if trained else architecture
     encoder = load_encoder(source, architecture, device)
+    structures: StructurePictures
     render, structures = open_views(work, opened, architecture)
+    structures = require_structures(render, architecture) if trained and has_painter(made) else structures
     training = training_set(opened, architecture, session)
     rng = torch.Generator().manual_seed(settings.seed)
     rows = torch.randperm(len(training), generator=rng)[: settings.pictures or len(training)].sort().values

@@ -3,9 +3,11 @@
 from dataclasses import replace
 from typing import Any, cast
 
+import torch
 from torch import nn
 
 from gcl_cli import console
+from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.manifest import Artifact, read_artifact
 from gcl_cli.artifacts.run import Run
 from gcl_cli.commands.joint.validation import Validation, open_validation
@@ -17,27 +19,30 @@ from gcl_cli.following.loop import complete_already, follow, last_epoch, resume
 from gcl_cli.following.observers import scalars, true_agreement
 from gcl_cli.following.processes import begun_together
 from gcl_cli.networks.identity_encoder import IdentityEncoder
+from gcl_cli.networks.painter import Painter
 from gcl_cli.people.corrections import corrections_digest, read_corrections
 from gcl_cli.people.data import WorkData, open_data, training_set
 from gcl_cli.people.rendered_views import (
     draw_generated,
-    open_drawing,
     open_painted,
+    open_structures,
     open_views,
+    require_structures,
     sheets_of_epochs,
     well_meshed,
 )
 from gcl_cli.records import StructurePictures, TrainingSet
 from gcl_cli.session import Session
+from gcl_cli.training.drawn_views import DrawnViews, PaintedStructures, drawn_by_painter, drawn_by_shipped
 from gcl_cli.training.joint import Joint, joint_state
 from gcl_cli.training.novel_views import require_novel_views, wants_novel
 from gcl_cli.training.ram import gan_memory
 from gcl_cli.training.team import Team
 from gcl_cli.weights.moments import go_on_with_moments
-from gcl_cli.weights.networks import load_gan, save_networks
+from gcl_cli.weights.networks import has_painter, load_gan, save_networks
 from gcl_cli.weights.selected import save_selected
 from gcl_cli.weights.shipped_generator import load_shipped_generator
-from gcl_cli.weights.starting_weights import open_encoder_of, refuse_itself
+from gcl_cli.weights.starting_weights import OpenedEncoder, open_encoder_of, refuse_itself
 
 
 def run(
@@ -56,9 +61,9 @@ def run(
     refuse_itself(f"joint/{session.name}", source.inputs)
     preset = gan.config["preset"]
     settings = settings_for(JointSettings, "joint", preset, chosen)
-    render, structures = open_views(work, opened, source.architecture)
-    painted, drawing = open_painted(render, source.architecture), open_drawing(render)
-    there = {"none"} | ({"painted"} if painted else set()) | ({"generated"} if drawing else set())
+    render, structures = _structures(work, opened, gan, source)
+    painted, told = open_painted(render, source.architecture), open_structures(render)
+    there = {"none"} | ({"painted"} if painted else set()) | ({"generated"} if told else set())
     settings = _with_views_that_are(there, settings, render, asked="contrast_views" in chosen)
     judges = open_validation(validation, opened, source.architecture, session)
     inputs = {"dataset": opened.digest} | {one.reference: one.manifest.digest for one in (gan, render)} | source.inputs
@@ -73,13 +78,35 @@ def run(
         pictures = training_set(opened, source.architecture, session)
         corrections = read_corrections(settings.corrections, opened.names("train"))
         pictures = replace(pictures, well_meshed=usable, corrections=corrections, painted=painted)
-        if drawing and settings.contrast_views == "generated":
-            pictures.painted = drawing(load_shipped_generator(device), pictures.pictures, settings.precision)
+        if told and settings.contrast_views == "generated":
+            pictures.painted = _drawn(gan, source, pictures, structures, told, settings.precision, device)
         networks: dict[str, nn.Module] = {"identity_encoder": source.load(device)}
         networks |= load_gan(gan, source.architecture, device)
         training = _training(networks, gan, pictures, structures, settings, judges, team)
         result = _train(job, training, opened, source.architecture, session)
         return {} if not team.leads else job.publish(result, seed=settings.seed).manifest.result
+
+
+def _structures(
+    work: WorkFolder, opened: WorkData, gan: Artifact, source: OpenedEncoder
+) -> tuple[Artifact, StructurePictures]:
+    """The rendered views, and what the generator is told of people."""
+    render, store = open_views(work, opened, source.architecture)
+    return render, require_structures(render, source.architecture) if has_painter(gan) else store
+
+
+def _drawn(
+    gan: Artifact, source: OpenedEncoder, pictures: TrainingSet, own: StructurePictures, told: PaintedStructures,
+    precision: str, device: torch.device,
+) -> DrawnViews:  # fmt: skip
+    """What draws the generated views of steps without generation: the painter as `gan` left it, or the one that ships.
+
+    These stay as they are, however the training goes on: an interrupted one draws the same views again.
+    """
+    if not isinstance(own, PaintedStructures):
+        return drawn_by_shipped(load_shipped_generator(device), pictures.pictures, told, precision)
+    painter, encoder = load_gan(gan, source.architecture, device)["generator"], source.load(device)
+    return drawn_by_painter(cast(Painter, painter.eval()), encoder.eval(), pictures.pictures, own, precision)
 
 
 def _named(init: str | None, validation: str | None) -> dict[str, str]:

@@ -8,17 +8,18 @@ import torch
 from torch import Tensor
 
 from gcl_cli.artifacts.layout import WorkFolder
-from gcl_cli.artifacts.view_store import ViewStore
 from gcl_cli.commands.report.album import Album, Picture
 from gcl_cli.commands.report.embedded import Embedded, Eye
 from gcl_cli.commands.report.heads import drawn_head
 from gcl_cli.errors import GclError
 from gcl_cli.people.data import WorkData
-from gcl_cli.people.rendered_views import open_views
+from gcl_cli.people.rendered_views import open_views, require_structures
+from gcl_cli.records import StructurePictures
 from gcl_cli.retrieval.nearest import nearest_rows
 from gcl_cli.session import Session
+from gcl_cli.training.drawn_views import PaintedStructures
 from gcl_cli.training.generation import generate
-from gcl_cli.weights.networks import latest, load_gan, read_generator
+from gcl_cli.weights.networks import has_painter, latest, load_gan, read_generator
 from gcl_cli.weights.starting_weights import open_encoder_of
 
 
@@ -60,7 +61,7 @@ class _Chosen:
     """Some rows of the rendered bodies in the form of records.StructurePictures."""
 
     angles: tuple[int, ...]
-    store: ViewStore
+    store: StructurePictures
     chosen: Tensor  # [P] rows of the store
 
     def __call__(self, rows: Tensor, angle_index: Tensor) -> Tensor:
@@ -89,7 +90,8 @@ def view_grid(
             f"{gan.reference} makes pictures of another size than {eye.source.reference} reads.",
             "Choose --encoder and --generator of one preset.",
         )
-    _, store = open_views(work, data, source.architecture)
+    render, store = open_views(work, data, source.architecture)
+    told = require_structures(render, source.architecture) if has_painter(gan) else None
     chosen = torch.linspace(0, len(store.names) - 1, min(people, len(store.names))).round().long()
     device = session.open_device()
     networks = {"identity_encoder": source.load(device), **load_gan(gan, source.architecture, device)}
@@ -98,7 +100,14 @@ def view_grid(
     turns = torch.arange(len(store.angles)).repeat(len(chosen))
     rows = torch.arange(len(chosen)).repeat_interleave(len(store.angles))
     bodies = _Chosen(store.angles, store, chosen)
-    generated = generate(networks, photographs, bodies, rows, turns)  # [P * A, 3, H, W]
+    structures = (
+        bodies
+        if told is None
+        else PaintedStructures(
+            *(_Chosen(store.angles, views, chosen) for views in (told.bodies, told.painted, told.seen))
+        )
+    )
+    generated = generate(networks, photographs, structures, rows, turns)  # [P * A, 3, H, W]
     shape = (len(chosen), len(store.angles))
     made = _Made(
         bodies(rows, turns)[:, 0].unflatten(0, shape), generated.unflatten(0, shape),
