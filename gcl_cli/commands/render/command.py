@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from gcl_cli import console
-from gcl_cli.artifacts.dataset_record import fingerprint
 from gcl_cli.artifacts.formats import read_names, write_names
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.manifest import MANIFEST, Artifact, read_artifact
+from gcl_cli.artifacts.picture_lists import fingerprint
 from gcl_cli.artifacts.run import Run
 from gcl_cli.artifacts.sheets import Cell, write_sheet
 from gcl_cli.artifacts.view_folders import ViewFiles, find_views
