@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gcl_cli.artifacts.files import create_json, read_json, write_json, write_text
-from gcl_cli.artifacts.layout import WorkFolder
+from gcl_cli.artifacts.layout import WorkFolder, elsewhere
 from gcl_cli.artifacts.picture_lists import FORM, Changes, Stamps, changes, fingerprint_of, read_list, write_list
 from gcl_cli.artifacts.seals import read_sealed, sealed
 from gcl_cli.errors import GclError
@@ -157,12 +157,6 @@ def require_place(work: WorkFolder, record: dict[str, Any]) -> Path:
             "kept).",
         )
     return root
-
-
-def elsewhere(work: WorkFolder) -> str:
-    """` --work DIR` where a command would not find the folder by itself."""
-    usual = os.environ.get("GCL_WORK", "work")
-    return "" if str(work.root) == usual else f" --work {shlex.quote(str(work.root))}"
 
 
 def _place(work: WorkFolder, root: str) -> dict[str, Any]:

@@ -12,9 +12,9 @@ from typing import Any
 from pydantic import BaseModel, Field, SerializerFunctionWrapHandler, ValidationError, field_validator, model_serializer
 
 from gcl_cli import __version__
-from gcl_cli.artifacts.dataset_record import elsewhere, recall
+from gcl_cli.artifacts.dataset_record import recall
 from gcl_cli.artifacts.files import digest_of, sha256
-from gcl_cli.artifacts.layout import MADE_BY, WorkFolder
+from gcl_cli.artifacts.layout import MADE_BY, WorkFolder, elsewhere
 from gcl_cli.artifacts.seals import read_sealed, sealed
 from gcl_cli.errors import GclError
 
@@ -166,6 +166,7 @@ def _digest(path: Path, _state: tuple[int, int, int]) -> str:
     return sha256(path)
 
 
+CROPS = "crops"  # an input: the pictures of a folder that is not the work folder's data set
 LEARNED = ("warmup", "gan-warmup", "joint")  # what learned from pictures is of use when others come: weights, no tables
 
 

@@ -67,6 +67,11 @@ def write_list(work: WorkFolder, found: Stamps, *, before: str | None = None) ->
     write_text(_list_of_now(work), json.dumps(found))
 
 
+def keep_list(work: WorkFolder, found: Stamps) -> None:
+    """Keep the pictures of another folder, of which something is made here."""
+    write_text(_list_of(work, fingerprint_of(found)), json.dumps(found))
+
+
 def read_list(work: WorkFolder, digest: str) -> Stamps | None:
     """The pictures that a data set of this digest has or had; None where their list is lost."""
     read = (_read(path) for path in (_list_of_now(work), _list_of(work, digest)))

@@ -12,6 +12,7 @@ from gcl_cli.artifacts.files import digest_of, empty, sha256, write_json, write_
 from gcl_cli.artifacts.layout import WorkFolder, checked_name, reference
 from gcl_cli.artifacts.lock import LOCK, take_lock
 from gcl_cli.artifacts.manifest import (
+    CROPS,
     LEARNED,
     MANIFEST,
     Artifact,
@@ -34,6 +35,7 @@ CHECKPOINTS = "checkpoints"
 SHARDS = "shards"
 REPLACED = "replaced"  # where the artifact that a remade one takes the place of lies for a moment
 REMAKE = "remake"  # says that an artifact which is complete is to be made anew; it stays until the new one is
+OUTSIDE = (CROPS, "corrections")  # inputs that lie elsewhere, which the settings name: there they may change
 _FILES, _FOLDERS = (RUN, LOCK, REMAKE), (CHECKPOINTS, SHARDS, REPLACED)  # what publishing leaves behind
 
 
@@ -82,6 +84,8 @@ class Run:
         return read_whole(self.work, reference(self.stage, self.name))
 
     def _has_grown(self, source: str, recorded: str) -> bool:
+        if source in OUTSIDE:
+            return True
         found = source_now(self.work, source)
         return found is not None and recorded in found.earlier
 

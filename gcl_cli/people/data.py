@@ -11,7 +11,7 @@ from torch import Tensor
 from gcl_cli import console
 from gcl_cli.artifacts import dataset_record
 from gcl_cli.artifacts.layout import WorkFolder
-from gcl_cli.artifacts.picture_lists import Stamps, fingerprint_of, stamps
+from gcl_cli.artifacts.picture_lists import Stamps, fingerprint_of, keep_list, stamps
 from gcl_cli.clustering.density import number_by_first_member
 from gcl_cli.clustering.temporal import Sightings
 from gcl_cli.config import Architecture
@@ -76,6 +76,19 @@ def open_data(session: Session, data: str | None, *, grow: bool = False) -> Work
     elif known["root"] != remembered["root"]:
         console.say(f"The data set of {work.root} is in {remembered['root']} now, with the same pictures as before.")
     return WorkData(replace(dataset, name=remembered["name"]), remembered["digest"])
+
+
+def open_crops(session: Session, data: str) -> WorkData | None:
+    """A folder that is not the data set of the work folder, which keeps the list of its pictures; None where it is."""
+    work, root = session.folder, resolve(data, Path(session.data_root))
+    dataset = open_dataset(root, **_reading(session, {}))
+    if not work.dataset_file.exists() or dataset_record.place_of(work, dataset_record.recall(work)) in (
+        root.resolve(), dataset.root.resolve(),
+    ):  # fmt: skip
+        return None
+    require_split(dataset, "train")
+    keep_list(work, found := _stamps(dataset))
+    return WorkData(dataset, fingerprint_of(found))
 
 
 def open_other(

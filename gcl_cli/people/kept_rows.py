@@ -7,7 +7,7 @@ import numpy as np
 
 from gcl_cli.artifacts.formats import read_names
 from gcl_cli.artifacts.layout import WorkFolder
-from gcl_cli.artifacts.manifest import Artifact
+from gcl_cli.artifacts.manifest import CROPS, Artifact
 from gcl_cli.artifacts.picture_lists import read_list, same_pictures
 
 
@@ -19,12 +19,21 @@ def kept_rows(work: WorkFolder, artifact: Artifact | None, digest: str, split: s
     """
     if artifact is None or not (artifact.folder / f"{split}.names.json").exists():
         return {}
-    before, now = (read_list(work, one) for one in (artifact.manifest.inputs["dataset"], digest))
+    same = same_names(work, artifact, digest, split)
+    row_of = {name: row for row, name in enumerate(read_names(artifact.folder, split))}
+    return {new: row_of[old] for new, old in same.items() if old in row_of}
+
+
+def same_names(work: WorkFolder, artifact: Artifact, digest: str, split: str) -> dict[str, str]:
+    """The pictures of a split that an artifact was made of and that are still the same: name now -> name then.
+
+    Empty where it is not known which pictures these were.
+    """
+    inputs = artifact.manifest.inputs
+    before, now = (read_list(work, one) for one in (inputs.get("dataset") or inputs.get(CROPS, ""), digest))
     if before is None or now is None:
         return {}
-    row_of = {name: row for row, name in enumerate(read_names(artifact.folder, split))}
-    same = same_pictures(before.get(split, ()), now.get(split, ()))
-    return {new: row_of[old] for new, old in same.items() if old in row_of}
+    return same_pictures(before.get(split, ()), now.get(split, ()))
 
 
 def gathering(names: Sequence[str], kept: dict[str, int], rows_before: int) -> np.ndarray:

@@ -147,9 +147,9 @@ def _make(job: Run, source: Source, settings: RenderSettings, session: Session) 
 
 def _kept(job: Run, source: Source, split: str, settings: RenderSettings) -> KeptViews:
     """What an earlier artifact has of the pictures that are still the same; nothing of views that were given."""
-    old = None if settings.import_from else job.takes_over
-    rows = kept_rows(job.work, old, source.inputs["dataset"], split)
     kinds = ("", *(source.also if split == PAINTED_SPLIT else ()))
+    whole = not settings.import_from and all(has_views(job.final, split, kind) for kind in kinds)
+    rows = kept_rows(job.work, job.takes_over if whole else None, source.inputs["dataset"], split)
     return KeptViews(
         job.final, split, settings, kinds, {name: rows[name] for name in source.splits[split] if name in rows}
     )
