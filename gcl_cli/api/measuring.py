@@ -10,18 +10,19 @@ Measure = Literal["fid", "kid", "encoder", "dssim", "identity", "pose", "real_si
 
 
 def cluster(
-    *, encoder: str | None = None, init: Place | None = None, corrections: Place | None = None,
-    previous: Place | None = None, clustering: Literal["dbscan", "hdbscan"] | Unset = ...,
-    radius: float | Unset | None = ..., camera_aware: bool | Unset = ..., set: More = None,
-    work: Place | None = None, name: str = "main", restart: bool = False, data_root: Place | None = None,
-    device: str = "auto", threads: int | None = None,
+    data: Place | None = None, *, encoder: str | None = None, init: Place | None = None,
+    corrections: Place | None = None, previous: Place | None = None,
+    clustering: Literal["dbscan", "hdbscan"] | Unset = ...,
+    radius: float | Unset | None = ..., camera_aware: bool | Unset = ..., allow_subset: bool = False,
+    camera_from: str | None = None, set: More = None, work: Place | None = None, name: str = "main",
+    restart: bool = False, data_root: Place | None = None, device: str = "auto", threads: int | None = None,
 ) -> Result:  # fmt: skip
-    """Group the training pictures into pseudo people."""
+    """Group the training pictures, or new crops, into pseudo people; nothing is trained."""
     with checked(cluster, locals(), c.CorrectedSettings) as (session, chosen):
         from gcl_cli.commands.cluster import command as page
 
         chosen |= {"corrections": path(corrections)} if corrections else {}
-        return page.run(session, encoder, chosen, init=path(init), previous=path(previous))
+        return page.run(session, encoder, chosen, data=path(data), init=path(init), previous=path(previous))
 
 
 def evaluate(

@@ -38,6 +38,17 @@ def _by_step(more: More) -> dict[str, Chosen]:
     return {stage: settings(stage, STAGE_SETTINGS[stage], {}, its) for stage, its in said.items()}
 
 
+def update(
+    data: Place | None = None, *, corrections: Place | None = None, allow_subset: bool = False,
+    work: Place | None = None, data_root: Place | None = None, device: str = "auto", threads: int | None = None,
+) -> Result:  # fmt: skip
+    """Take in pictures that came, went or changed: extend what was made of them; people keep their numbers."""
+    with checked(update, locals()) as (session, _):
+        from gcl_cli.commands.update import command as page
+
+        return page.run(session, path(data), corrections=path(corrections))
+
+
 def status(*, work: Place | None = None) -> Result:
     """Show what the work folder holds, what of it is fresh, and what to type next."""
     with checked(status, locals()) as (session, _):

@@ -1,93 +1,142 @@
 """`dataset.json`: the data set a work folder belongs to, written by the first stage that is given data.
 
-`dataset.pictures.json` beside it lists the pictures, so that it can be said which of them changed.
+`dataset.pictures.json` beside it lists the pictures, so that it can be said which of them changed (`picture_lists`),
+and `dataset.history.jsonl` what became of them since.
 """
 
-import hashlib
 import json
 import os
 import shlex
 from pathlib import Path
 from typing import Any
 
-from gcl_cli.artifacts.files import create_json, digest_of, read_json, write_json, write_text
-from gcl_cli.artifacts.layout import WorkFolder
+from gcl_cli.artifacts.files import create_json, read_json, write_json, write_text
+from gcl_cli.artifacts.layout import WorkFolder, elsewhere
+from gcl_cli.artifacts.picture_lists import FORM, Changes, Stamps, changes, fingerprint_of, read_list, write_list
 from gcl_cli.artifacts.seals import read_sealed, sealed
-from gcl_cli.errors import GclError, first_few
+from gcl_cli.errors import GclError
 
-Stamps = dict[str, list[list[Any]]]  # split -> name, size in bytes and digest of some contents of every picture
-
-FORM = 2  # of the digest: 1 knew names and sizes alone
-PROBED = 4096  # bytes read from the head and from the middle: header and first rows, and the person
-_KINDS = {"root": str, "name": str, "layout": str, "allow_subset": bool, "form": int, "digest": str, "pictures": dict}
-
-
-def stamps(root: Path, names: dict[str, list[str]]) -> Stamps:
-    """What tells the pictures of every split from others: their names, sizes and some of their contents.
-
-    Not the times of their changes, which copying changes. 10 microseconds a picture, when the system has seen it
-    lately. GclError where one is out of reach.
-    """
-    return {split: [[name, *_stamp(f"{root}/{name}")] for name in listed] for split, listed in names.items()}
+SHARED = 0.5  # of the recorded pictures, which another folder must hold to be the same data set, grown
+_KINDS = {
+    "root": str,
+    "name": str,
+    "layout": str,
+    "allow_subset": bool,
+    "form": int,
+    "digest": str,
+    "pictures": dict,
+    "earlier": list,
+}
 
 
-def _stamp(path: str) -> tuple[int, str]:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # never waits for the other end of a pipe
-        try:
-            size = os.fstat(descriptor).st_size
-            probe = os.read(descriptor, PROBED) + os.pread(descriptor, PROBED, size // 2)
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        raise GclError(
-            f"The picture {path} is out of reach: {error.strerror}.", "Put it back, or remove the link to it."
-        ) from error
-    return size, hashlib.sha256(probe).hexdigest()[:16]
-
-
-def fingerprint_of(found: Stamps, form: int = FORM) -> str:
-    """Identity of a data set, in the form that a work folder began with."""
-    if form == 1:
-        return digest_of({split: [[name, size] for name, size, _ in listed] for split, listed in found.items()})
-    return digest_of(found)
-
-
-def fingerprint(root: Path, names: dict[str, list[str]]) -> str:
-    """Identity of some files below a folder, by split; GclError where one is out of reach."""
-    return fingerprint_of(stamps(root, names))
-
-
-def remember(work: WorkFolder, record: dict[str, Any], found: Stamps) -> dict[str, Any]:
+def remember(work: WorkFolder, record: dict[str, Any], found: Stamps, *, grow: bool = False) -> dict[str, Any]:
     """Write the record when there is none; GclError when the folder belongs to another data set. Returns the record.
 
     record: `root` (absolute path), `name`, `layout`, `allow_subset`, `camera_from`, `person_from`, `pictures` (their
     number, by split). A data set is its pictures, not its place: where they were moved, the record follows them. Of two
     commands that begin a work folder together, one writes it.
+    Where pictures were added, removed or changed, the record is renewed if that is asked for (`grow`), or as long as
+    nothing is finished that was made of them; else that is a GclError.
     """
     mine = {**record, **_place(work, record["root"]), "form": FORM, "digest": fingerprint_of(found)}
     if not work.dataset_file.exists():
         work.root.mkdir(parents=True, exist_ok=True)
-        write_text(_listing(work), json.dumps(found))
+        write_list(work, found)
         create_json(work.dataset_file, sealed(mine))
     known = recall(work)
     same = known["digest"] == fingerprint_of(found, known["form"])
-    if not same and place_of(work, known) != Path(mine["root"]):
-        raise GclError(
-            f"{work.root} belongs to {known['root']}, not to {mine['root']}.",
-            "Leave DATA out, or choose another work folder with --work DIR.",
-        )
     if not same:
-        raise GclError(
-            f"The pictures in {mine['root']} changed since {work.dataset_file} was written{_changes(work, found)}.",
-            "Choose a new work folder with --work DIR, or put the pictures back.",
-        )
+        _refuse_another(work, known, mine, found, grow=grow)
     _refuse_other_cameras(work, known, record.get("camera_from"))
+    if not same:
+        return _renewed(work, known, mine, found)
     follows = {**_place(work, mine["root"]), "person_from": record.get("person_from")}
     if any(known.get(key) != value for key, value in follows.items()):
         known = {**known, **follows}
         write_json(work.dataset_file, sealed(known))
     return known
+
+
+def _refuse_another(
+    work: WorkFolder, known: dict[str, Any], mine: dict[str, Any], found: Stamps, *, grow: bool
+) -> None:
+    """GclError for the pictures of another data set, and for changed ones that nobody asked to take in."""
+    moved = place_of(work, known) != Path(mine["root"])
+    if moved and not (grow and _shares_most(work, known, found)):
+        raise GclError(
+            f"{work.root} belongs to {known['root']}, not to {mine['root']}.",
+            "Leave DATA out, or choose another work folder with --work DIR.",
+        )
+    if not grow and _is_used(work):
+        told = changes_since(work, known, found)
+        raise GclError(
+            f"The pictures in {mine['root']} changed since {work.dataset_file} was written{told and f': {told}'}.",
+            f"Take them in: gcl update{elsewhere(work)} (or put the pictures back).",
+        )
+
+
+def _renewed(work: WorkFolder, known: dict[str, Any], mine: dict[str, Any], found: Stamps) -> dict[str, Any]:
+    """The record of the pictures of now, which knows the digests of those before. Writing it is the last step."""
+    told = changes_since(work, known, found)
+    _write_history(work, known["digest"], mine["digest"], told)
+    write_list(work, found, before=known["digest"])
+    earlier = dict.fromkeys([*known["earlier"], known["digest"]])
+    earlier.pop(mine["digest"], None)
+    renewed = {**known, **mine, "name": known["name"], "earlier": list(earlier)}
+    write_json(work.dataset_file, sealed(renewed))
+    return renewed
+
+
+def changes_since(work: WorkFolder, known: dict[str, Any], found: Stamps) -> Changes | str:
+    """What changed since the record was written; an empty text where the list of its pictures is lost."""
+    listed = read_list(work, known["digest"])
+    return "" if listed is None else changes(listed, found)
+
+
+def _shares_most(work: WorkFolder, known: dict[str, Any], found: Stamps) -> bool:
+    """Whether most of the recorded pictures are among others."""
+    listed = read_list(work, known["digest"])
+    if listed is None:
+        return False
+    different, number = changes(listed, found), sum(map(len, listed.values()))
+    return len(different.removed) + len(different.replaced) <= (1 - SHARED) * number
+
+
+def _is_used(work: WorkFolder) -> bool:
+    """Whether anything is finished that was made of the pictures."""
+    manifests = [path for path in work.root.glob("*/*/manifest.json") if path.parent.suffix != ".partial"]
+    return any(_is_of_pictures(path) for path in manifests)
+
+
+def _is_of_pictures(manifest: Path) -> bool:
+    try:
+        return "dataset" in read_json(manifest)["inputs"]
+    except (OSError, ValueError, TypeError, KeyError):
+        return True  # nobody knows
+
+
+def _write_history(work: WorkFolder, before: str, now: str, told: Changes | str) -> None:
+    """One more line of dataset.history.jsonl, unless this very change is its last one already."""
+    path = work.dataset_file.with_suffix(".history.jsonl")
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    names = {kind: getattr(told, kind, None) for kind in ("added", "removed", "replaced", "renamed", "moved")}
+    entry = {"before": before, "now": now, **names}
+    if not lines or json.loads(lines[-1]) != entry:
+        write_text(path, "\n".join([*lines, json.dumps(entry)]) + "\n")
+
+
+def names_before(work: WorkFolder) -> dict[str, str | None]:
+    """Names that pictures had earlier: what each is called now, None where its picture is gone."""
+    path, now = work.dataset_file.with_suffix(".history.jsonl"), dict[str, str | None]()
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        entry = json.loads(line)
+        renamed = entry["renamed"] or {}
+        now = {name: other if other is None else renamed.get(other, other) for name, other in now.items()} | renamed
+        for name in entry["removed"] or ():
+            now = {key: None if other == name else other for key, other in now.items()} | {name: None}
+        for name in (*(entry["added"] or ()), *renamed.values()):
+            now.pop(name, None)
+    return now
 
 
 def place_of(work: WorkFolder, record: dict[str, Any]) -> Path:
@@ -102,10 +151,10 @@ def require_place(work: WorkFolder, record: dict[str, Any]) -> Path:
     """`place_of`; GclError where nothing is there any more."""
     root = place_of(work, record)
     if not root.is_dir():
-        shown = "" if work.root == Path("work") else f" --work {shlex.quote(str(work.root))}"
         raise GclError(
             f"There is no folder {root} any more, where the data set of {work.root} was.",
-            f"If it was moved, name its new place once: gcl mesh NEW_PLACE{shown} (what was made of it is kept).",
+            f"If it was moved, name its new place once: gcl mesh NEW_PLACE{elsewhere(work)} (what was made of it is "
+            "kept).",
         )
     return root
 
@@ -137,7 +186,7 @@ def recall(work: WorkFolder) -> dict[str, Any]:
             "Name one: gcl run DATA does all steps, gcl mesh DATA or gcl warmup DATA the first.",
         )
     again = "Delete it, and name the data set again: gcl mesh DATA (or gcl warmup DATA)."
-    record = {"form": 1, **read_sealed(work.dataset_file, again)}
+    record = {"form": 1, "earlier": [], **read_sealed(work.dataset_file, again)}
     whole = all(isinstance(record.get(key), kind) for key, kind in _KINDS.items())
     whole = whole and all(isinstance(record.get(key), str | None) for key in ("beside", "camera_from", "person_from"))
     if not whole or not _counts(record["pictures"]):
@@ -147,28 +196,3 @@ def recall(work: WorkFolder) -> dict[str, Any]:
 
 def _counts(pictures: dict[str, Any]) -> bool:
     return all(isinstance(number, int) for number in pictures.values())
-
-
-def _listing(work: WorkFolder) -> Path:
-    return work.dataset_file.with_suffix(".pictures.json")
-
-
-def _changes(work: WorkFolder, found: Stamps) -> str:
-    """`: 1 gone (a.jpg), 2 replaced (b.jpg, c.jpg)`; empty where the list is of other pictures, or lost."""
-    try:
-        listed: Stamps = read_json(_listing(work))
-    except (OSError, ValueError):
-        return ""
-    if fingerprint_of(listed) != recall(work)["digest"]:
-        return ""
-    old, new = ({name: rest for rows in some.values() for name, *rest in rows} for some in (listed, found))
-    content = {tuple(rest): name for name, rest in new.items() if name not in old}
-    renamed = {name: content[tuple(old[name])] for name in old if name not in new and tuple(old[name]) in content}
-    kinds = {
-        "gone": [name for name in old if name not in new and name not in renamed],
-        "new": [name for name in new if name not in old and name not in renamed.values()],
-        "renamed": [f"{name} is {other} now" for name, other in renamed.items()],
-        "replaced": [name for name in old if new.get(name, old[name]) != old[name]],
-    }
-    told = [f"{len(names)} {kind} ({first_few(names)})" for kind, names in kinds.items() if names]
-    return ": " + (", ".join(told) if told else "some are in another split")

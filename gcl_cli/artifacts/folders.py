@@ -35,6 +35,7 @@ class FoundFolder:
     moment: str | None = None  # when it was finished, or begun
     metrics: str | None = None  # the digest of its recorded epochs, where it is known
     damage: str = ""  # what is wrong with its files
+    earlier: tuple[str, ...] = ()  # digests of what it grew from
 
     @property
     def reference(self) -> str:
@@ -77,6 +78,7 @@ def _finished(folder: Path) -> FoundFolder | None:
     return FoundFolder(
         stage, folder.name, folder, False, manifest.config, manifest.inputs, manifest.result, manifest.digest,
         manifest.finished, manifest.metrics, f"{gone[0]} is missing" if gone else "",
+        tuple(manifest.earlier),
     )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Where things lie in a work folder."""
 
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,3 +52,9 @@ def checked_name(name: str) -> str:
 def reference(stage: str, name: str) -> str:
     """How an artifact is called on the command line and in manifests."""
     return f"{stage}/{name}"
+
+
+def elsewhere(work: WorkFolder) -> str:
+    """` --work DIR` where a command would not find the folder by itself."""
+    usual = os.environ.get("GCL_WORK", "work")
+    return "" if str(work.root) == usual else f" --work {shlex.quote(str(work.root))}"

@@ -1,8 +1,8 @@
 """What an artifact says of itself, and reading artifacts with that in mind."""
 
 import platform
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from importlib import metadata
@@ -12,8 +12,9 @@ from typing import Any
 from pydantic import BaseModel, Field, SerializerFunctionWrapHandler, ValidationError, field_validator, model_serializer
 
 from gcl_cli import __version__
+from gcl_cli.artifacts.dataset_record import recall
 from gcl_cli.artifacts.files import digest_of, sha256
-from gcl_cli.artifacts.layout import MADE_BY, WorkFolder
+from gcl_cli.artifacts.layout import MADE_BY, WorkFolder, elsewhere
 from gcl_cli.artifacts.seals import read_sealed, sealed
 from gcl_cli.errors import GclError
 
@@ -33,6 +34,7 @@ class Manifest(BaseModel):
     name: str
     config: dict[str, Any]
     inputs: dict[str, str] = Field(description="artifact reference (or 'dataset') -> digest when it was read")
+    earlier: list[str] = Field([], description="digests of what it grew from when pictures came or went")
     outputs: dict[str, str] = Field(description="file -> sha256")
     metrics: str | None = None  # sha256 of metrics.jsonl, which is no output: it holds times
     result: dict[str, Any] = Field(description="counts and figures, as the command printed them")
@@ -129,6 +131,16 @@ def read_artifact(work: WorkFolder, reference: str) -> Artifact:
 
     Raises GclError when it is missing, damaged, or was made from inputs that changed since (stale), at any remove.
     """
+    artifact = read_whole(work, reference)
+    _refuse_outdated(work, reference, artifact.manifest)
+    return artifact
+
+
+def read_whole(work: WorkFolder, reference: str) -> Artifact:
+    """A finished artifact whose files are what its manifest says, whatever became of its inputs since.
+
+    Raises GclError when it is missing or damaged.
+    """
     folder = work.artifact(reference)
     if not (folder / MANIFEST).exists():
         raise _missing(work, reference, folder)
@@ -136,12 +148,11 @@ def read_artifact(work: WorkFolder, reference: str) -> Artifact:
     for file, expected in manifest.outputs.items():
         if not (folder / file).is_file() or _digest_now(folder / file) != expected:
             if not (folder / MANIFEST).exists() or read_manifest(folder) != manifest:
-                return read_artifact(work, reference)  # it was made anew meanwhile
+                return read_whole(work, reference)  # it was made anew meanwhile
             raise GclError(
                 f"{reference} is damaged: {file} is not what the stage wrote.",
                 f"Delete {folder} and run: {_command(reference)}",
             )
-    _refuse_stale(work, reference, manifest)
     return Artifact(f"{manifest.stage}/{manifest.name}", folder, manifest)
 
 
@@ -155,38 +166,85 @@ def _digest(path: Path, _state: tuple[int, int, int]) -> str:
     return sha256(path)
 
 
-def made_anew(
-    inputs: Mapping[str, str],
-    known: Callable[[str], tuple[str | None, Mapping[str, str]] | None],
-    seen: tuple[str, ...] = (),
-) -> tuple[str, ...]:
-    """The way to an input that was made anew since it was read, at any remove; empty where none was: all is fresh.
+CROPS = "crops"  # an input: the pictures of a folder that is not the work folder's data set
+LEARNED = ("warmup", "gan-warmup", "joint")  # what learned from pictures is of use when others come: weights, no tables
 
-    known: the digest and the inputs of what has that name now. An input that is gone leaves what was made of it usable.
+
+@dataclass(frozen=True)
+class Source:
+    """What has the name of an input now."""
+
+    digest: str | None
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    earlier: Sequence[str] = ()  # digests of what it grew from
+
+
+@dataclass(frozen=True)
+class Outdated:
+    """Why an artifact is not what its inputs would give now."""
+
+    way: tuple[str, ...]  # to the input that changed
+    grew: bool  # whether that is all: pictures came or went, and what is of the others stays
+
+
+Known = Callable[[str], Source | None]
+
+
+def outdated(stage: str, inputs: Mapping[str, str], known: Known, seen: tuple[str, ...] = ()) -> Outdated | None:
+    """What changed under an artifact since it read its inputs, at any remove; None where nothing did: it is fresh.
+
+    known: what has that name now; an input that is gone leaves what was made of it usable. When pictures come or go, a
+    trained network stays fresh and a table of them does not. An evaluation may be of another data set altogether.
     """
-    for source, recorded in inputs.items():
-        now = None if source in seen else known(source)
-        if now is not None and now[0] != recorded:
-            return (source,)
-        if now is not None and (way := made_anew(now[1], known, (*seen, source))):
-            return (source, *way)
-    return ()
+    found = [_outdated_by(stage, one, read, known, (*seen, one)) for one, read in inputs.items() if one not in seen]
+    return min(filter(None, found), key=lambda one: one.grew, default=None)
 
 
-def _refuse_stale(work: WorkFolder, reference: str, manifest: Manifest) -> None:
-    def known(source: str) -> tuple[str, Mapping[str, str]] | None:
-        folder = work.artifact(source)
-        if source == "dataset" or not (folder / MANIFEST).exists():
-            return None
-        found = read_manifest(folder)
-        return found.digest, found.inputs
+def _outdated_by(stage: str, source: str, recorded: str, known: Known, seen: tuple[str, ...]) -> Outdated | None:
+    now = known(source)
+    if now is None:
+        return None
+    grew = recorded in now.earlier
+    another = (stage, source) == ("evaluate", "dataset") and not grew
+    if now.digest != recorded and not (grew and stage in LEARNED) and not another:
+        return Outdated((source,), grew)
+    deeper = outdated(source.partition("/")[0], now.inputs, known, seen)
+    return deeper and Outdated((source, *deeper.way), deeper.grew)
 
-    if way := made_anew(manifest.inputs, known):
-        *_, stale, source = (reference, *way)
+
+def recorded_pictures(work: WorkFolder) -> Source | None:
+    """The pictures of the data set that a work folder remembers; None where it remembers none."""
+    if not work.dataset_file.exists():
+        return None
+    record = recall(work)
+    return Source(record["digest"], earlier=record["earlier"])
+
+
+def source_now(work: WorkFolder, source: str) -> Source | None:
+    """What a work folder has under the name of an input."""
+    if source == "dataset":
+        return recorded_pictures(work)
+    folder = work.artifact(source)
+    if "/" not in source or not (folder / MANIFEST).exists():
+        return None
+    found = read_manifest(folder)
+    return Source(found.digest, found.inputs, found.earlier)
+
+
+def _refuse_outdated(work: WorkFolder, reference: str, manifest: Manifest) -> None:
+    found = outdated(manifest.stage, manifest.inputs, lambda source: source_now(work, source))
+    if found is None:
+        return
+    *_, stale, source = (reference, *found.way)
+    if found.grew:
         raise GclError(
-            f"{stale} is stale: {source} was made anew after {stale} had read it.",
-            f"Make it again: {_command(stale)} --restart",
+            f"{stale} is of earlier pictures: some came, went or changed after it was made.",
+            f"Bring it up to date: gcl update{elsewhere(work)}",
         )
+    raise GclError(
+        f"{stale} is stale: {source} was made anew after {stale} had read it.",
+        f"Make it again: {_command(stale)} --restart",
+    )
 
 
 def _command(reference: str) -> str:

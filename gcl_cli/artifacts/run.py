@@ -8,10 +8,21 @@ from itertools import takewhile
 from types import TracebackType
 from typing import Any, Self
 
-from gcl_cli.artifacts.files import empty, sha256, write_json, write_text
+from gcl_cli.artifacts.files import digest_of, empty, sha256, write_json, write_text
 from gcl_cli.artifacts.layout import WorkFolder, checked_name, reference
 from gcl_cli.artifacts.lock import LOCK, take_lock
-from gcl_cli.artifacts.manifest import MANIFEST, Artifact, Manifest, read_artifact, read_manifest, versions
+from gcl_cli.artifacts.manifest import (
+    CROPS,
+    LEARNED,
+    MANIFEST,
+    Artifact,
+    Manifest,
+    read_artifact,
+    read_manifest,
+    read_whole,
+    source_now,
+    versions,
+)
 from gcl_cli.artifacts.seals import read_sealed, sealed
 from gcl_cli.errors import GclError
 from gcl_cli.machine import system
@@ -24,6 +35,7 @@ CHECKPOINTS = "checkpoints"
 SHARDS = "shards"
 REPLACED = "replaced"  # where the artifact that a remade one takes the place of lies for a moment
 REMAKE = "remake"  # says that an artifact which is complete is to be made anew; it stays until the new one is
+OUTSIDE = (CROPS, "corrections")  # inputs that lie elsewhere, which the settings name: there they may change
 _FILES, _FOLDERS = (RUN, LOCK, REMAKE), (CHECKPOINTS, SHARDS, REPLACED)  # what publishing leaves behind
 
 
@@ -40,43 +52,77 @@ class Run:
         self.config, self.inputs = _plain(config), inputs
         self.final = work.artifact(reference(stage, name))
         self.folder = self.final.with_name(self.final.name + ".partial")
+        self.takes_over: Artifact | None = None  # whose rows of pictures that are still the same it keeps
         self._lock: ExitStack | None = None
 
     def finished(self, *, restart: bool) -> Artifact | None:
         """The artifact when this very run is complete already; None when there is work to do.
 
-        Raises GclError when the folder holds a run of other settings or inputs and `restart` is off.
+        Raises GclError when the folder holds a run of other settings or inputs and `restart` is off; of earlier states
+        of its inputs it is brought up to date instead (`earlier`).
         """
-        if restart or not (self.final / MANIFEST).exists() or self._is_remade():
+        if restart or not (self.final / MANIFEST).exists() or self._is_remade() or self.earlier():
             return None
         manifest = read_manifest(self.final)
         self._refuse_difference({"config": manifest.config, "inputs": manifest.inputs}, "was made")
         self._clear_scratch()  # of a process that ended right after the renaming
         return read_artifact(self.work, reference(self.stage, self.name))
 
+    def earlier(self) -> Artifact | None:
+        """The finished artifact that this run brings up to date: of the same settings, and of earlier pictures alone.
+
+        None for networks, which learn anew or not at all. GclError when it is damaged.
+        """
+        if self.stage in LEARNED or not (self.final / MANIFEST).exists():
+            return None
+        there = read_manifest(self.final)
+        if there.config != self.config or there.inputs.keys() != self.inputs.keys():
+            return None
+        other = [source for source in self.inputs if there.inputs[source] != self.inputs[source]]
+        if not other or not all(self._has_grown(source, there.inputs[source]) for source in other):
+            return None
+        return read_whole(self.work, reference(self.stage, self.name))
+
+    def _has_grown(self, source: str, recorded: str) -> bool:
+        if source in OUTSIDE:
+            return True
+        found = source_now(self.work, source)
+        return found is not None and recorded in found.earlier
+
     def begin(self, *, restart: bool) -> Self:
         """Open the partial folder: a new one, or the one that the same command left.
 
         Raises GclError when it was begun with other settings or inputs and `restart` is off, or is in use.
+        `takes_over` is then the artifact that it grows from, if there is one.
         """
         self.__exit__(None, None, None)  # a run that is begun again lets go of its lock
         self._lock = take_lock(self.folder)
         try:
-            if restart or not (self.folder / RUN).exists():
+            self.takes_over = None if restart else self.earlier()
+            if restart or not (self.folder / RUN).exists() or not self._goes_on():
                 begun = {"config": self.config, "inputs": self.inputs, "started": now()}
+                begun |= {"from": self.takes_over.manifest.digest} if self.takes_over else {}
                 self._empty()
-                if restart and self.final.exists():
+                if self.final.exists() and (restart or self.takes_over):
                     (self.folder / REMAKE).touch()
                 write_json(self.folder / RUN, sealed(begun))
-            else:
-                self._refuse_difference(self._begun_with(), "was begun")
-                self._forget_publishing()
             for half_written in self.folder.glob("*.tmp"):
                 half_written.unlink()
         except BaseException:
             self.__exit__(None, None, None)
             raise
         return self
+
+    def _goes_on(self) -> bool:
+        """Whether what was begun can be gone on with; GclError where that has other settings or inputs."""
+        begun = self._begun_with()
+        self._refuse_difference(begun, "was begun")
+        if begun.get("from") is None:
+            self.takes_over = None
+        elif self.takes_over is None or self.takes_over.manifest.digest != begun["from"]:
+            return False  # what it took rows from is another one now
+        self._forget_publishing()
+        return True
 
     def __enter__(self) -> Self:
         return self
@@ -147,7 +193,7 @@ class Run:
         outputs = {p.relative_to(self.folder).as_posix(): sha256(p) for p in files if p.is_file() and p.name != METRICS}
         manifest = Manifest(
             stage=self.stage, name=self.name, config=self.config, inputs=self.inputs, outputs=outputs,
-            metrics=sha256(self.folder / METRICS),
+            metrics=sha256(self.folder / METRICS), earlier=self._grown_from(outputs),
             result=_plain(result), seed=seed, versions=versions(), started=started, finished=now(),
         )  # fmt: skip
         write_json(self.folder / MANIFEST, manifest.model_dump())
@@ -155,6 +201,14 @@ class Run:
             flush(path)
         self._replace_final()
         return Artifact(reference(self.stage, self.name), self.final, manifest)
+
+    def _grown_from(self, outputs: dict[str, str]) -> list[str]:
+        """The digests of what this artifact grew from, which it takes the place of."""
+        if self.takes_over is None:
+            return []
+        before = self.takes_over.manifest
+        digest = digest_of({"config": self.config, "outputs": outputs})
+        return [one for one in dict.fromkeys([*before.earlier, before.digest]) if one != digest]
 
     def _replace_final(self) -> None:
         """Give the folder its final name, then clear away what only the run needed."""

@@ -24,6 +24,9 @@ from gcl_cli.cli.program import app
 @app.command()
 @with_settings("cluster", c.CorrectedSettings)
 def cluster(
+    data: Annotated[
+        str | None, typer.Argument(metavar="DIR", help="other crops to group [default: the work folder's data set]")
+    ] = None,
     encoder: Encoder = None, init: Init = None,
     corrections: Annotated[
         str | None, typer.Option(metavar="FILE", help="CSV of pictures that must-link or cannot-link share a cluster")
@@ -32,9 +35,10 @@ def cluster(
         str | None,
         typer.Option(metavar="FILE|cluster/NAME", help="labels to compare with [default: those that are replaced]"),
     ] = None,
+    allow_subset: AllowSubset = False, camera_from: CameraFrom = None,
     as_json: AsJson = None, *, chosen: dict[str, Any], run: dict[str, Any],
 ) -> None:  # fmt: skip
-    """Group the training pictures into pseudo people.
+    """Group the training pictures, or new crops, into pseudo people; nothing is trained.
 
     Example: gcl cluster --encoder warmup --corrections wrong.csv --restart
     """
@@ -42,7 +46,9 @@ def cluster(
     from gcl_cli.session import Session
 
     chosen |= {"corrections": corrections} if corrections else {}
-    console.show(stage.run(Session(**run), encoder, chosen, init=init, previous=previous), as_json=as_json)
+    session = Session(**run, allow_subset=allow_subset, camera_from=camera_from)
+    result = stage.run(session, encoder, chosen, data=data, init=init, previous=previous)
+    console.show(result, as_json=as_json)
 
 
 @app.command(rich_help_panel=MEASURE)

@@ -74,6 +74,28 @@ def run_chain(
             running.show(result)
 
 
+@app.command("update", rich_help_panel=LOOK_AFTER)
+@with_shared("work", "data_root", "device", "threads")
+def update(
+    data: Annotated[
+        str | None, typer.Argument(metavar="DIR", help="where the pictures are now [default: where they were]")
+    ] = None,
+    corrections: Annotated[
+        str | None, typer.Option(metavar="FILE", help="CSV of corrections by hand, which labels obey from now on")
+    ] = None,
+    allow_subset: AllowSubset = False, as_json: AsJson = None, *, run: dict[str, Any],
+) -> None:  # fmt: skip
+    """Take in pictures that came, went or changed: extend what was made of them; people keep their numbers.
+
+    Example: gcl update --corrections corrections.csv
+    """
+    from gcl_cli.commands.update import command as stage
+    from gcl_cli.session import Session
+
+    result = stage.run(Session(**run, allow_subset=allow_subset), data, corrections=corrections)
+    console.show(result, as_json=as_json)
+
+
 @app.command("status", rich_help_panel=LOOK_AFTER)
 @with_shared("work")
 def status(as_json: AsJson = None, *, run: dict[str, Any]) -> None:

@@ -5,24 +5,59 @@ from pathlib import Path
 from typing import Any
 
 from gcl_cli import console
-from gcl_cli.artifacts.layout import WorkFolder
+from gcl_cli.artifacts.dataset_record import changes_since, recall, require_place
+from gcl_cli.artifacts.layout import WorkFolder, elsewhere
+from gcl_cli.artifacts.picture_lists import fingerprint_of, stamps
+from gcl_cli.datasets.catalogue import open_dataset
+from gcl_cli.errors import GclError
 from gcl_cli.inventory.leftovers import leftovers
-from gcl_cli.inventory.own_settings import command_for, elsewhere, in_short
+from gcl_cli.inventory.own_settings import command_for, in_short
 from gcl_cli.inventory.steps import steps_left
 from gcl_cli.inventory.survey import Entry, Survey, survey
 
-STYLES = {"fresh": "green", "stale": "yellow", "damaged": "red", "interrupted": "yellow", "running": "bold"}
+STYLES = {
+    "fresh": "green",
+    "behind": "yellow",
+    "stale": "yellow",
+    "damaged": "red",
+    "interrupted": "yellow",
+    "running": "bold",
+}
 
 
 def run(work: str) -> dict[str, Any]:
-    """Look at a work folder; nothing in it is changed, hashed or locked for longer than a look."""
-    found = survey(WorkFolder(Path(work)))
+    """Look at a work folder, and at its pictures as they are; nothing is changed or locked for longer than a look."""
+    folder = WorkFolder(Path(work))
+    now, changes = _pictures_now(folder)
+    found = survey(folder, now)
     data = found.dataset and {key: found.dataset[key] for key in ("root", "name", "layout", "pictures")}
     return {
-        "work": str(found.work.root), "dataset": data,
+        "work": str(found.work.root), "dataset": data, "changes": changes or None,
         "artifacts": [_described(entry, found) for entry in found.entries],
-        "next": [{**step, "type": step["type"] + elsewhere(found.work)} for step in _next(found)],
+        "next": [{**step, "type": step["type"] + elsewhere(folder)} for step in _next(found, changes if now else "")],
     }  # fmt: skip
+
+
+def _pictures_now(work: WorkFolder) -> tuple[dict[str, Any] | None, str]:
+    """The record of the data set with its pictures as they are now, and what changed since it was written, in words.
+
+    None where there is no record, or none can be made: commands would say why not.
+    """
+    if not work.dataset_file.exists():
+        return None, ""
+    known = recall(work)
+    reading = {key: known.get(key) for key in ("camera_from", "person_from")}
+    try:
+        dataset = open_dataset(require_place(work, known), allow_subset=known["allow_subset"], **reading)
+        names = {split: [sample.name for sample in samples] for split, samples in dataset.splits.items()}
+        found = stamps(dataset.root, names)
+    except GclError as error:
+        return None, f"{error.problem} {error.fix}"
+    digest = fingerprint_of(found, known["form"])
+    if digest == known["digest"]:
+        return None, ""
+    told = changes_since(work, known, found)
+    return {**known, "digest": digest, "earlier": [*known["earlier"], known["digest"]]}, str(told) or "some changed"
 
 
 def show(result: dict[str, Any]) -> None:
@@ -33,6 +68,8 @@ def show(result: dict[str, Any]) -> None:
     branches: dict[str, list[tuple[str, str]]] = {}
     for row in result["artifacts"]:
         branches.setdefault(row["stage"], []).append((_line(row), STYLES[row["state"]]))
+    if result["changes"]:
+        branches["pictures"] = [(result["changes"], "yellow")]
     if result["next"]:
         branches["type next"] = [(f"{step['type']:<40}  {step['because']}", "") for step in result["next"]]
     console.show_tree(title, branches)
@@ -65,7 +102,7 @@ def _line(row: dict[str, Any]) -> str:
     return "  ".join(part for part in parts if part)
 
 
-def _next(found: Survey) -> list[dict[str, str]]:
+def _next(found: Survey, changes: str) -> list[dict[str, str]]:
     """What to type next, and why."""
     if found.dataset is None:
         return [{"type": "gcl run DATA", "because": "no data set yet; gcl mesh DATA does the first step alone"}]
@@ -73,7 +110,10 @@ def _next(found: Survey) -> list[dict[str, str]]:
     for entry in found.entries:
         if entry.state == "interrupted" and entry.found.moment and not found.fresh(entry.reference):
             rows.append({"type": command_for(entry.found, found), "because": f"goes on with {entry.reference}"})
-    left = steps_left(found)
+    behind = [entry.reference for entry in found.entries if entry.state == "behind"]
+    if changes or behind:
+        rows.append({"type": "gcl update", "because": f"takes in {changes or 'what came or went'}"})
+    left = () if changes else steps_left(found)
     if left:
         rows.append({"type": "gcl run", "because": f"does what is left: {', '.join(step.title for step in left)}"})
     if going := leftovers(found):

@@ -1,18 +1,22 @@
 """What a user chose for an artifact: its recorded settings that differ from the defaults of its preset."""
 
-import os
 import shlex
 from collections.abc import Mapping
 from typing import Any
 
 from gcl_cli.artifacts.folders import FoundFolder
-from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.config.presets import PRESETS, settings_for
 from gcl_cli.config.setting import typed_text
 from gcl_cli.config.stages import DEFAULT_METHOD, STAGE_SETTINGS, warmup_key
 from gcl_cli.inventory.survey import Survey
 
-_RECORDED = ("dataset", "meshes", "views")  # inputs from outside the work folder whose place is written somewhere
+_RECORDED = (
+    "dataset",
+    "meshes",
+    "views",
+    "crops",
+    "corrections",
+)  # inputs from outside the work folder whose place is written somewhere
 _USUAL = {"meshes": ("mesh/main",), "encoder": ("warmup/main",), "generator": ("gan-warmup/main",)}
 
 
@@ -64,12 +68,6 @@ def command_for(found: FoundFolder, everything: Survey) -> str:
     return " ".join([line, *(f"--{name} DATA" for name in unnamed_inputs(found) if not name.startswith("init"))])
 
 
-def elsewhere(work: WorkFolder) -> str:
-    """` --work DIR` where a command would not find the folder by itself."""
-    root = str(work.root)
-    return "" if root == os.environ.get("GCL_WORK", "work") else f" --work {shlex.quote(root)}"
-
-
 def unnamed_inputs(found: FoundFolder) -> list[str]:
     """Inputs from outside the work folder whose place is written nowhere: only their own command can name them."""
     outside = [key for key in found.inputs if "/" not in key and key not in _RECORDED]
@@ -79,7 +77,8 @@ def unnamed_inputs(found: FoundFolder) -> list[str]:
 def _sources(found: FoundFolder) -> list[str]:
     """The options that name what a stage reads, where that is not what it would take by itself."""
     config, stage = found.config, found.stage
-    words: list[str] = []
+    words: list[str] = [config["crops"]] if config.get("crops") else []
+    words += ["--camera-from", config["camera_from"]] if config.get("camera_from") else []
     if stage == "render" and config.get("meshes") not in (None, "mesh/main"):
         words += ["--meshes", config["meshes"].partition("/")[2]]
     if config.get("encoder") and (stage, config["encoder"]) != ("gan-warmup", "warmup/main"):

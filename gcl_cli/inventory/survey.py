@@ -8,9 +8,9 @@ from gcl_cli.artifacts.dataset_record import recall
 from gcl_cli.artifacts.folders import FoundFolder, found_folders, is_remade, size_of, work_done
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.lock import is_locked
-from gcl_cli.artifacts.manifest import made_anew
+from gcl_cli.artifacts.manifest import Source, outdated
 
-State = Literal["fresh", "stale", "damaged", "interrupted", "running"]
+State = Literal["fresh", "behind", "stale", "damaged", "interrupted", "running"]  # behind: pictures came or went since
 
 
 @dataclass(frozen=True)
@@ -60,11 +60,15 @@ class Survey:
         return next(matching, None)
 
 
-def survey(work: WorkFolder) -> Survey:
-    """Look at everything in a work folder, by its manifests alone."""
+def survey(work: WorkFolder, dataset: dict[str, Any] | None = None) -> Survey:
+    """Look at everything in a work folder, by its manifests alone.
+
+    dataset: a record of the pictures as they are now, where that is not the one in dataset.json.
+    """
     folders = found_folders(work)
     finished = {found.reference: found for found in folders if not found.partial}
-    dataset = recall(work) if work.dataset_file.exists() else None
+    if dataset is None and work.dataset_file.exists():
+        dataset = recall(work)
     return Survey(work, dataset, tuple(_entry(found, finished, dataset) for found in folders))
 
 
@@ -74,22 +78,29 @@ def _entry(found: FoundFolder, finished: Mapping[str, FoundFolder], dataset: dic
         return Entry(found, "running", "", size, done)
     if found.damage:
         return Entry(found, "damaged", found.damage, size, done)
-    if reason := _changed_under(found, finished, dataset):
-        return Entry(found, "stale", reason, size, done)
-    return Entry(found, "interrupted" if found.partial else "fresh", "", size, done)
+    state, reason = _changed_under(found, finished, dataset)
+    if found.partial:  # what was begun with other pictures cannot be gone on with
+        state = "interrupted" if state == "fresh" else "stale"
+    return Entry(found, state, reason, size, done)
 
 
-def _changed_under(found: FoundFolder, finished: Mapping[str, FoundFolder], dataset: dict[str, Any] | None) -> str:
-    """What changed since `found` read it; empty when nothing did."""
+def _changed_under(
+    found: FoundFolder, finished: Mapping[str, FoundFolder], dataset: dict[str, Any] | None
+) -> tuple[State, str]:
+    """Whether `found` is what its inputs would give now, and what changed since it read them."""
 
-    def known(source: str) -> tuple[str | None, Mapping[str, str]] | None:
+    def known(source: str) -> Source | None:
         if source == "dataset":
-            return (dataset["digest"], {}) if dataset else None
+            return Source(dataset["digest"], earlier=dataset["earlier"]) if dataset else None
         other = finished.get(source)
-        return None if other is None or other.damage else (other.digest, other.inputs)
+        return None if other is None or other.damage else Source(other.digest, other.inputs, other.earlier)
 
-    own = found.stage == "evaluate"  # may have been given another data set on purpose
-    way = made_anew({source: read for source, read in found.inputs.items() if not (own and source == "dataset")}, known)
+    changed = outdated("" if found.partial else found.stage, found.inputs, known)
+    if changed is None:
+        return "fresh", ""
+    way = changed.way
+    if changed.grew:
+        return "behind", "of earlier pictures" if len(way) == 1 else f"{way[0]} is of earlier pictures"
     if way == ("dataset",):
-        return "the data set is another one"
-    return f"{way[0]} was made anew since" if len(way) == 1 else f"{way[0]} is stale" if way else ""
+        return "stale", "the data set is another one"
+    return "stale", f"{way[0]} was made anew since" if len(way) == 1 else f"{way[0]} is stale"

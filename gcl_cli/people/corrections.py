@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from gcl_cli import console
 from gcl_cli.artifacts.files import sha256
 from gcl_cli.artifacts.tables import as_written
 from gcl_cli.datasets.listing import expanded, reachable, readably
@@ -16,6 +17,7 @@ from gcl_cli.records import Corrections
 COLUMNS = ("kind", "first", "second")
 HEADER = ",".join(COLUMNS)
 MUST, CANNOT = "must-link", "cannot-link"
+GONE = "/"  # which no picture is called: instead of the name of one that is gone
 SHOWN = 10  # names in a message
 
 
@@ -37,17 +39,24 @@ def corrections_digest(path: str | None) -> dict[str, str]:
         return {"corrections": sha256(file)}
 
 
-def read_corrections(path: str | None, names: Sequence[str]) -> Corrections | None:
+def read_corrections(
+    path: str | None, names: Sequence[str], before: Mapping[str, str | None] | None = None
+) -> Corrections | None:
     """The corrections of a CSV file with the columns kind, first, second; None without a file.
 
-    kind: must-link or cannot-link; first, second: names of training pictures, as in `names` and labels.csv. Raises
-    GclError for other columns or kinds, for names that are not among the pictures, for a picture linked with itself,
-    and for a cannot-link between pictures that must-links join; it names the rows.
+    kind: must-link or cannot-link; first, second: names of training pictures, as in `names` and labels.csv; before:
+    what names of earlier are now, None where the picture is gone, which leaves its rows without effect. Raises GclError
+    for other columns or kinds, for names that are not among the pictures, for a picture linked with itself, and for a
+    cannot-link between pictures that must-links join; it names the rows.
     """
     if path is None:
         return None
     place = {name: row for row, name in enumerate(names)}
-    rows = [_known(row, place) for row in _rows(path)]
+    rows = [_known(row, place, before or {}) for row in _rows(path)]
+    gone = [row for row in rows if GONE in (row.first, row.second)]
+    if gone:
+        console.say(f"{len(gone)} of {len(rows)} corrections in {path} are about pictures that are gone.")
+    rows = [row for row in rows if row not in gone]
     unknown = [f"{name} (line {row.line})" for row in rows for name in (row.first, row.second) if name not in place]
     if unknown:
         more = f" and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else ""
@@ -63,10 +72,14 @@ def read_corrections(path: str | None, names: Sequence[str]) -> Corrections | No
     return Corrections(pairs[MUST].reshape(-1, 2), pairs[CANNOT].reshape(-1, 2))
 
 
-def _known(row: _Row, place: Mapping[str, int]) -> _Row:
-    """The row with names as the pictures have them: labels.csv keeps some from being formulas."""
-    first, second = (name if name in place else as_written(name) for name in (row.first, row.second))
-    return replace(row, first=first, second=second)
+def _known(row: _Row, place: Mapping[str, int], before: Mapping[str, str | None]) -> _Row:
+    """The row with names as the pictures have them now: labels.csv keeps some from being formulas."""
+
+    def now(name: str) -> str:
+        name = name if name in place or name in before else as_written(name)
+        return name if name in place else (before.get(name, name) or GONE)
+
+    return replace(row, first=now(row.first), second=now(row.second))
 
 
 def _rows(path: str) -> list[_Row]:

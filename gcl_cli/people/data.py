@@ -11,6 +11,7 @@ from torch import Tensor
 from gcl_cli import console
 from gcl_cli.artifacts import dataset_record
 from gcl_cli.artifacts.layout import WorkFolder
+from gcl_cli.artifacts.picture_lists import Stamps, fingerprint_of, keep_list, stamps
 from gcl_cli.clustering.density import number_by_first_member
 from gcl_cli.clustering.temporal import Sightings
 from gcl_cli.config import Architecture
@@ -44,11 +45,11 @@ class WorkData:
         return [sample.name for sample in self.split(split)]
 
 
-def open_data(session: Session, data: str | None) -> WorkData:
+def open_data(session: Session, data: str | None, *, grow: bool = False) -> WorkData:
     """The data set that the user names, or the one that the work folder remembers; remembers a new one.
 
     How it is to be read is remembered, too. Raises GclError when there is none, when it is another one than remembered,
-    or when its pictures changed.
+    or when its pictures changed after something was made of them, unless that is to be taken in (`grow`).
     """
     work = session.folder
     known = dataset_record.recall(work) if data is None or work.dataset_file.exists() else None
@@ -62,7 +63,13 @@ def open_data(session: Session, data: str | None) -> WorkData:
         "root": str(dataset.root.resolve()), "name": dataset.name, "layout": dataset.layout, **reading,
         "pictures": {split: len(samples) for split, samples in dataset.splits.items()},
     }  # fmt: skip
-    remembered = dataset_record.remember(work, record, _stamps(dataset))
+    found = _stamps(dataset)
+    told = dataset_record.changes_since(work, known, found) if known else ""
+    remembered = dataset_record.remember(work, record, found, grow=grow)
+    if known and known["digest"] != remembered["digest"] and not grow:
+        console.say(
+            f"The pictures changed ({told or 'how is not known'}). Nothing was made of them yet: these count now."
+        )
     if not known:
         for remark in dataset.remarks:
             console.warn(remark)
@@ -71,12 +78,25 @@ def open_data(session: Session, data: str | None) -> WorkData:
     return WorkData(replace(dataset, name=remembered["name"]), remembered["digest"])
 
 
+def open_crops(session: Session, data: str) -> WorkData | None:
+    """A folder that is not the data set of the work folder, which keeps the list of its pictures; None where it is."""
+    work, root = session.folder, resolve(data, Path(session.data_root))
+    dataset = open_dataset(root, **_reading(session, {}))
+    if not work.dataset_file.exists() or dataset_record.place_of(work, dataset_record.recall(work)) in (
+        root.resolve(), dataset.root.resolve(),
+    ):  # fmt: skip
+        return None
+    require_split(dataset, "train")
+    keep_list(work, found := _stamps(dataset))
+    return WorkData(dataset, fingerprint_of(found))
+
+
 def open_other(
     root: Path, *, allow_subset: bool, camera_from: str | None = None, person_from: str | None = None
 ) -> WorkData:
     """A data set that need not be the work folder's own."""
     dataset = open_dataset(root, allow_subset=allow_subset, camera_from=camera_from, person_from=person_from)
-    return WorkData(dataset, dataset_record.fingerprint_of(_stamps(dataset)))
+    return WorkData(dataset, fingerprint_of(_stamps(dataset)))
 
 
 def _reading(session: Session, known: dict[str, Any]) -> dict[str, Any]:
@@ -94,9 +114,9 @@ def _may_be(work: WorkFolder, known: dict[str, Any], root: Path) -> bool:
     return not place.is_dir() or place.resolve().is_relative_to(root.resolve())
 
 
-def _stamps(dataset: Dataset) -> dataset_record.Stamps:
+def _stamps(dataset: Dataset) -> Stamps:
     names = {split: [sample.name for sample in samples] for split, samples in dataset.splits.items()}
-    return dataset_record.stamps(dataset.root, names)
+    return stamps(dataset.root, names)
 
 
 def training_set(data: WorkData, architecture: Architecture, session: Session) -> TrainingSet:

@@ -12,7 +12,7 @@ from safetensors.numpy import load_file
 from safetensors.torch import save_file
 from torch import nn
 
-from gcl_cli.artifacts import dataset_record
+from gcl_cli.artifacts import dataset_record, picture_lists
 from gcl_cli.artifacts.formats import (
     join_meshes,
     read_labels,
@@ -203,7 +203,7 @@ def record_of(root) -> dict:
 
 
 def remember(work, root, names=("a", "b")) -> dict:
-    return dataset_record.remember(work, record_of(root), dataset_record.stamps(root, {"train": list(names)}))
+    return dataset_record.remember(work, record_of(root), picture_lists.stamps(root, {"train": list(names)}))
 
 
 def test_a_work_folder_remembers_its_data_set(tmp_path, pictures):
@@ -213,14 +213,14 @@ def test_a_work_folder_remembers_its_data_set(tmp_path, pictures):
     assert "gcl mesh DATA" in caught.value.fix
     record = remember(work, pictures)
     assert remember(work, pictures) == record == dataset_record.recall(work)
-    assert record["digest"] == dataset_record.fingerprint(pictures, {"train": ["a", "b"]})
+    assert record["digest"] == picture_lists.fingerprint(pictures, {"train": ["a", "b"]})
 
 
 def test_another_data_set_is_refused(tmp_path, pictures):
     work = WorkFolder(tmp_path / "work")
     record = remember(work, pictures)
     (pictures / "a").write_text("another")
-    found = dataset_record.stamps(pictures, {"train": ["a", "b"]})
+    found = picture_lists.stamps(pictures, {"train": ["a", "b"]})
     with pytest.raises(GclError, match="belongs to") as caught:
         dataset_record.remember(work, record_of("/elsewhere"), found)
     assert "--work DIR" in caught.value.fix
@@ -228,9 +228,9 @@ def test_another_data_set_is_refused(tmp_path, pictures):
 
 
 @pytest.mark.parametrize("change", ["grown", "renamed", "fewer", "other split"])
-def test_changed_pictures_are_refused(tmp_path, pictures, change):
+def test_changed_pictures_are_refused_once_something_is_made_of_them_and_taken_in_before(tmp_path, pictures, change):
     work = WorkFolder(tmp_path / "work")
-    remember(work, pictures)
+    before = remember(work, pictures)
     names = {"train": ["a", "b"]}
     if change == "grown":
         (pictures / "a").write_text("longer")
@@ -239,5 +239,22 @@ def test_changed_pictures_are_refused(tmp_path, pictures, change):
         names = {"train": ["a", "c"]}
     else:
         names = {"train": ["a"]} if change == "fewer" else {"query": ["a", "b"]}
-    with pytest.raises(GclError, match="changed since"):
-        dataset_record.remember(work, record_of(pictures), dataset_record.stamps(pictures, names))
+    found = picture_lists.stamps(pictures, names)
+    for stage, inputs in (("search", {}), ("cluster", {"crops": ""})):  # of another folder
+        (work.root / stage / "main").mkdir(parents=True)
+        (work.root / stage / "main" / "manifest.json").write_text(json.dumps({"inputs": inputs}))
+    renewed = dataset_record.remember(work, record_of(pictures), found)
+    assert renewed["digest"] == picture_lists.fingerprint_of(found) != before["digest"]
+    assert renewed["earlier"] == [before["digest"]]
+    assert picture_lists.read_list(work, before["digest"]) and picture_lists.read_list(work, renewed["digest"]) == found
+    (work.root / "mesh" / "main").mkdir(parents=True)
+    (work.root / "mesh" / "main" / "manifest.json").write_text('{"inputs": {"dataset": ""}}')
+    (pictures / "a").write_text("another once more")
+    found = picture_lists.stamps(pictures, names)
+    with pytest.raises(GclError, match="changed since") as caught:
+        dataset_record.remember(work, record_of(pictures), found)
+    assert f"gcl update --work {work.root}" in caught.value.fix
+    assert dataset_record.recall(work) == renewed
+    assert dataset_record.remember(work, record_of(pictures), found, grow=True)["earlier"] == [
+        before["digest"], renewed["digest"],
+    ]  # fmt: skip

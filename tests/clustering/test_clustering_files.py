@@ -10,7 +10,7 @@ from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.sheets import FRAME, GAP, LINE
 from gcl_cli.clustering.cohesion import Cohesion
 from gcl_cli.commands.cluster import fitting
-from gcl_cli.commands.cluster.command import agreement, previous_labels
+from gcl_cli.commands.cluster.earlier import agreement, previous_labels
 from gcl_cli.commands.cluster.sheet import draw_clusters
 from gcl_cli.errors import GclError
 from gcl_cli.people.corrections import corrections_digest, read_corrections
@@ -109,7 +109,7 @@ def test_the_sheet_has_a_row_a_cluster_and_frames_the_suspicious_in_red(tmp_path
     samples = tuple(Sample(name, camera=1) for name in NAMES)
     doubt = np.array([0.1, 0.2, 0.7, 0.1, 0.1, np.nan])
     found = Cohesion(np.array([0.3, 0.1]), doubt, np.array([1, 1, 1, 0, 0, -1]))
-    draw_clusters(tmp_path / "sheet.png", tmp_path, samples, np.array([0, 0, 0, 1, 1, -1]), found)
+    draw_clusters(tmp_path / "sheet.png", tmp_path, samples, np.array([0, 0, 0, 1, 1, -1]), found, np.array([4, 2]))
     sheet = np.asarray(Image.open(tmp_path / "sheet.png").convert("RGB"))
     assert sheet.shape[0] == GAP + 6 * (160 + 2 * LINE + GAP)  # two clusters, each largest, tightest, doubtful
     red = (sheet == (220, 30, 30)).all(axis=2)

@@ -11,9 +11,10 @@ import pytest
 from typer.testing import CliRunner
 
 from gcl_cli import console
-from gcl_cli.artifacts.seals import read_sealed, sealed
 from gcl_cli.cli import app
 from gcl_cli.commands import status
+from gcl_cli.people.data import open_data
+from gcl_cli.session import Session
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -120,8 +121,10 @@ def test_an_empty_folder_says_how_to_begin(tmp_path, monkeypatch):
 
 
 def test_another_data_set_makes_what_was_learned_stale_but_not_what_evaluate_measured_elsewhere(work):
-    record = read_sealed(work / "dataset.json", "")
-    (work / "dataset.json").write_text(json.dumps(sealed(record | {"digest": "other"})))
+    other = made_work.market(work.resolve().parent / "other")
+    (other / "query" / "0002_c1s1_000451_03.jpg").write_bytes(b"somebody else")
+    (work / "dataset.json").unlink()
+    open_data(Session(work=str(work)), str(other))
     found = states(work)
     assert found["mesh/main"] == found["warmup/main"] == found["evaluate/joint-main"] == "stale"
     assert {row["reason"] for row in status.run(str(work))["artifacts"] if row["stage"] == "evaluate"} == {

@@ -12,7 +12,7 @@ from made_work import begun, made, market, remade, whole_chain
 from PIL import Image
 
 from gcl_cli.api import status
-from gcl_cli.artifacts import dataset_record
+from gcl_cli.artifacts import dataset_record, picture_lists
 from gcl_cli.artifacts.files import digest_of
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.manifest import read_artifact
@@ -36,13 +36,14 @@ def data(tmp_path):
 def options(tmp_path, data):
     chosen = Session(work=str(tmp_path / "work"), device="cpu", threads=1)
     open_data(chosen, str(data))
+    made(Path(chosen.work), "mesh/main")  # before anything is made, changes are taken in
     return chosen
 
 
 def refusal(options: Session) -> str:
     with pytest.raises(GclError, match="changed since") as caught:
         open_data(options, None)
-    assert "--work DIR, or put the pictures back" in caught.value.fix
+    assert caught.value.fix == f"Take them in: gcl update --work {options.work} (or put the pictures back)."
     return caught.value.problem
 
 
@@ -91,6 +92,7 @@ def test_uncompressed_pictures_of_one_size_differ_by_what_stands_in_the_middle(t
     assert (folder / "a.bmp").stat().st_size == (folder / "b.bmp").stat().st_size
     options = Session(work=str(tmp_path / "work"))
     open_data(options, str(folder))
+    made(Path(options.work), "mesh/main")
     (folder / "a.bmp").write_bytes((folder / "b.bmp").read_bytes())
     assert "1 replaced (a.bmp)" in refusal(options)
 
@@ -116,8 +118,8 @@ def test_a_work_folder_that_knows_names_and_sizes_alone_is_read_as_before(data, 
     work.dataset_file.write_text(json.dumps(old))
     work.dataset_file.with_suffix(".pictures.json").unlink()
     assert open_data(options, None).digest == digest_of(sizes)
-    made(work.root, "mesh/main")
-    assert {row["state"] for row in status(work=str(work.root))["artifacts"]} == {"fresh"}
+    made(work.root, "warmup/main")
+    assert [row["state"] for row in status(work=str(work.root))["artifacts"]] == ["stale", "fresh"]
     same_size(data / TRAIN / FIRST)
     open_data(options, None)  # which such a folder cannot notice
     (data / TRAIN / FIRST).unlink()
@@ -142,10 +144,10 @@ def test_a_record_that_is_damaged_is_refused_in_words(options, content):
 
 def test_a_link_to_nowhere_and_a_picture_out_of_reach_are_named(tmp_path, options):
     with pytest.raises(GclError, match=r"crops/gone.jpg is out of reach: No such file"):
-        dataset_record.fingerprint(tmp_path / "crops", {"train": ["gone.jpg"]})
+        picture_lists.fingerprint(tmp_path / "crops", {"train": ["gone.jpg"]})
     os.mkfifo(tmp_path / "crops" / "pipe.jpg")  # nothing waits for its other end
     with pytest.raises(GclError, match=r"pipe.jpg is out of reach"):
-        dataset_record.fingerprint(tmp_path / "crops", {"train": ["pipe.jpg"]})
+        picture_lists.fingerprint(tmp_path / "crops", {"train": ["pipe.jpg"]})
 
 
 def test_a_picture_that_vanishes_while_it_is_read_is_named(tmp_path, data, options):
@@ -245,7 +247,7 @@ def test_looking_into_every_picture_costs_less_than_asking_for_its_size_did(tmp_
     for name in names:
         (tmp_path / name).write_bytes(name.encode() * 350)  # 3.1 kB, as a crop of Market-1501
     begin = time.process_time()
-    dataset_record.fingerprint(tmp_path, {"train": names})
+    picture_lists.fingerprint(tmp_path, {"train": names})
     looked = time.process_time() - begin
     begin = time.process_time()
     digest_of([[name, (tmp_path / name).stat().st_size] for name in names])

@@ -14,7 +14,7 @@ import pytest
 import torch
 from typer.testing import CliRunner, Result
 
-from gcl_cli.artifacts import dataset_record
+from gcl_cli.artifacts import picture_lists
 from gcl_cli.artifacts.tables import read_table
 from gcl_cli.cli import app
 from gcl_cli.commands.doctor import machine
@@ -368,7 +368,7 @@ def test_every_command_on_every_broken_picture(toy, monkeypatch):
     root = corpus.market(toy / "data", people=6)
     victims = [sorted((root / split).iterdir())[1] for split in (TRAIN, GALLERY)]
     query = str(sorted((root / QUERY).iterdir())[0])
-    monkeypatch.setattr(dataset_record, "_stamp", lambda path: (1, "unnoticed"))
+    monkeypatch.setattr(picture_lists, "_stamp", lambda path: (1, "unnoticed"))
 
     def words(command: str) -> list[str]:
         spoken = {"VICTIM": str(victims[0]), "QUERY": query}

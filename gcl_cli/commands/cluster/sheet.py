@@ -14,10 +14,13 @@ CLUSTERS, PICTURES = 4, 10  # rows of each kind, pictures of a row
 HEIGHT = 160  # of a picture in pixels
 
 
-def draw_clusters(path: Path, root: Path, samples: Sequence[Sample], labels: np.ndarray, found: Cohesion) -> None:
+def draw_clusters(
+    path: Path, root: Path, samples: Sequence[Sample], labels: np.ndarray, found: Cohesion, numbers: np.ndarray
+) -> None:
     """Write the sheet: a row a cluster, its most doubtful pictures last, their cameras below, suspicious ones framed.
 
-    A row shows at most 10 pictures: of a larger cluster every so many, from the surest to the most doubtful.
+    A row shows at most 10 pictures: of a larger cluster every so many, from the surest to the most doubtful. numbers:
+    [K] what the clusters are called.
     """
     rows, titles = [], []
     for kind, clusters in _chosen(labels, found).items():
@@ -26,7 +29,7 @@ def draw_clusters(path: Path, root: Path, samples: Sequence[Sample], labels: np.
             members = members[np.argsort(found.doubt[members], kind="stable")]
             shown = members[np.linspace(0, len(members) - 1, min(PICTURES, len(members))).round().astype(int)]
             titles.append(
-                f"{kind}: cluster {cluster}, {len(members)} pictures, {_cameras(samples, members)}, "
+                f"{kind}: cluster {numbers[cluster]}, {len(members)} pictures, {_cameras(samples, members)}, "
                 f"mean distance {found.tightness[cluster]:.2f}, mean doubt {found.doubt[members].mean():.2f}"
             )
             rows.append([_cell(root, samples[row], found.doubt[row]) for row in shown])

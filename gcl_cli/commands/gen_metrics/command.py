@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from gcl_cli import console
-from gcl_cli.artifacts.dataset_record import fingerprint
 from gcl_cli.artifacts.files import write_json
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.manifest import Artifact
+from gcl_cli.artifacts.picture_lists import fingerprint
 from gcl_cli.artifacts.run import Run
 from gcl_cli.commands.gen_metrics.backdrops import Backdrops, open_backdrops
 from gcl_cli.commands.gen_metrics.comparison import Comparison, PosedRows

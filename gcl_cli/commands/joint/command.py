@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from gcl_cli import console
+from gcl_cli.artifacts import dataset_record
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.manifest import Artifact, read_artifact
 from gcl_cli.artifacts.run import Run
@@ -76,7 +77,7 @@ def run(
     usable = well_meshed(work, render, settings.mesh_quality, batch_size=settings.batch_size)
     with begun_together(job, session) as (team, device):
         pictures = training_set(opened, source.architecture, session)
-        corrections = read_corrections(settings.corrections, opened.names("train"))
+        corrections = read_corrections(settings.corrections, opened.names("train"), dataset_record.names_before(work))
         pictures = replace(pictures, well_meshed=usable, corrections=corrections, painted=painted)
         if told and settings.contrast_views == "generated":
             pictures.painted = _drawn(gan, source, pictures, structures, told, settings.precision, device)

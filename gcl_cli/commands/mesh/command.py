@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gcl_cli import console
-from gcl_cli.artifacts.formats import join_meshes, read_meshes, read_names, write_meshes
+from gcl_cli.artifacts.formats import MESH_COLUMNS, join_meshes, read_meshes, read_names, write_meshes
 from gcl_cli.artifacts.run import SHARDS, Run
 from gcl_cli.artifacts.sheets import Cell, scaled, write_sheet
 from gcl_cli.artifacts.vertex_tables import VertexMeshes, read_vertices, write_vertices
@@ -33,6 +33,7 @@ from gcl_cli.following.loop import complete_already
 from gcl_cli.people.bodies import STATUS, read_bodies
 from gcl_cli.people.data import WorkData, open_data
 from gcl_cli.people.estimating import estimate_shard
+from gcl_cli.people.kept_rows import gathering, kept_rows
 from gcl_cli.people.shards import Shard, in_shards, shard_folder, split_shards, work_through
 from gcl_cli.records import MeshEstimates
 from gcl_cli.session import Session
@@ -73,7 +74,7 @@ def _make(
             result = _take(job, data, given, settings, processes)
         else:
             processes = processes if device.type == "cpu" else min(processes, GPU_PROCESSES)
-            result = {"status": _estimate(job, data, settings, str(device), processes)}
+            result = _estimate(job, data, settings, str(device), processes)
         if settings.sheet:
             _draw_sheet(job, data, settings.splits[0], settings.sheet)
             result["sheet"] = str(job.final / "overlay.png")
@@ -81,7 +82,7 @@ def _make(
 
 
 def _estimate(job: Run, data: WorkData, settings: MeshSettings, device: str, processes: int) -> dict[str, Any]:
-    """Estimate all bodies; returns the pictures per status of every split."""
+    """Estimate all bodies that no earlier artifact has; returns the pictures per status of every split."""
 
     def write(folder: Path, shard: Shard, meshes: MeshEstimates) -> None:
         missing = np.flatnonzero(meshes.status == STATUS.index("fallback"))
@@ -90,34 +91,45 @@ def _estimate(job: Run, data: WorkData, settings: MeshSettings, device: str, pro
             raise GclError(f"No body was found in {name}.", "Remove the picture, or use --on-missing fallback.")
         write_meshes(folder, shard.split, shard.names, meshes)
 
-    shards = [shard for split in settings.splits for shard in in_shards(split, _names(data, split))]
-    work_through(job, shards, partial(estimate_shard, data.root, settings, device), write, processes=processes)
+    kept = {split: kept_rows(job.work, job.takes_over, data.digest, split) for split in settings.splits}
+    fresh = {split: [name for name in data.names(split) if name not in kept[split]] for split in settings.splits}
+    shards = {split: in_shards(split, fresh[split]) for split in settings.splits}
+    everything = [shard for mine in shards.values() for shard in mine]
+    work_through(job, everything, partial(estimate_shard, data.root, settings, device), write, processes=processes)
     counts = {}
-    for split, mine in split_shards(shards):
-        meshes = join_meshes([read_meshes(shard_folder(job, shard), split)[1] for shard in mine])
-        write_meshes(job.folder, split, _names(data, split), meshes)
+    for split, mine in shards.items():
+        meshes = _gathered(job, data, mine, kept[split], split)
+        write_meshes(job.folder, split, data.names(split), meshes)
         counts[split] = _per_status(meshes.status)
-    return counts
+    return {"status": counts} | ({"new_pictures": sum(map(len, fresh.values()))} if job.takes_over else {})
+
+
+def _gathered(job: Run, data: WorkData, shards: list[Shard], kept: dict[str, int], split: str) -> MeshEstimates:
+    """The estimates of a split, in order: those that are kept from an earlier artifact, and the shards' new ones."""
+    before = [read_meshes(job.takes_over.folder, split)[1]] if job.takes_over and kept else []
+    joined = join_meshes(before + [read_meshes(shard_folder(job, shard), split)[1] for shard in shards])
+    rows = gathering(data.names(split), kept, sum(map(len, before)))
+    return MeshEstimates(**{column: getattr(joined, column)[rows] for column in MESH_COLUMNS})
 
 
 def _take(job: Run, data: WorkData, given: GivenMeshes, settings: MeshSettings, processes: int) -> dict[str, Any]:
     """Take the given meshes; returns the pictures per status of every split, and what has no counterpart."""
     scratch = job.folder / SHARDS / "given"
     scratch.mkdir(parents=True, exist_ok=True)
-    pairs = paired([name for split in data.dataset.splits for name in _names(data, split)], given.places(scratch))
-    unpaired = _unpaired(pairs, [name for split in settings.splits for name in _names(data, split)], settings)
+    pairs = paired([name for split in data.dataset.splits for name in data.names(split)], given.places(scratch))
+    unpaired = _unpaired(pairs, [name for split in settings.splits for name in data.names(split)], settings)
     faces = write_stand_in(scratch, list(pairs.places.values())).faces
 
     def write(folder: Path, shard: GivenShard, meshes: VertexMeshes) -> None:
         write_vertices(folder, shard.split, shard.names, faces, [meshes])
 
-    shards = [pairs.shard(shard) for split in settings.splits for shard in in_shards(split, _names(data, split))]
+    shards = [pairs.shard(shard) for split in settings.splits for shard in in_shards(split, data.names(split))]
     make = partial(read_given, data.root, scratch, settings.mesh_axes)
     work_through(job, shards, make, write, processes=processes)
     counts = {}
     for split, mine in split_shards(shards):
         parts = (read_vertices(shard_folder(job, shard), split, range(len(shard.names))) for shard in mine)
-        counts[split] = _per_status(write_vertices(job.folder, split, _names(data, split), faces, parts))
+        counts[split] = _per_status(write_vertices(job.folder, split, data.names(split), faces, parts))
     return {"status": counts, **unpaired}
 
 
@@ -139,10 +151,6 @@ def _unpaired(pairs: Pairs, wanted: list[str], settings: MeshSettings) -> dict[s
         console.warn(f"{len(pairs.unused)} meshes belong to no picture: {first_few(pairs.unused, NAMED)}")
     kinds = {"pictures_without_mesh": bare, "meshes_without_picture": pairs.unused}
     return {kind: {"number": len(names), "first": names[:NAMED]} for kind, names in kinds.items()}
-
-
-def _names(data: WorkData, split: str) -> list[str]:
-    return data.names(split)
 
 
 def _per_status(status: np.ndarray) -> dict[str, int]:

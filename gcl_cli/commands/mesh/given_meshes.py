@@ -7,9 +7,9 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from gcl_cli.artifacts.dataset_record import fingerprint
 from gcl_cli.artifacts.mesh_files import Mesh, read_archive_row, read_npz, read_obj, unpack_archive, write_npz
 from gcl_cli.artifacts.pairing import base, owners
+from gcl_cli.artifacts.picture_lists import fingerprint
 from gcl_cli.artifacts.vertex_tables import VertexMeshes
 from gcl_cli.body.person_gate import FALLBACK, OK
 from gcl_cli.datasets.decoding import picture_sizes

@@ -5,22 +5,24 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gcl_cli import console
-from gcl_cli.artifacts.dataset_record import fingerprint
 from gcl_cli.artifacts.formats import read_names, write_names
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.manifest import MANIFEST, Artifact, read_artifact
+from gcl_cli.artifacts.picture_lists import fingerprint
 from gcl_cli.artifacts.run import Run
 from gcl_cli.artifacts.sheets import Cell, write_sheet
 from gcl_cli.artifacts.view_folders import ViewFiles, find_views
 from gcl_cli.artifacts.view_store import PAINTED, SEEN, ViewStore, ViewWriter, has_views
 from gcl_cli.body.pyrender_backend import choose_backend
 from gcl_cli.commands.render.drawing import PAINTED_SPLIT, DrawnViews, MeshRows, draw_bodies
+from gcl_cli.commands.render.kept_views import KeptViews
 from gcl_cli.commands.render.published_views import GivenViews, export_views, read_given
 from gcl_cli.config import RenderSettings
 from gcl_cli.config.presets import settings_for
@@ -28,6 +30,7 @@ from gcl_cli.errors import GclError, first_few
 from gcl_cli.following.loop import complete_already
 from gcl_cli.machine.processes import map_shared
 from gcl_cli.people.data import WorkData, open_data
+from gcl_cli.people.kept_rows import kept_rows
 from gcl_cli.session import Session
 
 TOGETHER = 16  # pictures a work unit
@@ -42,7 +45,7 @@ class Source:
     config: dict[str, Any]
     inputs: dict[str, str]
     splits: Mapping[str, Sequence[str]]  # the pictures of every split
-    parts: Callable[[str], list[Any]]  # the work units of a split
+    parts: Callable[[str, Sequence[str]], list[Any]]  # the work units of some pictures of a split
     make: Callable[[Any], list[DrawnViews]]  # the views of a work unit; must pickle
     remark: str
     also: tuple[str, ...] = ()  # kinds of views beside the grey ones
@@ -74,9 +77,10 @@ def _drawn(data: WorkData, work: WorkFolder, meshes: str, settings: RenderSettin
     backend, reason = choose_backend(settings.backend)
     named = {split: tuple(read_names(artifact.folder, split)) for split in artifact.config["splits"]}
 
-    def parts(split: str) -> list[MeshRows]:
-        starts = range(0, len(named[split]), TOGETHER)
-        return [MeshRows(artifact.folder, split, i, named[split][i : i + TOGETHER]) for i in starts]
+    def parts(split: str, names: Sequence[str]) -> list[MeshRows]:
+        row_of = {name: row for row, name in enumerate(named[split])}
+        cuts = [tuple(names[i : i + TOGETHER]) for i in range(0, len(names), TOGETHER)]
+        return [MeshRows(artifact.folder, split, tuple(row_of[name] for name in cut), cut) for cut in cuts]
 
     own = settings.model_dump(exclude={"import_from", "on_missing", "export_png"})
     return Source(
@@ -95,8 +99,8 @@ def _imported(data: WorkData, settings: RenderSettings) -> Source:
     named = {split: named[split] for split in found.of}
     _tell_unpaired(root, found, settings)
 
-    def parts(split: str) -> list[GivenViews]:
-        cuts = [tuple(named[split][i : i + TOGETHER]) for i in range(0, len(named[split]), TOGETHER)]
+    def parts(split: str, names: Sequence[str]) -> list[GivenViews]:
+        cuts = [tuple(names[i : i + TOGETHER]) for i in range(0, len(names), TOGETHER)]
         return [GivenViews(names, tuple(found.of[split].get(name) for name in names)) for names in cuts]
 
     files = [file for views in found.of.values() for paths in views.values() for file in paths]
@@ -133,32 +137,46 @@ def _make(job: Run, source: Source, settings: RenderSettings, session: Session) 
     """Fill and publish the artifact; returns its result."""
     console.say(source.remark)
     with job.begin(restart=session.restart):
-        rows = [_make_split(job, source, split, settings, session) for split in source.splits]
+        kept = {split: _kept(job, source, split, settings) for split in source.splits}
+        rows = [_make_split(job, source, kept[split], session) for split in source.splits]
         _draw_sheet(job, next(iter(source.splits)), settings)
+        new = sum(len(names) - len(kept[split].rows) for split, names in source.splits.items())
+        source.result.update({"new_pictures": new} if job.takes_over else {})
         return job.publish({"views": rows, **source.result, "sheet": str(job.final / "sheet.png")}).manifest.result
 
 
-def _make_split(job: Run, source: Source, split: str, settings: RenderSettings, session: Session) -> dict[str, Any]:
-    """Write one split into the job's folder; returns its row of the result."""
-    names, parts = source.splits[split], source.parts(split)
-    clipped, begun = np.zeros(len(settings.angles)), time.perf_counter()
-
+def _kept(job: Run, source: Source, split: str, settings: RenderSettings) -> KeptViews:
+    """What an earlier artifact has of the pictures that are still the same; nothing of views that were given."""
     kinds = ("", *(source.also if split == PAINTED_SPLIT else ()))
+    whole = not settings.import_from and all(has_views(job.final, split, kind) for kind in kinds)
+    rows = kept_rows(job.work, job.takes_over if whole else None, source.inputs["dataset"], split)
+    return KeptViews(
+        job.final, split, settings, kinds, {name: rows[name] for name in source.splits[split] if name in rows}
+    )
+
+
+def _make_split(job: Run, source: Source, kept: KeptViews, session: Session) -> dict[str, Any]:
+    """Write one split into the job's folder; returns its row of the result."""
+    split, names, begun = kept.split, source.splits[kept.split], time.perf_counter()
+    parts = source.parts(split, [name for name in names if name not in kept.rows])
+    drawn = chain.from_iterable(map_shared(source.make, parts, processes=max(min(session.processes, len(parts)), 1)))
+    clipped = np.zeros(len(kept.settings.angles))
     with ExitStack() as files:
-        writers = [files.enter_context(ViewWriter(job.folder, f"{split}{kind}")) for kind in kinds]
-        meter = files.enter_context(console.meter(f"render {split}", len(names)))
-        for made in map_shared(source.make, parts, processes=max(min(session.processes, len(parts)), 1)):
-            for views in made:
-                clipped += views.clipped
-                for writer, pictures in zip(writers, (views.grey, views.painted, views.seen), strict=False):
-                    writer.add(pictures)
-            meter.advance(len(made))
+        writers = [files.enter_context(ViewWriter(job.folder, f"{split}{kind}")) for kind in kept.kinds]
+        meter = files.enter_context(console.meter(f"render {split}", len(names), len(kept.rows)))
+        for name in names:
+            views = kept.of(name) if name in kept.rows else next(drawn)
+            clipped += views.clipped
+            for writer, pictures in zip(writers, (views.grey, views.painted, views.seen), strict=False):
+                writer.add(pictures)
+            if name not in kept.rows:
+                meter.advance()
     write_names(job.folder, split, names)
-    rate = len(names) * len(settings.angles) * len(writers) / (time.perf_counter() - begun)
-    shares = {str(angle): float(share) for angle, share in zip(settings.angles, clipped / len(names), strict=True)}
+    made = (len(names) - len(kept.rows)) * len(clipped) * len(writers)
+    shares = {str(angle): float(share) for angle, share in zip(kept.settings.angles, clipped / len(names), strict=True)}
     return {
         "split": split, "pictures": len(names), "megabytes": sum(writer.size for writer in writers) / 1e6,
-        "views_per_second": round(rate, 1), "clipped": shares,
+        "views_per_second": round(made / (time.perf_counter() - begun), 1), "clipped": shares,
     }  # fmt: skip
 
 

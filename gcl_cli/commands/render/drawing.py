@@ -36,26 +36,26 @@ class MeshRows:
 
     folder: Path
     split: str
-    first: int
+    rows: tuple[int, ...]
     names: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.names)
 
 
-def draw_bodies(root: Path, settings: RenderSettings, backend: str, rows: MeshRows) -> list[DrawnViews]:
+def draw_bodies(root: Path, settings: RenderSettings, backend: str, some: MeshRows) -> list[DrawnViews]:
     """The compressed views of some bodies (runs in a process of its own)."""
-    bodies = read_bodies(rows.folder, rows.split, range(rows.first, rows.first + len(rows)))
+    bodies = read_bodies(some.folder, some.split, some.rows)
     surface, drawn = Surface.of(bodies.faces), []
-    sizes = picture_sizes(root, rows.names)
-    for name, vertices, camera, size in zip(rows.names, bodies.vertices, bodies.camera, sizes, strict=True):
+    sizes = picture_sizes(root, some.names)
+    for name, vertices, camera, size in zip(some.names, bodies.vertices, bodies.camera, sizes, strict=True):
         up = _axis(vertices, settings, own=bodies.own)
         pictures, clipped = render_views(
             surface, vertices, camera, size, settings.angles, up=up,
             height=settings.height, width=settings.width, recentre=settings.recentre, draw=_draw(backend),
         )  # fmt: skip
         painted: Iterable[np.ndarray] = ()
-        if settings.paint_height and rows.split == PAINTED_SPLIT:
+        if settings.paint_height and some.split == PAINTED_SPLIT:
             painted = traced_views(
                 resized(read_crop(root, name), *painted_size(settings)), surface, vertices, camera, size,
                 settings.angles, up=up, recentre=settings.recentre,

@@ -7,8 +7,8 @@ from typing import Any
 from gcl_cli import console
 from gcl_cli.artifacts.files import read_json
 from gcl_cli.artifacts.formats import read_labels
+from gcl_cli.artifacts.layout import elsewhere
 from gcl_cli.artifacts.manifest import Artifact, read_artifact
-from gcl_cli.inventory.own_settings import elsewhere
 from gcl_cli.inventory.steps import Step
 from gcl_cli.people.data import WorkData
 from gcl_cli.session import Session

@@ -14,7 +14,7 @@ from gcl_cli.artifacts.embeddings import EmbeddingTable
 from gcl_cli.artifacts.run import Run
 from gcl_cli.body.rotations import normalise
 from gcl_cli.commands.search import graph
-from gcl_cli.commands.search.index import Listing, index_run, list_pictures, update_index
+from gcl_cli.commands.search.index import Index, Listing, index_run, list_pictures, update_index
 from gcl_cli.commands.search.page import Found, Match, asked, asked_before, match_rows, write_found, write_page
 from gcl_cli.config import SearchSettings
 from gcl_cli.config.presets import settings_for
@@ -73,6 +73,15 @@ def run(
         "pictures": len(listing), "embedded": index.embedded, "removed": index.removed, "angle": settings.angle, **said,
     }  # fmt: skip
     return {**about, **_write(folder, found, listing, about), "matches": match_rows(found)}
+
+
+def refresh(session: Session, gallery: str, *, encoder: str | None, init: str | None, flip: bool) -> Index:
+    """Bring the index of a folder that was searched before up to date."""
+    listing = list_pictures(Path(gallery))
+    source = open_encoder(session.folder, encoder=encoder, init=init, stages=())
+    load = cache(lambda: source.load(session.open_device()))
+    job = index_run(session.folder, listing, source.reference, source.inputs, flip=flip)
+    return update_index(job, listing, _embedding(load, source, listing.root, session, flip=flip), restart=False)
 
 
 def _nearest(

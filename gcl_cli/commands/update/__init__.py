@@ -1,0 +1,1 @@
+"""`gcl update`: command.py, and what only it needs."""
