@@ -117,10 +117,11 @@ def search(
 
 def export(
     *, to: Place = "export", encoder: str | None = None, init: Place | None = None,
-    format: Literal["onnx", "safetensors"] | Unset = ..., set: More = None,
+    format: Literal["onnx", "safetensors", "boxmot", "ultralytics", "reid"] | Unset = ...,
+    int8: bool | Unset = ..., set: More = None,
     work: Place | None = None, threads: int | None = None,
 ) -> Result:  # fmt: skip
-    """Write the encoder as a file for other programs: ONNX, checked against torch, or safetensors."""
+    """Write the encoder for other programs: ONNX (in eight bits, too), for trackers, safetensors; with a card."""
     with checked(export, locals(), c.ExportSettings) as (session, chosen):
         from gcl_cli.commands.export import command as page
 

@@ -221,13 +221,13 @@ def search(
 @app.command()
 @with_settings("export", c.ExportSettings, without=("name", "restart", "data_root", "device"))
 def export(
-    to: Annotated[str, typer.Option(metavar="DIR", help="folder for the file and its description")] = "export",
+    to: Annotated[str, typer.Option(metavar="DIR", help="folder for file, description and card")] = "export",
     encoder: Encoder = None, init: Init = None, as_json: AsJson = None,
     *, chosen: dict[str, Any], run: dict[str, Any],
 ) -> None:  # fmt: skip
-    """Write the encoder as a file for other programs: ONNX, checked against torch, or safetensors.
+    """Write the encoder for other programs: ONNX (in eight bits, too), for trackers, safetensors; with a card.
 
-    Example: gcl export --format onnx
+    Example: gcl export --int8
     """
     from gcl_cli.commands.export import command as stage
     from gcl_cli.session import Session

@@ -67,9 +67,18 @@ class ReportSettings(Settings):
 class ExportSettings(Settings):
     """An identity encoder for other programs."""
 
-    format: Literal["onnx", "safetensors"] = setting(
-        "onnx", "onnx: a network that takes pictures as they are; safetensors: its weights", option=True
+    format: Literal["onnx", "safetensors", "boxmot", "ultralytics", "reid"] = setting(
+        "onnx",
+        "onnx: a network that takes pictures as they are; boxmot, ultralytics: ONNX as these trackers load it; reid: a "
+        "folder for Roboflow's package; safetensors: the weights",
+        option=True,
     )
+    int8: bool = setting(
+        False, "also write the ONNX file in eight bits, and measure on the set what that costs", option=True
+    )
+    calibration: int = setting(200, "with --int8: training pictures whose values set the ranges", ge=8)
+    measured: int = setting(1000, "with --int8: pictures to measure on, about as many of query and gallery", ge=20)
+    seed: int = setting(0, "with --int8: seed of the choice of pictures", ge=0)
 
 
 def with_view_from_behind(chosen: dict[str, Any]) -> dict[str, Any]:
