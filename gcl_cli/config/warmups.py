@@ -60,7 +60,10 @@ class ClusterContrastSettings(PeopleSettings, AugmentSettings, ClusterSettings):
     memory_momentum: float = setting(0.1, "weight of the old centroid in an update", ge=0, lt=1)
     hard: bool = setting(False, "update a centroid by its least similar picture only")
     colour_epochs: int = setting(
-        1, "with --init none: first epochs whose clusters come from colours instead of features", ge=1
+        1,
+        "first epochs whose clusters come from colours instead of features, beside what the trunk sees where it is "
+        "pretrained; not with weights that know people (--init FILE, warmup/NAME)",
+        ge=0,
     )
 
 
@@ -102,7 +105,10 @@ class JvtcSettings(StyleSettings, ClusterSettings):
     jaccard_weight: float = setting(0.7, "weight of the Jaccard distance beside the plain one", ge=0, le=1)
     temporal_jaccard_weight: float = setting(0.5, "likewise, from epoch `temporal_from` on", ge=0, le=1)
     colour_epochs: int = setting(
-        1, "with --init none: epochs from `cluster_from` on whose clusters come from colours instead of features", ge=0
+        0,
+        "epochs from `cluster_from` on whose clusters come from colours instead of features, beside what the trunk "
+        "sees where it is pretrained; not with weights that know people (--init FILE, warmup/NAME)",
+        ge=0,
     )
     colour_jitter: float = setting(
         0.2,

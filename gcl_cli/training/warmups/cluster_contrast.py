@@ -15,9 +15,9 @@ from gcl_cli.networks.normalisation import at_least_float32
 from gcl_cli.records import Event, TrainingSet
 from gcl_cli.training.augmentation import warm_up_augmentation
 from gcl_cli.training.bank import ClusterMemory
-from gcl_cli.training.colours import colour_features
 from gcl_cli.training.epoch_clusters import agreement_with, cluster_together, cluster_values
 from gcl_cli.training.features import embed
+from gcl_cli.training.first_features import first_features
 from gcl_cli.training.parts import Descent
 from gcl_cli.training.samplers import person_batches
 from gcl_cli.training.schedules import rate_now, set_learning_rate
@@ -46,7 +46,8 @@ def cluster_contrast_state(encoder: IdentityEncoder, settings: ClusterContrastSe
 class ClusterContrast:
     """One warm-up over one data set.
 
-    colour_start: the encoder knows nothing yet, so the first epochs cluster colours.
+    colour_start: the encoder knows no people yet, so the first epochs cluster colours, and beside them what the trunk
+    sees where it is `pretrained`.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class ClusterContrast:
         settings: ClusterContrastSettings,
         *,
         colour_start: bool,
+        pretrained: bool = False,
         team: Team = ALONE,
     ) -> None:
         team.check(settings.batchnorm_groups)
@@ -63,7 +65,7 @@ class ClusterContrast:
         encoder = state.networks["identity_encoder"]
         assert isinstance(encoder, IdentityEncoder)
         self.encoder = encoder
-        self.colour_epochs = settings.colour_epochs if colour_start else 0
+        self.colour_epochs, self.pretrained = settings.colour_epochs if colour_start else 0, pretrained
         self.device = next(encoder.parameters()).device
 
     def epochs(self) -> Iterator[Event]:
@@ -76,8 +78,7 @@ class ClusterContrast:
         timing = self.state.stopwatch.timing
         with timing("embedding"):
             features = embed(self.encoder, self.data.pictures, precision=s.precision, team=self.team)
-        first = self.state.epoch < self.colour_epochs
-        clustered = colour_features(self.data.pictures, self.data.cameras).to(self.device) if first else features
+        clustered = self._first_features() if self.state.epoch < self.colour_epochs else features
         with timing("clustering"):
             found = cluster_together(clustered, self.data.cameras, settings=s, team=self.team)
         agreement = agreement_with(found, self.state.labels)
@@ -90,6 +91,13 @@ class ClusterContrast:
             generator=self.state.rng,
         )  # fmt: skip
         return batches, cluster_values(found, self.data.cameras) | agreement
+
+    def _first_features(self) -> Tensor:
+        precision, team = self.settings.precision, self.team
+        return first_features(
+            self.encoder, self.data.pictures, self.data.cameras, pretrained=self.pretrained, precision=precision,
+            team=team,
+        ).to(self.device)  # fmt: skip
 
     def _step(self, batch: Tensor) -> Losses:
         s, state = self.settings, self.state
