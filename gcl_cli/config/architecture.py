@@ -8,10 +8,15 @@ from gcl_cli.config.setting import Settings, setting
 class Architecture(Settings):
     """The shapes of all four networks; it travels with the weights (section 4.2 of the paper)."""
 
-    trunk: Literal["resnet50", "resnet18"] = setting("resnet50", "ResNet of the identity encoder", paper="4.2")
+    trunk: Literal["resnet50", "resnet18", "efficientnet-lite0"] = setting(
+        "resnet50", "network that the identity encoder stands on", paper="4.2"
+    )
     # Below 16 channels, oneDNN's backward of the trunk's strided 1 x 1 convolutions corrupts memory (torch 2.14).
-    trunk_width: int = setting(64, "channels after the trunk's stem; 64 is the published network", ge=16)
-    stem_relu: bool = setting(True, "ReLU after the trunk's first norm; SpCL, Cluster Contrast and ICE leave it out")
+    trunk_width: int = setting(64, "channels after a ResNet's stem; 64 is the published network", ge=16)
+    stem_relu: bool = setting(True, "ReLU after a ResNet's first norm; SpCL, Cluster Contrast and ICE leave it out")
+    frozen_stages: int = setting(
+        0, "first stages of the trunk that keep their weights and BatchNorm statistics, with its stem; 0: none", ge=0
+    )
     head: Literal["bnneck", "batchnorm", "projection"] = setting(
         "bnneck",
         "bnneck: GeM pooling + BatchNorm; batchnorm: average pooling + BatchNorm; projection: average pooling + "

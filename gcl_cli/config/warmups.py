@@ -73,10 +73,13 @@ class ClusterContrastSettings(PeopleSettings, AugmentSettings, ClusterSettings):
     memory_momentum: float = setting(0.1, "weight of the old centroid in an update", ge=0, lt=1)
     hard: bool = setting(False, "update a centroid by its least similar picture only")
     colour_epochs: int = setting(
-        1, "with --init none: first epochs whose clusters come from colours instead of features", ge=0
+        1,
+        "first epochs whose clusters come from colours instead of features, beside what the trunk sees where it is "
+        "pretrained; not with weights that know people (--init FILE, warmup/NAME)",
+        ge=0,
     )
     colour_fade: float = setting(
-        0.0, "with --init none: share of the run over which colours then give way to features", ge=0, le=1
+        0.0, "share of the run over which colours then give way to features, likewise", ge=0, le=1
     )
     camera_contrast: float = setting(
         0.0, "weight of the contrast with each cluster's centroids camera by camera, where cameras are known", ge=0
@@ -125,7 +128,10 @@ class JvtcSettings(StyleSettings, ClusterSettings):
     jaccard_weight: float = setting(0.7, "weight of the Jaccard distance beside the plain one", ge=0, le=1)
     temporal_jaccard_weight: float = setting(0.5, "likewise, from epoch `temporal_from` on", ge=0, le=1)
     colour_epochs: int = setting(
-        1, "with --init none: epochs from `cluster_from` on whose clusters come from colours instead of features", ge=0
+        0,
+        "epochs from `cluster_from` on whose clusters come from colours instead of features, beside what the trunk "
+        "sees where it is pretrained; not with weights that know people (--init FILE, warmup/NAME)",
+        ge=0,
     )
     colour_jitter: float = setting(
         0.2,

@@ -12,7 +12,7 @@ from torch import Tensor
 from gcl_cli.errors import GclError
 from gcl_cli.networks.foreign_heads import find_head
 from gcl_cli.networks.foreign_parts import parts_apart, say_which
-from gcl_cli.networks.trunk import Trunk, blocks_of
+from gcl_cli.networks.resnet import ResNet, blocks_of
 
 CHILDREN = ("conv1", "bn1", "layer1", "layer2", "layer3", "layer4")
 COUNTER = "num_batches_tracked"  # absent from files of early torch; nothing is computed from it
@@ -218,7 +218,7 @@ def _before_the_last_map(beside: Mapping[str, Tensor], channels: int) -> Iterato
 def _trunk_coverage(inside: Mapping[str, Tensor], kind: TrunkName, width: int) -> Coverage:
     block, depths = blocks_of(kind)
     with torch.device("meta"):
-        wanted = Trunk(block, depths, width).state_dict()
+        wanted = ResNet(block, depths, width).state_dict()
     shapes = {name: tensor.shape for name, tensor in wanted.items() if not name.endswith(COUNTER)}
     unfit = {f"trunk.{n}": why for n, s in shapes.items() if n in inside and (why := _misfit(inside[n], s))}
     found = {f"trunk.{n}": inside[n].float() for n in shapes if n in inside and f"trunk.{n}" not in unfit}

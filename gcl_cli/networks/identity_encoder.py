@@ -1,7 +1,6 @@
 """The identity encoder E_id: who is it, whatever the view?"""
 
 from collections import OrderedDict
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
@@ -9,9 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gcl_cli.config import Architecture
-from gcl_cli.errors import GclError
 from gcl_cli.networks.normalisation import at_least_float32
-from gcl_cli.networks.trunk import build_trunk, part_size
+from gcl_cli.networks.trunk import build_trunk, frozen_modules, part_size
 
 PARTS = 4  # horizontal stripes of the part code, one for each residual block of the decoder
 PROJECTION_SIZE = 512  # section 4.2
@@ -40,7 +38,7 @@ class GeM(nn.Module):
 
 
 class IdentityEncoder(nn.Module):
-    """E_id: a ResNet trunk, a part code for the generator and an embedding for retrieval (sections 3.1 and 4.2).
+    """E_id: a trunk, a part code for the generator and an embedding for retrieval (sections 3.1 and 4.2).
 
     The head (pooling to the embedding) is computed in at least 32 bits, also under autocast.
     """
@@ -52,6 +50,9 @@ class IdentityEncoder(nn.Module):
         self._embedding_size = PROJECTION_SIZE if architecture.head == "projection" else self._part_size
         heads = {"bnneck": bnneck_head, "batchnorm": batchnorm_head, "projection": projection_head}
         self.head = heads[architecture.head](self._part_size)
+        self._frozen_stages = architecture.frozen_stages
+        for module in self._frozen():
+            module.requires_grad_(False)
 
     @property
     def part_size(self) -> int:
@@ -62,6 +63,16 @@ class IdentityEncoder(nn.Module):
     def embedding_size(self) -> int:
         """D, the entries of an embedding."""
         return self._embedding_size
+
+    def train(self, mode: bool = True) -> "IdentityEncoder":
+        """Training or evaluation mode; what is frozen, its BatchNorm above all, stays in evaluation mode."""
+        super().train(mode)
+        for module in self._frozen():
+            module.eval()
+        return self
+
+    def _frozen(self) -> list[nn.Module]:
+        return frozen_modules(self.trunk, self._frozen_stages)
 
     def forward(self, pictures: Tensor) -> IdentityCode:
         """pictures: [B, 3, H, W], ImageNet-normalised -> parts [B, C, 4] and embedding [B, D]."""
@@ -95,18 +106,3 @@ def bnneck_head(inputs: int) -> nn.Sequential:
 def batchnorm_head(inputs: int) -> nn.Sequential:
     """The head for warm-ups by MMCL and ACT: average pooling and BatchNorm; [B, inputs, H, W] -> [B, inputs]."""
     return nn.Sequential(OrderedDict(pool=nn.AdaptiveAvgPool2d(1), flatten=nn.Flatten(), norm=nn.BatchNorm1d(inputs)))
-
-
-def load_imagenet(encoder: IdentityEncoder, weights: Mapping[str, Tensor]) -> None:
-    """Start the trunk from torchvision's ImageNet weights of the same ResNet (its state dict); `fc` is left out.
-
-    Raises GclError if names or shapes do not fit the trunk.
-    """
-    kept = {name: value for name, value in weights.items() if not name.startswith("fc.")}
-    try:
-        encoder.trunk.load_state_dict(kept)
-    except RuntimeError as error:
-        raise GclError(
-            f"The ImageNet weights do not fit the identity encoder: {error}",
-            "Give torchvision's weights of the trunk that was chosen (resnet50 or resnet18, trunk width 64).",
-        ) from error

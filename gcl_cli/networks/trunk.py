@@ -1,68 +1,61 @@
-"""The ResNet that the identity encoder stands on."""
+"""What the identity encoder stands on: a ResNet, or an EfficientNet-Lite0."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Protocol, cast
 
 from torch import Tensor, nn
 
 from gcl_cli.config import Architecture
-
-if TYPE_CHECKING:
-    from torchvision.models.resnet import BasicBlock, Bottleneck
-
-    Block = type[BasicBlock] | type[Bottleneck]
-
-Depths = tuple[int, int, int, int]
+from gcl_cli.errors import GclError
+from gcl_cli.networks import lite0
+from gcl_cli.networks.resnet import ResNet, blocks_of
 
 
-def blocks_of(kind: str) -> "tuple[Block, Depths]":
-    """The residual block of a ResNet, and how many of them each of its four stages has."""
-    # Seconds to import, which commands that build no network do without.
-    from torchvision.models.resnet import BasicBlock, Bottleneck
+class Trunk(Protocol):
+    """A network from ImageNet-normalised pictures [B, 3, H, W] to a map [B, C, h, w]."""
 
-    return {"resnet18": (BasicBlock, (2, 2, 2, 2)), "resnet50": (Bottleneck, (3, 4, 6, 3))}[kind]
-
-
-class Trunk(nn.Module):
-    """torchvision's ResNet without pooling and classifier, of any width, and with stride 1 in its last stage.
-
-    Parameter names are torchvision's, so that its weights load at width 64. ResNet-50 has 23,508,032 parameters.
-    The last stride of 1 doubles the size of the final map (Sun et al., "Beyond part models", 2018).
-    """
-
-    def __init__(self, block: "Block", depths: Depths, width: int, *, stem_relu: bool = True) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
-        self.relu = nn.ReLU(inplace=True) if stem_relu else nn.Identity()
-        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
-        grown = block.expansion
-        self.layer1 = _stage(block, width, width, depths[0], stride=1)
-        self.layer2 = _stage(block, width * grown, 2 * width, depths[1], stride=2)
-        self.layer3 = _stage(block, 2 * width * grown, 4 * width, depths[2], stride=2)
-        self.layer4 = _stage(block, 4 * width * grown, 8 * width, depths[3], stride=1)
-
-    def forward(self, pictures: Tensor) -> Tensor:
-        """pictures: [B, 3, H, W], normalised -> [B, part_size, H/16, W/16], non-negative."""
-        features = self.maxpool(self.relu(self.bn1(self.conv1(pictures))))  # [B, width, H/4, W/4]
-        return self.layer4(self.layer3(self.layer2(self.layer1(features))))
+    @property
+    def stages(self) -> list[list[nn.Module]]:
+        """Its modules from the stem on, as `frozen_stages` counts them."""
 
 
-def _stage(block: "Block", inputs: int, planes: int, depth: int, *, stride: int) -> nn.Sequential:
-    outputs = planes * block.expansion
-    shortcut = None
-    if stride != 1 or inputs != outputs:
-        shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
-    later = [block(outputs, planes) for _ in range(depth - 1)]
-    return nn.Sequential(block(inputs, planes, stride, shortcut), *later)
-
-
-def build_trunk(architecture: Architecture) -> Trunk:
+def build_trunk(architecture: Architecture) -> nn.Module:
     """The trunk that `architecture` names."""
+    if architecture.trunk == "efficientnet-lite0":
+        return lite0.EfficientNetLite0()
     block, depths = blocks_of(architecture.trunk)
-    return Trunk(block, depths, architecture.trunk_width, stem_relu=architecture.stem_relu)
+    return ResNet(block, depths, architecture.trunk_width, stem_relu=architecture.stem_relu)
 
 
 def part_size(architecture: Architecture) -> int:
     """Channels of the trunk's last map, hence entries of one part code: 2048 for the published network."""
+    if architecture.trunk == "efficientnet-lite0":
+        return lite0.CHANNELS
     block, _ = blocks_of(architecture.trunk)
     return 8 * architecture.trunk_width * block.expansion
+
+
+def frozen_modules(trunk: nn.Module, stages: int) -> list[nn.Module]:
+    """The stem and the first `stages` stages, which do not learn; none for 0. GclError where there are fewer."""
+    there = cast(Trunk, trunk).stages
+    after = len(there) - 1
+    if stages >= after:
+        raise GclError(
+            f"frozen_stages={stages}: {after} stages come after the trunk's stem, and one must be left to learn.",
+            f"Freeze fewer: --set frozen_stages={after - 1}",
+        )
+    return [module for stage in there[: stages + 1] for module in stage] if stages else []
+
+
+def load_published(trunk: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Start a trunk from the weights it was published with; GclError where names or shapes do not fit it."""
+    kept = {name: value for name, value in weights.items() if not name.startswith("fc.")}
+    if isinstance(trunk, lite0.EfficientNetLite0):
+        kept = lite0.lite0_from_published(weights)
+    try:
+        trunk.load_state_dict(kept)
+    except RuntimeError as error:
+        raise GclError(
+            f"The ImageNet weights do not fit the identity encoder: {error}",
+            "Give torchvision's weights of the trunk that was chosen (resnet50 or resnet18, trunk width 64).",
+        ) from error

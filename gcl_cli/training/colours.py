@@ -20,7 +20,8 @@ def colour_features(pictures: Tensor, cameras: Tensor | None) -> Tensor:
     Each channel of each camera is first brought to one mean and spread (of all pictures together where cameras are
     unknown), because raw colours cluster by camera. The scalar product of two rows is the Bhattacharyya coefficient.
     """
-    # Paper: the warm-up starts from ImageNet weights. Here: without them, colours give the first clusters.
+    # Paper: the first clusters are those of ImageNet features. Here: of colours, and of such features beside them where
+    # the trunk is pretrained.
     sources = (
         torch.zeros(len(pictures), dtype=torch.int64) if cameras is None else cameras.unique(return_inverse=True)[1]
     )

@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gcl_cli.machine.devices import arithmetic, sent
-from gcl_cli.networks.identity_encoder import IdentityEncoder
+from gcl_cli.networks.identity_encoder import PARTS, IdentityEncoder
 from gcl_cli.networks.normalisation import at_least_float32
 from gcl_cli.training.augmentation import normalise
 from gcl_cli.training.team import ALONE, Team
@@ -35,4 +35,18 @@ def embed(
         rows.append(F.normalize(unit[0] + unit[1], dim=1) if flip else unit[0])
     encoder.train(was_training)
     own = torch.cat(rows) if rows else torch.empty(0, encoder.embedding_size, device=device)
+    return team.gather_uneven(own) if team.size > 1 else own
+
+
+@torch.no_grad()
+def part_codes(
+    encoder: IdentityEncoder, pictures: Tensor, *, precision: str, batch: int = BATCH, team: Team = ALONE
+) -> Tensor:
+    """Part codes [N, C, 4] of pictures [N, 3, H, W] uint8, in evaluation mode; the mode is put back."""
+    device, was_training = next(encoder.parameters()).device, encoder.training
+    encoder.eval()
+    with arithmetic(precision, device):
+        seen = [encoder(normalise(sent(chunk, device))).parts for chunk in team.own(pictures).split(batch)]
+    encoder.train(was_training)
+    own = torch.cat(seen) if seen else torch.empty(0, encoder.part_size, PARTS, device=device)
     return team.gather_uneven(own) if team.size > 1 else own

@@ -23,13 +23,13 @@ from gcl_cli.networks.foreign_names import (
     require_coverage,
     translate_encoder,
 )
-from gcl_cli.networks.identity_encoder import IdentityEncoder, load_imagenet
+from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.networks.initialisation import initialise
+from gcl_cli.networks.trunk import load_published
 from gcl_cli.weights.given_weights import GivenWeights, given_weights
 from gcl_cli.weights.networks import latest, load_encoder, place, read_encoder, weight_file, with_own_layout
-from gcl_cli.weights.published import PublishedFile
+from gcl_cli.weights.pretrained import IMAGENET, imagenet_weights
 
-IMAGENET = {"imagenet": "IMAGENET1K_V1", "imagenet-v2": "IMAGENET1K_V2"}
 HEAD_SEED = 0  # of a head that the weights lack, where no settings have a seed for it
 
 AnyArchitecture = TypeVar("AnyArchitecture", bound=Architecture)
@@ -37,16 +37,21 @@ AnyArchitecture = TypeVar("AnyArchitecture", bound=Architecture)
 
 @dataclass(frozen=True)
 class Start:
-    """What `--init` names. Without tensors, the trunk has torchvision's weights or none."""
+    """What `--init` names. Without tensors, the trunk has its ImageNet weights or none."""
 
     init: str
     inputs: dict[str, str] = field(default_factory=dict)  # digests, so that other weights of the same name are noticed
     tensors: dict[str, Tensor] = field(default_factory=dict)  # of the encoder's state dict, or its trunk's alone
-    trunk: tuple[str, int] | None = None  # ResNet and width of the tensors
+    trunk: tuple[str, int] | None = None  # trunk of the tensors, and a ResNet's width
     stem_relu: bool = True  # whether their trunk has a ReLU after its first norm
     head: Head | None = None  # head of the tensors
     label: str = ""  # a name for what is made of it
     architecture: Architecture | None = None  # all of it, where a gcl command wrote the file
+
+    @property
+    def knows_people(self) -> bool:
+        """Whether the weights may have learned to tell people apart; chance and ImageNet have not."""
+        return bool(self.tensors)
 
 
 @dataclass(frozen=True)
@@ -155,7 +160,7 @@ def new_encoder(start: Start, architecture: Architecture, *, seed: int, device: 
     encoder = IdentityEncoder(architecture)
     initialise(encoder, torch.Generator().manual_seed(seed))
     if start.init in IMAGENET:
-        load_imagenet(encoder, _imagenet(architecture, start.init))
+        load_published(encoder.trunk, imagenet_weights(architecture, start.init))
     else:
         encoder.load_state_dict(encoder.state_dict() | start.tensors)
     return place(encoder, device)
@@ -221,24 +226,3 @@ def _preset(start: Start) -> str:
         f"Say so at the warm-up: gcl warmup DATA --init {start.init} --set trunk={trunk[0]} "
         f"--set trunk_width={trunk[1]} --epochs 0",
     )
-
-
-def _imagenet(architecture: Architecture, name: str) -> dict[str, Tensor]:
-    """torchvision's ImageNet weights of the trunk, fetched once; GclError says what to do where that is impossible."""
-    if architecture.trunk_width != 64:
-        raise GclError(
-            "There are no ImageNet weights for a trunk of another width than 64.", "Use --init none, or preset small."
-        )
-    from torchvision.models import ResNet18_Weights, ResNet50_Weights  # seconds to import, for who asks for them
-
-    published = {"resnet50": ResNet50_Weights, "resnet18": ResNet18_Weights}[architecture.trunk]
-    if IMAGENET[name] not in published.__members__:
-        raise GclError(f"torchvision has no {IMAGENET[name]} weights of {architecture.trunk}.", "Use --init imagenet.")
-    file = PublishedFile(published[IMAGENET[name]].url)
-    try:
-        return file.tensors()
-    except (OSError, RuntimeError) as error:
-        raise GclError(
-            f"The ImageNet weights cannot be fetched ({error}). Wanted: {file.path.name}, to be found at {file.path}.",
-            f"Put the file there (from {file.url}), or start from random weights: --init none",
-        ) from error

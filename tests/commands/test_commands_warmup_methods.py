@@ -165,6 +165,20 @@ def test_after_a_source_the_clusters_come_from_features_at_once(towns, tmp_path,
     assert seen == [False, True]
 
 
+def test_imagenet_weights_know_no_people_so_colours_come_first(towns, tmp_path, monkeypatch):
+    seen = []
+    true_loop = warmup.ClusterContrast
+    monkeypatch.setattr(
+        warmup,
+        "ClusterContrast",
+        lambda *a, **k: seen.append((k["colour_start"], k["pretrained"])) or true_loop(*a, **k),
+    )
+    learn(tmp_path, towns, "cluster-contrast", init="imagenet", trunk="efficientnet-lite0", frozen_stages=2)
+    learn(tmp_path, towns, "cluster-contrast", name="on", init="warmup/main", trunk="efficientnet-lite0")
+    learn(tmp_path, towns, "cluster-contrast", name="chance")
+    assert seen == [(True, True), (False, True), (True, False)]
+
+
 def test_an_encoder_made_here_goes_on_without_learning_the_source_again(towns, tmp_path, said):
     learn(tmp_path, towns, "cluster-contrast", name="adapted", head="batchnorm")
     learn(tmp_path, towns, "act", source="city", init="warmup/adapted")

@@ -11,9 +11,10 @@ from gcl_cli.config import Architecture
 from gcl_cli.errors import GclError
 from gcl_cli.networks.discriminator import Discriminator
 from gcl_cli.networks.generator import Generator
-from gcl_cli.networks.identity_encoder import IdentityEncoder, load_imagenet
+from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.networks.initialisation import initialise
 from gcl_cli.networks.structure_encoder import StructureEncoder
+from gcl_cli.networks.trunk import load_published
 
 PAPER = Architecture(head="projection")
 TINY = Architecture(
@@ -108,7 +109,7 @@ def test_trunk_with_torchvision_weights_is_torchvision_s_resnet_with_last_stride
 ) -> None:
     published = reference()
     encoder = IdentityEncoder(Architecture(trunk=name, height=64, width=32))
-    load_imagenet(encoder, published.state_dict())
+    load_published(encoder.trunk, published.state_dict())
     for layer in published.layer4[0].modules():
         if isinstance(layer, nn.Conv2d) and layer.stride == (2, 2):
             layer.stride = (1, 1)
@@ -124,7 +125,7 @@ def test_weights_of_another_trunk_are_refused() -> None:
     with torch.device("meta"):
         encoder, weights = IdentityEncoder(TINY), resnet18().state_dict()
     with pytest.raises(GclError, match="do not fit"):
-        load_imagenet(encoder, weights)
+        load_published(encoder.trunk, weights)
 
 
 @pytest.mark.parametrize("network", [IdentityEncoder, StructureEncoder, Generator, Discriminator])

@@ -145,8 +145,8 @@ def _tell_of_missing_weights(steps: tuple[Step, ...], found: Survey, wishes: Wis
                 )
         if step.stage == "warmup":
             settings = settings_for(ClusterContrastSettings, "warmup", preset, wishes.of(step))
-            file = IMAGENET[settings.trunk]
-            if settings.init == "imagenet" and not file.path.exists():
+            file = IMAGENET.get(settings.trunk)
+            if file is not None and settings.init == "imagenet" and not file.path.exists():
                 console.warn(
                     f"gcl warmup will fetch ImageNet weights, from {file.url} to {file.path}. "
                     "Without a network: --set warmup.init=none, or --preset small"

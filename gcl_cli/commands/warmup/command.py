@@ -87,7 +87,7 @@ def run(session: Session, data: str | None, job: Warmup) -> dict[str, Any]:
     architecture = Architecture(**settings.model_dump(include=set(Architecture.model_fields)))
     with begun_together(record, session) as (team, device):
         encoder = new_encoder(start, architecture, seed=settings.seed, device=device)
-        loop = _loop(encoder, settings, start.init, opened, source, job.camstyle, session, team)
+        loop = _loop(encoder, settings, start, opened, source, job.camstyle, session, team)
         resume(record, loop.state, team)
         _tell_memory(loop, settings)
         epochs = follow(
@@ -167,7 +167,7 @@ def _learn_source(
 def _loop(
     encoder: IdentityEncoder,
     settings: WarmupSettings,
-    init: str,
+    start: Start,
     opened: WorkData,
     source: WorkData | None,
     camstyle: str | None,
@@ -183,17 +183,14 @@ def _loop(
     if isinstance(settings, SupervisedSettings) and known is not None:
         return Supervised(supervised_state(encoder, settings, known), known, settings)
     pictures = training_set(opened, architecture, session)
+    first = {"colour_start": not start.knows_people, "pretrained": start.init != "none"}
     if isinstance(settings, StyleSettings):
         pictures.versions = _versions(camstyle, opened, pictures, session)
     match settings:
         case ClusterContrastSettings():
-            return ClusterContrast(
-                cluster_contrast_state(encoder, settings), pictures, settings, colour_start=init == "none", team=team
-            )
+            return ClusterContrast(cluster_contrast_state(encoder, settings), pictures, settings, **first, team=team)
         case JvtcSettings():
-            return Jvtc(
-                jvtc_state(encoder, settings, known), pictures, settings, source=known, colour_start=init == "none"
-            )
+            return Jvtc(jvtc_state(encoder, settings, known), pictures, settings, source=known, **first)
         case MmclSettings():
             return Mmcl(mmcl_state(encoder, settings), pictures, settings)
         case ActSettings() if known is not None:

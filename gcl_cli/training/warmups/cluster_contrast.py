@@ -20,6 +20,7 @@ from gcl_cli.training.bank import ClusterMemory
 from gcl_cli.training.colours import between, colour_features
 from gcl_cli.training.epoch_clusters import agreement_with, cluster_together, cluster_values
 from gcl_cli.training.features import embed
+from gcl_cli.training.first_features import first_features
 from gcl_cli.training.parts import Descent
 from gcl_cli.training.samplers import person_batches
 from gcl_cli.training.schedules import rate_now, set_learning_rate, share_done
@@ -49,7 +50,8 @@ def cluster_contrast_state(encoder: IdentityEncoder, settings: ClusterContrastSe
 class ClusterContrast:
     """One warm-up over one data set.
 
-    colour_start: the encoder knows nothing yet, so colours help to find the first clusters.
+    colour_start: the encoder knows no people yet, so colours help to find the first clusters, and beside them in the
+    first epochs what the trunk sees where it is `pretrained`.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class ClusterContrast:
         settings: ClusterContrastSettings,
         *,
         colour_start: bool,
+        pretrained: bool = False,
         team: Team = ALONE,
     ) -> None:
         team.check(settings.batchnorm_groups)
@@ -68,7 +71,7 @@ class ClusterContrast:
         encoder = state.networks["identity_encoder"]
         assert isinstance(encoder, IdentityEncoder)
         self.encoder = encoder
-        self.colour_start = colour_start
+        self.colour_start, self.pretrained = colour_start, pretrained
         self._seen: tuple[Tensor, CameraClusters] | None = None
         self.device = next(encoder.parameters()).device
 
@@ -106,7 +109,7 @@ class ClusterContrast:
         if not self.colour_start:
             return features
         if self.state.epoch < s.colour_epochs:
-            return self.colours
+            return self._first_features()
         share = share_done(self.state, s)
         if share >= s.colour_fade:
             return features
@@ -116,6 +119,13 @@ class ClusterContrast:
     def colours(self) -> Tensor:
         """Colour features [N, 384] of the training pictures."""
         return colour_features(self.data.pictures, self.data.cameras).to(self.device)
+
+    def _first_features(self) -> Tensor:
+        precision, team = self.settings.precision, self.team
+        return first_features(
+            self.encoder, self.data.pictures, self.data.cameras, pretrained=self.pretrained, precision=precision,
+            team=team,
+        ).to(self.device)  # fmt: skip
 
     def _step(self, batch: Tensor) -> Losses:
         s, state = self.settings, self.state

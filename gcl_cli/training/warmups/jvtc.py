@@ -21,9 +21,9 @@ from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.records import Event, LabelledSet, PseudoLabels, TrainingSet
 from gcl_cli.training.augmentation import draw_flips, erase, flip, jitter, normalise
 from gcl_cli.training.bank import MemoryBank
-from gcl_cli.training.colours import colour_features
 from gcl_cli.training.epoch_clusters import agreement_with, cluster_values
 from gcl_cli.training.features import embed
+from gcl_cli.training.first_features import first_features
 from gcl_cli.training.samplers import epoch_batches
 from gcl_cli.training.schedules import descend, rate_now
 from gcl_cli.training.state import Losses, TrainingState, Values, run_epochs
@@ -53,7 +53,8 @@ def jvtc_state(encoder: IdentityEncoder, settings: JvtcSettings, source: Labelle
 class Jvtc:
     """One warm-up over one data set, with a labelled source beside it or without.
 
-    colour_start: the encoder knows nothing yet, so the first clusters are those of colours.
+    colour_start: the encoder knows no people yet, so the first clusters are those of colours, and beside them of what
+    the trunk sees where it is `pretrained`.
     """
 
     def __init__(
@@ -64,8 +65,10 @@ class Jvtc:
         *,
         source: LabelledSet | None,
         colour_start: bool,
+        pretrained: bool = False,
     ) -> None:
         self.state, self.data, self.settings, self.source = state, data, settings, source
+        self.pretrained = pretrained
         encoder = state.networks["identity_encoder"]
         assert isinstance(encoder, IdentityEncoder)
         self.encoder = encoder
@@ -111,7 +114,9 @@ class Jvtc:
         s, epoch = self.settings, self.state.epoch
         features = checked_features(self.state.bank)
         if epoch < self.colours_before:
-            features = colour_features(self.data.pictures, self.data.cameras).to(self.device)
+            features = first_features(
+                self.encoder, self.data.pictures, self.data.cameras, pretrained=self.pretrained, precision=s.precision
+            ).to(self.device)
         if s.camera_aware and self.data.cameras is not None:
             features = centre_per_camera(features, self.data.cameras)
         found, distance = self._visual(features), "visual"
