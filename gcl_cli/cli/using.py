@@ -15,8 +15,8 @@ from gcl_cli.cli.options import (
     CameraFrom,
     Data,
     Encoder,
-    Generator,
     Init,
+    MeasuredGenerator,
     PersonFrom,
     ViewGenerator,
     validated_by_stage,
@@ -241,7 +241,7 @@ def report(
     to: Annotated[
         str | None, typer.Option(metavar="FILE", help="the page [default: report.html in the work folder]")
     ] = None,
-    encoder: Encoder = None, generator: Generator = None, as_json: AsJson = None,
+    encoder: Encoder = None, generator: MeasuredGenerator = None, as_json: AsJson = None,
     *, chosen: dict[str, Any], run: dict[str, Any],
 ) -> None:  # fmt: skip
     """Show the whole work folder on one HTML page that needs no network: results, curves, pictures, provenance.

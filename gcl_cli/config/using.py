@@ -36,7 +36,7 @@ class SearchSettings(GallerySettings):
         option=True, ge=1, le=359,
     )  # fmt: skip
     view_weight: float = setting(
-        0.3, "with an angle: how much the view counts in the query, beside the photograph; 1: the view alone",
+        0.2, "with an angle: how much the view counts in the query, beside the photograph; 1: the view alone",
         ge=0, le=1,
     )  # fmt: skip
     exact_to: int = setting(

@@ -60,18 +60,17 @@ def open_structures(render: Artifact, size: tuple[int, int] = SIZE) -> PaintedSt
     return PaintedStructures(bodies, painted, seen) if painted and seen and bodies else None
 
 
-def require_structures(render: Artifact, architecture: Architecture) -> PaintedStructures:
-    """The same, at the size of the networks; GclError where there is nothing to tell, and for odd sizes."""
-    told = open_structures(render, (architecture.height, architecture.width))
+def require_structures(render: Artifact, size: tuple[int, int]) -> PaintedStructures:
+    """The same; GclError where there is nothing to tell, and for odd sizes."""
+    told = open_structures(render, size)
     if told is None:
         raise GclError(
             f"A painted generator needs painted views and what of them is seen; {render.reference} has none.",
             "Paint them, from meshes: gcl render --restart",
         )
-    if architecture.height % MULTIPLE or architecture.width % MULTIPLE:
+    if size[0] % MULTIPLE or size[1] % MULTIPLE:
         raise GclError(
-            f"A painted generator draws pictures whose sides are multiples of {MULTIPLE}, not "
-            f"{architecture.height}x{architecture.width}.",
+            f"A painted generator draws pictures whose sides are multiples of {MULTIPLE}, not {size[0]}x{size[1]}.",
             "Leave out --generator painted, or train an encoder of another size: gcl warmup --set height=128 --set "
             "width=64",
         )

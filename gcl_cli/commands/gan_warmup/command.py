@@ -55,7 +55,11 @@ def run(
     _require_work(settings, init_gan)
     structures: StructurePictures
     render, structures = open_views(work, opened, architecture)
-    structures = require_structures(render, architecture) if settings.generator == "painted" else structures
+    structures = (
+        require_structures(render, (architecture.height, architecture.width))
+        if settings.generator == "painted"
+        else structures
+    )
     inputs = {"dataset": opened.digest, render.reference: render.manifest.digest}
     inputs |= source.inputs | gan_digests(init_gan)
     config = {"preset": source.preset, **_origin(source, init_gan), **settings.model_dump()}

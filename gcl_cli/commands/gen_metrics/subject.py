@@ -129,7 +129,11 @@ def open_subject(
     encoder = load_encoder(source, architecture, device)
     structures: StructurePictures
     render, structures = open_views(work, opened, architecture)
-    structures = require_structures(render, architecture) if trained and has_painter(made) else structures
+    structures = (
+        require_structures(render, (architecture.height, architecture.width))
+        if trained and has_painter(made)
+        else structures
+    )
     training = training_set(opened, architecture, session)
     rng = torch.Generator().manual_seed(settings.seed)
     rows = torch.randperm(len(training), generator=rng)[: settings.pictures or len(training)].sort().values

@@ -93,7 +93,9 @@ def _structures(
 ) -> tuple[Artifact, StructurePictures]:
     """The rendered views, and what the generator is told of people."""
     render, store = open_views(work, opened, source.architecture)
-    return render, require_structures(render, source.architecture) if has_painter(gan) else store
+    return render, require_structures(render, (source.architecture.height, source.architecture.width)) if has_painter(
+        gan
+    ) else store
 
 
 def _drawn(

@@ -1,6 +1,6 @@
 """People from sides that no camera saw: a grid of person and angle."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 from gcl_cli.artifacts.layout import WorkFolder
+from gcl_cli.artifacts.manifest import Artifact
+from gcl_cli.artifacts.view_store import ViewStore
 from gcl_cli.commands.report.album import Album, Picture
 from gcl_cli.commands.report.embedded import Embedded, Eye
 from gcl_cli.commands.report.heads import drawn_head
@@ -17,9 +19,11 @@ from gcl_cli.people.rendered_views import open_views, require_structures
 from gcl_cli.records import StructurePictures
 from gcl_cli.retrieval.nearest import nearest_rows
 from gcl_cli.session import Session
-from gcl_cli.training.drawn_views import PaintedStructures
+from gcl_cli.training.drawn_views import PaintedStructures, drawn_by_shipped
 from gcl_cli.training.generation import generate
+from gcl_cli.training.novel_views import painted_people
 from gcl_cli.weights.networks import has_painter, latest, load_gan, read_generator
+from gcl_cli.weights.shipped_generator import SHIPPED, SIZE, load_shipped_generator
 from gcl_cli.weights.starting_weights import open_encoder_of
 
 
@@ -83,31 +87,20 @@ def view_grid(
     *, people: int, eye: Eye, real: Embedded, album: Album,
 ) -> Grid:  # fmt: skip
     """Views of people spread over the training set, from all sides that were rendered; GclError without a generator."""
-    gan = read_generator(work, generator or latest(work, ("joint", "gan-warmup")))
-    source = open_encoder_of(work, gan, init=None)
-    if (source.architecture.height, source.architecture.width) != eye.size:
+    reference, size, draw = _shipped(session) if generator == SHIPPED else _own(work, session, generator)
+    if size is not None and size != eye.size:
         raise GclError(
-            f"{gan.reference} makes pictures of another size than {eye.source.reference} reads.",
+            f"{reference} makes pictures of another size than {eye.source.reference} reads.",
             "Choose --encoder and --generator of one preset.",
         )
-    render, store = open_views(work, data, source.architecture)
-    told = require_structures(render, source.architecture) if has_painter(gan) else None
+    render, store = open_views(work, data, eye.source.architecture)
     chosen = torch.linspace(0, len(store.names) - 1, min(people, len(store.names))).round().long()
-    device = session.open_device()
-    networks = {"identity_encoder": source.load(device), **load_gan(gan, source.architecture, device)}
     names = [store.names[row] for row in chosen.tolist()]
     photographs = eye.pictures(data, names)
     turns = torch.arange(len(store.angles)).repeat(len(chosen))
     rows = torch.arange(len(chosen)).repeat_interleave(len(store.angles))
     bodies = _Chosen(store.angles, store, chosen)
-    structures = (
-        bodies
-        if told is None
-        else PaintedStructures(
-            *(_Chosen(store.angles, views, chosen) for views in (told.bodies, told.painted, told.seen))
-        )
-    )
-    generated = generate(networks, photographs, structures, rows, turns)  # [P * A, 3, H, W]
+    generated = draw(photographs, render, chosen, rows, turns)  # [P * A, 3, H, W]
     shape = (len(chosen), len(store.angles))
     made = _Made(
         bodies(rows, turns)[:, 0].unflatten(0, shape), generated.unflatten(0, shape),
@@ -118,7 +111,44 @@ def view_grid(
         _turned(name, person, i, made, store.angles, real, album)
         for i, (name, person) in enumerate(zip(names, persons, strict=True))
     )
-    return Grid(gan.reference, real.encoder, store.angles, len(real.samples), shown)
+    return Grid(reference, real.encoder, store.angles, len(real.samples), shown)
+
+
+# pictures [P, 3, H, W], the rendered views, their rows there [P]; which of the P, from which sides [M] -> [M, 3, H, W]
+Draw = Callable[[Tensor, Artifact, Tensor, Tensor, Tensor], Tensor]
+
+
+def _shipped(session: Session) -> tuple[str, None, Draw]:
+    """The generator that ships, what it needs to know of the size of pictures, and how it draws."""
+
+    def draw(pictures: Tensor, render: Artifact, chosen: Tensor, rows: Tensor, turns: Tensor) -> Tensor:
+        told = _of_chosen(require_structures(render, SIZE), chosen)
+        drawn = drawn_by_shipped(load_shipped_generator(session.open_device()), pictures, told, "fp32")
+        return painted_people(pictures, drawn, rows, turns)
+
+    return SHIPPED, None, draw
+
+
+def _own(work: WorkFolder, session: Session, generator: str | None) -> tuple[str, tuple[int, int], Draw]:
+    """The same of the generator that `--generator` names, or the latest; with the size that it draws."""
+    gan = read_generator(work, generator or latest(work, ("joint", "gan-warmup")))
+    source = open_encoder_of(work, gan, init=None)
+    size = (source.architecture.height, source.architecture.width)
+
+    def draw(pictures: Tensor, render: Artifact, chosen: Tensor, rows: Tensor, turns: Tensor) -> Tensor:
+        device = session.open_device()
+        networks = {"identity_encoder": source.load(device), **load_gan(gan, source.architecture, device)}
+        angles = tuple(render.config["angles"])
+        structures: StructurePictures = _Chosen(angles, ViewStore(render.folder, "train", angles, size), chosen)
+        if has_painter(gan):
+            structures = _of_chosen(require_structures(render, size), chosen)
+        return generate(networks, pictures, structures, rows, turns)
+
+    return gan.reference, size, draw
+
+
+def _of_chosen(told: PaintedStructures, chosen: Tensor) -> PaintedStructures:
+    return PaintedStructures(*(_Chosen(told.angles, views, chosen) for views in (told.bodies, told.painted, told.seen)))
 
 
 def _turned(
