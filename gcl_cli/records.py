@@ -39,6 +39,7 @@ class Corrections:
 
     must: np.ndarray  # [M, 2] int64, the same person
     cannot: np.ndarray  # [C, 2] int64, different people; never linked by `must`
+    nobody: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))  # [B], no person; never in `must`
 
 
 class PaintedViews(Protocol):

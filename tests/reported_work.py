@@ -92,6 +92,12 @@ def make_clusters(work: Path) -> None:
     with job.begin(restart=True):
         write_labels(job.folder / "labels.csv", names, labels, doubt)
         (job.folder / "clusters.json").write_text(json.dumps(entries))
+        first, second = ([name for name, label in zip(names, labels, strict=True) if label == n] for n in (0, 1))
+        asked = [  # is the first cluster two people? are both one?
+            {"first": first[0], "second": first[-1], "clusters": [0, 0], "chance": 0.5, "pairs": 8},
+            {"first": first[0], "second": second[0], "clusters": [0, 1], "chance": 0.25, "pairs": 4},
+        ]
+        (job.folder / "questions.json").write_text(json.dumps(asked))
         job.publish({"clusters": 2})
 
 

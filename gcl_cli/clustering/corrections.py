@@ -22,10 +22,10 @@ def corrected(
 ) -> PseudoLabels:
     """The clusters, with must-linked pictures in one and cannot-linked ones in different ones; None: as they are.
 
-    features: [N, D], rows of unit length. First the clusters of must-linked pictures become one, noise among them
-    joins it, and must-linked noise alone becomes a cluster. Then each cluster that holds cannot-linked pictures is
-    split (see `_parts`); a part of one picture becomes noise. Clusters are numbered anew by their first picture.
-    Raises GclError where fewer than two clusters remain.
+    features: [N, D], rows of unit length. First what shows nobody leaves its cluster, the clusters of must-linked
+    pictures become one, noise among them joins it, and must-linked noise alone becomes a cluster. Then each cluster
+    that holds cannot-linked pictures is split (see `_parts`); a part of one picture becomes noise. Clusters are
+    numbered anew by their first picture. Raises GclError where fewer than two clusters remain.
     """
     if corrections is None:
         return found
@@ -33,7 +33,9 @@ def corrected(
     group = components(
         corrections.must[:, 0], corrections.must[:, 1], len(found.labels)
     )  # [N] what is must-linked shares a number
-    labels = _united(found.labels, group)
+    before = found.labels.copy()
+    before[corrections.nobody] = NOISE
+    labels = _united(before, group)
     for cluster in np.unique(labels[corrections.cannot[:, 0]]):
         members = np.flatnonzero(labels == cluster)
         apart = corrections.cannot[np.isin(corrections.cannot, members).all(axis=1)]

@@ -33,7 +33,8 @@ class CorrectedSettings(ClusterSettings):
     """Pseudo labels that obey corrections by hand."""
 
     corrections: str | None = setting(
-        None, "CSV file (kind,first,second) of pictures that must-link or cannot-link share a cluster"
+        None,
+        "CSV file (kind,first,second) of pictures that must-link or cannot-link share a cluster, or not-a-person",
     )
 
 

@@ -16,7 +16,8 @@ from gcl_cli.records import Corrections
 
 COLUMNS = ("kind", "first", "second")
 HEADER = ",".join(COLUMNS)
-MUST, CANNOT = "must-link", "cannot-link"
+MUST, CANNOT, NOBODY = "must-link", "cannot-link", "not-a-person"  # the last is about `first` alone
+KINDS = (MUST, CANNOT, NOBODY)
 GONE = "/"  # which no picture is called: instead of the name of one that is gone
 SHOWN = 10  # names in a message
 
@@ -27,6 +28,10 @@ class _Row:
     kind: str
     first: str
     second: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.first,) if self.kind == NOBODY else (self.first, self.second)
 
 
 def corrections_digest(path: str | None) -> dict[str, str]:
@@ -44,10 +49,10 @@ def read_corrections(
 ) -> Corrections | None:
     """The corrections of a CSV file with the columns kind, first, second; None without a file.
 
-    kind: must-link or cannot-link; first, second: names of training pictures, as in `names` and labels.csv; before:
-    what names of earlier are now, None where the picture is gone, which leaves its rows without effect. Raises GclError
-    for other columns or kinds, for names that are not among the pictures, for a picture linked with itself, and for a
-    cannot-link between pictures that must-links join; it names the rows.
+    kind: must-link, cannot-link, or not-a-person, which has no second; first, second: names of training pictures, as
+    in `names` and labels.csv; before: what names of earlier are now, None where the picture is gone, which leaves its
+    rows without effect. Raises GclError for other columns or kinds, for names that are not among the pictures, for a
+    picture linked with itself, and where rows contradict each other; it names the rows.
     """
     if path is None:
         return None
@@ -57,7 +62,7 @@ def read_corrections(
     if gone:
         console.say(f"{len(gone)} of {len(rows)} corrections in {path} are about pictures that are gone.")
     rows = [row for row in rows if row not in gone]
-    unknown = [f"{name} (line {row.line})" for row in rows for name in (row.first, row.second) if name not in place]
+    unknown = [f"{name} (line {row.line})" for row in rows for name in row.names if name not in place]
     if unknown:
         more = f" and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else ""
         raise GclError(
@@ -69,7 +74,13 @@ def read_corrections(
         kind: np.array([(place[r.first], place[r.second]) for r in rows if r.kind == kind], dtype=np.int64)
         for kind in (MUST, CANNOT)
     }
-    return Corrections(pairs[MUST].reshape(-1, 2), pairs[CANNOT].reshape(-1, 2))
+    nobody = np.unique(np.array([place[row.first] for row in rows if row.kind == NOBODY], dtype=np.int64))
+    return Corrections(pairs[MUST].reshape(-1, 2), pairs[CANNOT].reshape(-1, 2), nobody)
+
+
+def correction_rows(path: str) -> list[tuple[str, str, str]]:
+    """The rows of a file of corrections as they are written: kind, first, second; GclError where it is none."""
+    return [(row.kind, row.first, row.second) for row in _rows(path)]
 
 
 def _known(row: _Row, place: Mapping[str, int], before: Mapping[str, str | None]) -> _Row:
@@ -79,7 +90,7 @@ def _known(row: _Row, place: Mapping[str, int], before: Mapping[str, str | None]
         name = name if name in place or name in before else as_written(name)
         return name if name in place else (before.get(name, name) or GONE)
 
-    return replace(row, first=now(row.first), second=now(row.second))
+    return replace(row, first=now(row.first), second=now(row.second) if row.second else "")
 
 
 def _rows(path: str) -> list[_Row]:
@@ -98,8 +109,10 @@ def _rows(path: str) -> list[_Row]:
     except (UnicodeDecodeError, csv.Error) as error:
         raise GclError(f"{path} is no CSV file in UTF-8: {error}.", f"Save it as one, with {HEADER}") from error
     for row in rows:
-        if row.kind not in (MUST, CANNOT):
-            raise GclError(f"Line {row.line} of {path} is of the kind {row.kind!r}.", f"Write {MUST} or {CANNOT}")
+        if row.kind not in KINDS:
+            raise GclError(f"Line {row.line} of {path} is of the kind {row.kind!r}.", f"Write {', '.join(KINDS)}")
+        if row.kind == NOBODY and row.second:
+            raise GclError(f"Line {row.line} of {path}: {NOBODY} is about one picture.", f"Write {NOBODY},PICTURE,")
         if row.first == row.second:
             raise GclError(f"Line {row.line} of {path} links {row.first} with itself.", "Name two pictures.")
     return rows
@@ -112,7 +125,14 @@ def _refuse_contradictions(path: str, rows: Sequence[_Row]) -> None:
         if row.kind == MUST:
             links.setdefault(row.first, []).append((row.second, row.line))
             links.setdefault(row.second, []).append((row.first, row.line))
+    nobody = {row.first: row.line for row in rows if row.kind == NOBODY}
     for row in rows:
+        for name in nobody.keys() & set(row.names) if row.kind == MUST else ():
+            raise GclError(
+                f"{path} contradicts itself: line {nobody[name]} says that {name} shows no person, and line {row.line} "
+                "whom it shows.",
+                f"Remove line {nobody[name]} or {row.line}",
+            )
         if row.kind == CANNOT and (chain := _chain(links, row.first, row.second)):
             lines = ", ".join(map(str, sorted(chain)))
             raise GclError(

@@ -91,11 +91,21 @@ class Browser:
 
     def press(self, key: str) -> None:
         """Press a key: Tab, Enter, ArrowRight, ..."""
-        code = {"Tab": 9, "Enter": 13, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}[key]
-        text = {"text": "\r"} if key == "Enter" else {}
+        codes = {"Tab": 9, "Enter": 13, "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40}
+        code = codes[key] if key in codes else ord(key.upper())
+        text = {"text": "\r"} if key == "Enter" else {} if key in codes else {"text": key}
         named: dict[str, Any] = {"key": key, "code": key, "windowsVirtualKeyCode": code}
         self.send("Input.dispatchKeyEvent", type="keyDown", **named, **text)
         self.send("Input.dispatchKeyEvent", type="keyUp", **named)
+
+    def click(self, selector: str) -> None:
+        """Click the middle of an element with the mouse."""
+        box = f"document.querySelector({json.dumps(selector)})"
+        self.evaluate(f"{box}.scrollIntoView({{block: 'center'}})")
+        place = self.evaluate(f"(b => [b.x + b.width / 2, b.y + b.height / 2])({box}.getBoundingClientRect())")
+        for kind in ("mousePressed", "mouseReleased"):
+            where = {"x": place[0], "y": place[1]}
+            self.send("Input.dispatchMouseEvent", type=kind, button="left", clickCount=1, **where)
 
     def complaints(self) -> list[str]:
         """What the console says: errors and warnings of scripts, of the security policy, and failed requests."""

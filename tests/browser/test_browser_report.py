@@ -8,6 +8,8 @@ from devtools import Browser, installed
 from PIL import Image
 from reported_work import make_nasty, make_nasty_work, make_people, make_work, reported
 
+from gcl_cli.people.corrections import correction_rows
+
 pytestmark = pytest.mark.skipif(
     installed() is None, reason="Chromium is not installed: apt-get install chromium, or chromium-browser"
 )
@@ -125,6 +127,86 @@ def test_everything_is_to_be_seen_without_scripts(browser, page):
         browser.send("Emulation.setScriptExecutionDisabled", value=False)
 
 
+def corrections(browser: Browser, folder: Path) -> str:
+    """The file that the page hands over when its link is clicked."""
+    browser.send("Page.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
+    browser.click(".correct .download")
+    path = folder / "corrections.csv"
+    for _ in range(200):
+        if path.exists() and path.stat().st_size:
+            break
+        browser.evaluate("new Promise(done => setTimeout(done, 50))")
+    text = path.read_text(encoding="utf-8")
+    path.unlink()
+    return text
+
+
+def test_somebody_corrects_clusters_by_mouse_and_keyboard_and_takes_the_file_away(browser, page, tmp_path):
+    browser.open(page)
+    shown = "[...document.querySelectorAll('.questions > li')].findIndex(i => i.offsetParent)"
+    status = "document.querySelector('.correct [role=status]').textContent"
+    names = browser.evaluate(
+        "[...document.querySelectorAll('.questions > li')].map(i => [i.dataset.first, i.dataset.second])"
+    )
+    (one, far), (_, other) = names
+    assert browser.evaluate(shown) == 0 and browser.evaluate(status) == "0 corrections"
+    browser.click("[data-answer=different]")
+    assert browser.evaluate(shown) == 1 and browser.evaluate(status) == "1 corrections"
+    browser.evaluate("document.querySelector('[data-answer=same]').focus()")
+    browser.press("s")
+    assert browser.evaluate(shown) == -1 and "no question is left" in browser.evaluate(status)
+    written = f"kind,first,second\ncannot-link,{one},{far}\nmust-link,{one},{other}\n"
+    assert corrections(browser, tmp_path) == written
+    assert read_rows(tmp_path, written) == [("cannot-link", one, far), ("must-link", one, other)]
+    browser.evaluate("document.querySelector('[data-undo]').focus()")
+    browser.press("z")
+    assert browser.evaluate(shown) == 1
+    browser.press("1")  # nobody is on the left one, which the first answer is about, too
+    assert browser.evaluate(status) == "2 corrections; no question is left"
+    assert browser.complaints() == []
+
+
+def read_rows(folder: Path, text: str) -> list[tuple[str, str, str]]:
+    (folder / "read.csv").write_text(text, encoding="utf-8")
+    return correction_rows(str(folder / "read.csv"))
+
+
+def test_marked_pictures_are_split_off_or_are_no_person_and_clusters_are_merged(browser, page, tmp_path):
+    browser.open(page)
+    browser.click("[data-cluster='0'] .pick")
+    assert browser.evaluate("document.querySelector('.pick').getAttribute('aria-pressed')") == "true"
+    browser.click("[data-cluster='0'] [data-do=split]")
+    rows = read_rows(tmp_path, corrections(browser, tmp_path))
+    members = browser.evaluate("[...document.querySelectorAll('[data-cluster=\"0\"] .pick')].map(p => p.dataset.name)")
+    assert rows == [("cannot-link", members[0], name) for name in members[1:]]
+    browser.click("[data-cluster='0'] .pick")
+    browser.click("[data-cluster='0'] [data-do=nobody]")
+    assert read_rows(tmp_path, corrections(browser, tmp_path))[-1] == ("not-a-person", members[0], "")
+    browser.click("[data-undo]")
+    browser.evaluate("document.querySelector('[data-cluster=\"0\"] input').value = '1'")
+    browser.click("[data-cluster='0'] [data-do=merge]")
+    kind, first, second = read_rows(tmp_path, corrections(browser, tmp_path))[-1]
+    assert kind == "must-link" and first in {*members} and second not in members
+    browser.evaluate("document.querySelector('[data-cluster=\"0\"] input').value = '99'")
+    browser.click("[data-cluster='0'] [data-do=merge]")
+    assert browser.evaluate("document.querySelector('.correct [role=status]').textContent") == (
+        "Type the number of another cluster."
+    )
+    assert browser.complaints() == []
+
+
+def test_what_contradicts_an_answer_is_refused(browser, page):
+    browser.open(page)
+    browser.click("[data-answer=different]")
+    pair = "document.querySelector('.questions > li').dataset"
+    mark = "[...document.querySelectorAll('[data-cluster=\"0\"] .pick')].find(p => p.dataset.name === {}).click()"
+    for side in ("first", "second"):
+        browser.evaluate(mark.format(f"{pair}.{side}"))
+    browser.click("[data-cluster='0'] [data-do=split]")  # says that both are one person
+    status = browser.evaluate("document.querySelector('.correct [role=status]').textContent")
+    assert status == "That contradicts what was said before: undo first."
+
+
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("width", [1280, 390, 320])
 def test_it_fits_screens_and_is_readable_in_light_and_dark(browser, page, tmp_path, width, dark):
@@ -134,7 +216,18 @@ def test_it_fits_screens_and_is_readable_in_light_and_dark(browser, page, tmp_pa
     browser.screenshot(tmp_path / "shot.png")
     with Image.open(tmp_path / "shot.png") as shot:
         assert (sum(shot.convert("RGB").getpixel((2, 2))) < 200) is dark
-    for selector in ("body", ".facts dt", "nav a", ".caption", ".right > span", ".wrong > span", ".chart figcaption"):
+    assert browser.evaluate("document.querySelector('[data-answer=same]').offsetParent !== null")
+    for selector in (
+        "body",
+        ".correct button",
+        ".correct kbd",
+        ".facts dt",
+        "nav a",
+        ".caption",
+        ".right > span",
+        ".wrong > span",
+        ".chart figcaption",
+    ):
         style = browser.evaluate(
             f"(s => [s.color, getComputedStyle(document.body).backgroundColor])"
             f"(getComputedStyle(document.querySelector('{selector}')))"

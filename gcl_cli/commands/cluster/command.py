@@ -17,6 +17,7 @@ from gcl_cli.artifacts.run import Run
 from gcl_cli.clustering.cohesion import Cohesion, cohesion
 from gcl_cli.clustering.corrections import corrected
 from gcl_cli.clustering.pseudo_labels import asked_distance, cluster_distance, comparable_features
+from gcl_cli.clustering.questions import Question, questions
 from gcl_cli.commands.cluster.earlier import Labels, agreement, numbered, previous_labels
 from gcl_cli.commands.cluster.embedded import features_of, same_encoder
 from gcl_cli.commands.cluster.fitting import require_memory, require_memory_for_pairs
@@ -31,6 +32,8 @@ from gcl_cli.records import Corrections, PseudoLabels, Sample
 from gcl_cli.session import Session
 from gcl_cli.training.epoch_clusters import cluster_values
 from gcl_cli.weights.starting_weights import open_encoder
+
+ASKED = 200  # questions that are kept
 
 
 def run(
@@ -86,15 +89,31 @@ def _label(
     """Cluster, and write labels, clusters and the sheet; returns the figures."""
     samples, names = opened.split("train"), opened.names("train")
     cameras = _cameras(samples)
-    found, trust = _cluster(features, cameras, corrections, settings)
+    found, trust, asked = _cluster(features, cameras, corrections, settings)
     people = numbered(job, opened, found.labels)
     write_labels(job.folder / "labels.csv", names, people.of(found.labels), trust.doubt)
     write_json(job.folder / "clusters.json", _clusters(found, trust, samples, people.numbers))
+    write_json(job.folder / "questions.json", _questions(asked, names, people.numbers, corrections))
     draw_clusters(job.folder / "clusters.png", opened.root, samples, found.labels, trust, people.numbers)
     return {
         "pictures": len(samples), **cluster_values(found, cameras), "suspicious": int(trust.suspicious.sum()),
         **agreement(names, found.labels, earlier), **people.said, "sheet": str(job.final / "clusters.png"),
     }  # fmt: skip
+
+
+def _questions(
+    asked: list[Question], names: list[str], numbers: np.ndarray, corrections: Corrections | None
+) -> list[dict[str, Any]]:
+    """What to ask somebody who looks, that which is expected to put most pairs right first; nothing that was said."""
+    said = set() if corrections is None else {frozenset(pair) for pair in corrections.cannot.tolist()}
+    return [
+        {
+            "first": names[one.first], "second": names[one.second],
+            "clusters": [int(numbers[cluster]) for cluster in one.clusters], "chance": one.chance, "pairs": one.pairs,
+        }
+        for one in asked
+        if frozenset((one.first, one.second)) not in said
+    ]  # fmt: skip
 
 
 def _cameras(samples: tuple[Sample, ...]) -> Tensor | None:
@@ -104,8 +123,8 @@ def _cameras(samples: tuple[Sample, ...]) -> Tensor | None:
 
 def _cluster(
     features: Tensor, cameras: Tensor | None, corrections: Corrections | None, settings: CorrectedSettings
-) -> tuple[PseudoLabels, Cohesion]:
-    """The corrected clusters, and how well they hold together; tells what was replaced."""
+) -> tuple[PseudoLabels, Cohesion, list[Question]]:
+    """The corrected clusters, how well they hold together, and what to ask of them; tells what was replaced."""
     comparable = comparable_features(features, cameras, camera_aware=settings.camera_aware)
     size, dimension = comparable.shape
     told = partial(require_memory_for_pairs, size=size, dimension=dimension, k1=settings.k1)
@@ -114,7 +133,8 @@ def _cluster(
     if found.fallback:
         console.warn(found.fallback)
     found = corrected(found, features, cameras, corrections, camera_aware=settings.camera_aware)
-    return found, cohesion(distance, found.labels)
+    asked = questions(distance, found.labels, count=ASKED)
+    return found, cohesion(distance, found.labels), asked
 
 
 def _clusters(

@@ -6,15 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from gcl_cli.artifacts.files import read_json
-from gcl_cli.artifacts.layout import WorkFolder
+from gcl_cli.artifacts.layout import WorkFolder, elsewhere
 from gcl_cli.artifacts.manifest import Artifact, read_artifact
 from gcl_cli.artifacts.tables import read_table
 from gcl_cli.commands.report.album import Album, Picture
 from gcl_cli.config import ReportSettings
 from gcl_cli.errors import first_few
+from gcl_cli.people.corrections import correction_rows
 from gcl_cli.people.data import WorkData
 from gcl_cli.records import Sample
 
+QUESTIONS = 30  # pairs that are asked about
 CAMERAS_SHOWN = 12  # of a cluster, by number
 
 
@@ -43,6 +45,17 @@ class Cluster:
 
 
 @dataclass(frozen=True)
+class Question:
+    """Two pictures of which somebody should say whether they show the same person."""
+
+    first: Member
+    second: Member
+    clusters: tuple[int, int]
+    pairs: int  # of pictures that an answer may put right
+    expected: float  # and how many it is expected to
+
+
+@dataclass(frozen=True)
 class ClusterGallery:
     """The clusters shown and the counts of all."""
 
@@ -53,6 +66,10 @@ class ClusterGallery:
     noise: int
     pictures: int
     shown: tuple[Cluster, ...]
+    questions: tuple[Question, ...]
+    said: tuple[tuple[str, str, str], ...]  # corrections that the clusters obey already: kind, first, second
+    somebody: dict[int, str]  # by cluster, the name of one of its pictures
+    elsewhere: str  # ` --work DIR` where a command would not find the folder by itself
 
 
 def cluster_labels(folder: Path) -> dict[str, tuple[int, str]]:
@@ -76,8 +93,30 @@ def cluster_gallery(work: WorkFolder, data: WorkData, settings: ReportSettings, 
     )
     return ClusterGallery(
         artifact.reference, _encoder(artifact), len(entries), sum(len(entry["suspicious"]) for entry in entries),
-        len(members.get(-1, ())), len(labels), shown,
+        len(members.get(-1, ())), len(labels), shown, _questions(artifact, labels, samples, album), _said(artifact),
+        {label: names[0] for label, names in members.items() if label >= 0}, elsewhere(work),
     )  # fmt: skip
+
+
+def _questions(
+    artifact: Artifact, labels: Mapping[str, tuple[int, str]], samples: Mapping[str, Sample], album: Album
+) -> tuple[Question, ...]:
+    """The first of questions.json; none where an earlier version clustered."""
+    path = artifact.folder / "questions.json"
+    asked = read_json(path)[:QUESTIONS] if path.exists() else []
+    return tuple(
+        Question(
+            *(_member(one[side], labels[one[side]][1], {}, samples, album) for side in ("first", "second")),
+            (one["clusters"][0], one["clusters"][1]), one["pairs"], one["chance"] * one["pairs"],
+        )
+        for one in asked
+    )  # fmt: skip
+
+
+def _said(artifact: Artifact) -> tuple[tuple[str, str, str], ...]:
+    """The corrections that the clusters were made with, so that more of them can be added; none where they are gone."""
+    path = artifact.config.get("corrections")
+    return tuple(correction_rows(path)) if path and Path(path).is_file() else ()
 
 
 def chosen_clusters(entries: Sequence[Mapping[str, Any]], count: int) -> list[Mapping[str, Any]]:

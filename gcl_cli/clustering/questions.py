@@ -1,0 +1,95 @@
+"""Which two pictures somebody should look at first: where a yes or no is likely to put most pairs right."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.sparse import coo_array, csr_array
+from scipy.spatial.distance import squareform
+
+from gcl_cli.clustering.jaccard import SparseDistance
+
+MOST = 500  # pictures of a cluster that are looked at
+
+
+@dataclass(frozen=True)
+class Question:
+    """Whether two pictures show the same person."""
+
+    first: int  # row of a picture, the middle of its cluster or part
+    second: int
+    clusters: tuple[int, int]  # theirs; twice the same where it may have to be split
+    chance: float  # that the clusters are wrong about them
+    pairs: int  # of pictures that are wrong too, if they are
+
+    @property
+    def gain(self) -> float:
+        """Pairs of pictures that an answer is expected to put right."""
+        return self.chance * self.pairs
+
+
+def questions(distance: SparseDistance, labels: np.ndarray, *, count: int) -> list[Question]:
+    """At most `count` questions about clusters that may have to be joined or split, the largest gain first.
+
+    labels: [N], -1 = noise. The chance is a measure of doubt, not calibrated: with a the mean distance within two
+    clusters (or the two parts that average linkage finds in one) and b that between them, s = max(b - a, 0) / b is how
+    far they are apart; two clusters are wrong with 1 - s, one with s. Pairs that `distance` leaves out count as 1.
+    """
+    near = _closeness(distance)
+    members = [np.flatnonzero(labels == label) for label in range(int(labels.max(initial=-1)) + 1)]
+    found = [*_joined(near, labels, members), *_cut(near, members)]
+    return sorted(found, key=lambda one: (-one.gain, one.first, one.second))[:count]
+
+
+def _closeness(distance: SparseDistance) -> csr_array:
+    """1 - distance of every pair, [N, N] symmetric, without the diagonal."""
+    rows, columns = distance.pairs()
+    half = coo_array((1 - distance.values.astype(np.float64), (rows, columns)), shape=(distance.size, distance.size))
+    return (half + half.T).tocsr()
+
+
+def _joined(near: csr_array, labels: np.ndarray, members: list[np.ndarray]) -> Iterator[Question]:
+    """Pairs of clusters that may be one person."""
+    known, sizes = np.flatnonzero(labels >= 0), np.array([len(rows) for rows in members])
+    member = coo_array((np.ones(len(known)), (known, labels[known])), shape=(len(labels), len(members))).tocsr()
+    sums = (member.T @ near @ member).tocoo()  # [K, K] closeness between clusters, twice that within them
+    within = np.ones(len(members))
+    own = sums.row == sums.col
+    within[sums.row[own]] = 1 - sums.data[own] / np.maximum(sizes * (sizes - 1), 1)[sums.row[own]]
+    middles = [_middle(near, rows) for rows in members]
+    for one, other, closeness in zip(sums.row.tolist(), sums.col.tolist(), sums.data.tolist(), strict=True):
+        if one < other:
+            between = 1 - closeness / (sizes[one] * sizes[other])
+            apart = _apart((within[one] + within[other]) / 2, between)
+            pairs = int(sizes[one] * sizes[other])
+            yield Question(middles[one], middles[other], (one, other), 1 - apart, pairs)
+
+
+def _cut(near: csr_array, members: list[np.ndarray]) -> Iterator[Question]:
+    """Clusters that may be two people."""
+    for label, everybody in enumerate(members):
+        rows = everybody[:: -(-len(everybody) // MOST)]
+        if len(rows) < 4:
+            continue
+        inside = 1 - near[rows][:, rows].toarray()
+        np.fill_diagonal(inside, 0)
+        part = fcluster(linkage(squareform(inside, checks=False), "average"), 2, "maxclust") - 1
+        sides = [np.flatnonzero(part == side) for side in (0, 1)]
+        if min(map(len, sides)) < 2:
+            continue  # a stray, which its own doubt tells
+        within = sum(inside[np.ix_(side, side)].sum() / (len(side) * (len(side) - 1)) for side in sides) / 2
+        between = inside[np.ix_(*sides)].mean()
+        share = len(everybody) / len(rows)
+        pairs = round(len(sides[0]) * len(sides[1]) * share * share)
+        first, second = (_middle(near, rows[side]) for side in sides)
+        yield Question(first, second, (label, label), _apart(within, between), pairs)
+
+
+def _apart(within: float, between: float) -> float:
+    return max(between - within, 0.0) / max(between, 1e-9)
+
+
+def _middle(near: csr_array, rows: np.ndarray) -> int:
+    """The picture that is nearest to all others of its group."""
+    return int(rows[np.asarray(near[rows][:, rows].sum(axis=1)).argmax()])
