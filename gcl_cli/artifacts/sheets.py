@@ -3,20 +3,33 @@
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont, features
 from PIL.PngImagePlugin import PngInfo
 
 from gcl_cli.artifacts.files import whole
 from gcl_cli.records import DRAWN_BY
 
-GAP, FRAME, LINE = 6, 3, 14  # pixels between pictures, of a frame, of a line of text
+GAP, FRAME, LINE, DASH = 12, 3, 17, 6  # pixels between pictures, of a frame, of a line of text, of a dash
+LETTERS = 13  # pixels
 OWNER = "gcl owner"
 WIDEST = 2  # heights that a picture may be wide
 HEADER = 33  # bytes of a PNG's signature and header
-BLACK, GREEN, RED = (40, 40, 40), (0, 150, 60), (220, 30, 30)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A frame that is told from others by its colour, and without it."""
+
+    colour: tuple[int, int, int]
+    dashed: bool = False
+
+
+ASKED, RIGHT, WRONG = Frame((40, 40, 40)), Frame((0, 114, 178)), Frame((213, 94, 0), dashed=True)  # blue and vermilion
 
 
 @dataclass(frozen=True)
@@ -25,7 +38,7 @@ class Cell:
 
     picture: np.ndarray  # [h, w] or [h, w, 3] uint8
     caption: str = ""  # below it
-    frame: tuple[int, int, int] | None = None  # the colour of a frame around it
+    frame: Frame | None = None
 
 
 def write_sheet(
@@ -34,25 +47,32 @@ def write_sheet(
     *,
     headings: Sequence[str] = (),
     titles: Sequence[str] = (),
+    legend: Sequence[tuple[Frame, str]] = (),
     height: int | None = None,
     owner: str = "",
 ) -> None:
     """Write a PNG of rows of pictures, all scaled to one `height`: without one, that of the tallest.
 
-    headings: one above each column; titles: a line above each row; owner: see `save_drawing`.
+    headings: one above each column; titles: a line above each row; legend: what frames mean, below all; owner: see
+    `save_drawing`.
     """
     tall = height or max(cell.picture.shape[0] for row in rows for cell in row)
     pictures = [[Image.fromarray(scaled(cell.picture, tall)).convert("RGB") for cell in row] for row in rows]
     lefts = _lefts(rows, pictures, headings, GAP)
-    above, below = LINE * bool(titles), LINE * any(cell.caption for row in rows for cell in row)
+    above, below = (LINE + FRAME) * bool(titles), LINE * any(cell.caption for row in rows for cell in row)
     first, step = GAP + LINE * bool(headings), above + tall + below + GAP
-    width = max([lefts[-1], *(2 * GAP + _length(title) for title in titles)])
-    sheet = Image.new("RGB", (width, first + len(rows) * step), "white")
+    keys = [2 * GAP + LINE + _length(words) for _, words in legend]
+    width = max([lefts[-1], sum(keys) + GAP, *(2 * GAP + _length(title) for title in titles)])
+    sheet = Image.new("RGB", (width, first + len(rows) * step + (LINE + GAP) * bool(legend)), "white")
     draw = ImageDraw.Draw(sheet)
     for left, heading in zip(lefts, headings, strict=False):
-        draw.text((left, GAP // 2), heading, fill="black")
+        _write(draw, (left, GAP // 2), heading)
     for number, title in enumerate(titles):
-        draw.text((GAP, first + number * step), title, fill="black")
+        _write(draw, (GAP, first + number * step), title)
+    for number, (frame, words) in enumerate(legend):
+        left = GAP + sum(keys[:number])
+        sheet.paste(_frame(frame, LINE - 2, LINE - 2), (left, sheet.height - GAP - LINE + 1))
+        _write(draw, (left + LINE + GAP // 2, sheet.height - GAP - LINE), words)
     for number, (row, images) in enumerate(zip(rows, pictures, strict=True)):
         for left, cell, picture in zip(lefts, row, images, strict=False):
             _place(sheet, draw, cell, picture, (left, first + number * step + above), tall)
@@ -102,12 +122,18 @@ def _place(
 ) -> None:
     left, top = corner
     if cell.frame is not None:
-        draw.rectangle(
-            (left - FRAME, top - FRAME, left + picture.width + FRAME - 1, top + picture.height + FRAME - 1),
-            fill=cell.frame,
-        )
+        wide, high = picture.width + 2 * FRAME, picture.height + 2 * FRAME
+        sheet.paste(_frame(cell.frame, wide, high), (left - FRAME, top - FRAME))
     sheet.paste(picture, corner)
-    draw.text((left, top + tall + FRAME), cell.caption, fill=cell.frame or "black")
+    _write(draw, (left, top + tall + FRAME), cell.caption, cell.frame.colour if cell.frame else "black")
+
+
+def _frame(frame: Frame, width: int, height: int) -> Image.Image:
+    """A frame of this outer size with white in it."""
+    rows, columns = np.indices((height, width))
+    middle = (rows >= FRAME) & (rows < height - FRAME) & (columns >= FRAME) & (columns < width - FRAME)
+    white = middle | (frame.dashed & ((rows // DASH + columns // DASH) % 2 == 1))
+    return Image.fromarray(np.where(white[..., None], 255, np.array(frame.colour)).astype(np.uint8))
 
 
 def _lefts(
@@ -124,4 +150,14 @@ def _lefts(
 
 def _length(text: str) -> int:
     """Pixels that a line of text is wide."""
-    return round(ImageDraw.Draw(Image.new("1", (1, 1))).textlength(text))
+    return round(ImageDraw.Draw(Image.new("1", (1, 1))).textlength(text, font=_font()))
+
+
+def _write(draw: ImageDraw.ImageDraw, corner: tuple[int, int], text: str, fill: Any = "black") -> None:
+    draw.text(corner, text, fill=fill, font=_font())
+
+
+@cache
+def _font() -> Any:
+    """Pillow's own letters, as large as it can draw them."""
+    return ImageFont.load_default(LETTERS if features.check("freetype2") else None)

@@ -43,7 +43,7 @@ def run(
     whose = [one for one in owners for _ in settings.angles]
     for path, picture, one in zip(views, pictures.flatten(0, 1), whose, strict=True):
         save_drawing(path, Image.fromarray(_as_image(picture)), owner=one)
-    _draw_sheet(sheet, people, together)
+    _draw_sheet(sheet, files, people, together)
     rows = [
         {"picture": str(file), "body": status, "views": str(folder)}
         for file, status, folder in zip(files, people.status, folders, strict=True)
@@ -66,14 +66,16 @@ def _cut_outs(people: TurnedPeople, opened: ViewGenerator) -> Tensor:
     return people.cut_outs
 
 
-def _draw_sheet(path: Path, people: TurnedPeople, owner: str) -> None:
+def _draw_sheet(path: Path, files: Sequence[Path], people: TurnedPeople, owner: str) -> None:
     """For each person the photograph and the generated pictures, and below each the body that it follows."""
-    rows = []
-    for photograph, generated, bodies in zip(people.photographs, people.generated, people.bodies, strict=True):
+    rows, titles = [], []
+    shown = zip(files, people.photographs, people.generated, people.bodies, strict=True)
+    for file, photograph, generated, bodies in shown:
         rows.append([Cell(_as_image(picture)) for picture in (photograph, *generated)])
         rows.append([Cell(body.numpy()) for body in bodies])
-    headings = ("photo", *(str(angle) for angle in people.angles))
-    write_sheet(path, rows, headings=headings, height=SHOWN_HEIGHT, owner=owner)
+        titles += [f"generated: {file.name}", "the body that it follows"]
+    headings = ("photograph", *(f"{angle}°" for angle in people.angles))
+    write_sheet(path, rows, titles=titles, headings=headings, height=SHOWN_HEIGHT, owner=owner)
 
 
 def _as_image(picture: Tensor) -> np.ndarray:

@@ -52,7 +52,7 @@ class EvaluateSettings(GallerySettings):
     camera_pairs: bool = setting(True, "tell mAP and rank-1 of every pair of cameras")
     bootstrap: int = setting(1000, "resamples of the queries for the 95 % intervals; 0: no intervals", ge=0)
     seed: int = setting(7, "seed of the resamples", ge=0)
-    ranked: int = setting(5, "worst and median queries to draw in ranked.png; 0: none", ge=0)
+    ranked: int = setting(5, "best, median and worst queries to draw in ranked.png, of each; 0: none", ge=0)
     memory: float | None = setting(None, "GB of memory to use; none: what is free", gt=0)
 
     @model_validator(mode="after")

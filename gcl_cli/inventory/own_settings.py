@@ -57,6 +57,8 @@ def in_short(found: FoundFolder, everything: Survey) -> dict[str, Any]:
 def command_for(found: FoundFolder, everything: Survey) -> str:
     """What to type to make an artifact, or to go on with it, as it was made before."""
     config, words = found.config, ["gcl", found.stage]
+    if found.stage == "search":  # an index, whose name gcl makes of folder and encoder
+        return f"{shlex.join([*words, config['gallery']])} PICTURE{_indexed_by(config)}"
     chosen = own_settings(found.stage, config, preset_of(found, everything))
     if found.stage == "warmup":
         words += ["--preset", preset_of(found, everything)]
@@ -66,6 +68,13 @@ def command_for(found: FoundFolder, everything: Survey) -> str:
     words += [] if found.name in ("main", _measured(config)) else ["--name", found.name]
     line = shlex.join(words)
     return " ".join([line, *(f"--{name} DATA" for name in unnamed_inputs(found) if not name.startswith("init"))])
+
+
+def _indexed_by(config: Mapping[str, Any]) -> str:
+    """The options by which a search uses this very index: an encoder of the work folder, or weights from elsewhere."""
+    encoder = str(config["encoder"])
+    option = "--encoder" if encoder.partition("/")[0] in ("warmup", "joint") else "--init"
+    return f" {option} {shlex.quote(encoder)}" + (" --flip" if config.get("flip") else "")
 
 
 def unnamed_inputs(found: FoundFolder) -> list[str]:

@@ -130,8 +130,8 @@ def draw_generated(path: Path, networks: dict[str, nn.Module], pictures: Tensor,
         [Cell(_as_image(one)) for one in (pictures[row], meshes[i], *made[i * angles : (i + 1) * angles])]
         for i, row in enumerate(rows.tolist())
     ]
-    turned = [str(angle) for a, angle in enumerate(structures.angles) if a != OWN]
-    write_sheet(path, sheet, headings=("photo", "mesh", "own view", *turned))
+    turned = [f"{angle}°" for a, angle in enumerate(structures.angles) if a != OWN]
+    write_sheet(path, sheet, headings=("photograph", "body", "own side", *turned))
 
 
 def sheets_of_epochs(

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gcl_cli.artifacts.sheets import BLACK, GREEN, RED, Cell, write_sheet
+from gcl_cli.artifacts.sheets import ASKED, RIGHT, WRONG, Cell, write_sheet
 from gcl_cli.datasets.decoding import read_crop
 from gcl_cli.metrics.ranking import Ranking
 from gcl_cli.people.data import WorkData
@@ -14,6 +14,7 @@ from gcl_cli.retrieval.distances import Distances
 
 SHOWN = 10  # ranks
 HEIGHT = 128  # of a picture on the sheet
+LEGEND = ((ASKED, "the query"), (RIGHT, "the same person"), (WRONG, "somebody else"))
 
 
 @dataclass(frozen=True)
@@ -42,32 +43,39 @@ class Labels:
         return own | (self.gallery_persons == -1)
 
 
-def worst_and_median(average_precision: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """The `count` queries of lowest average precision, and as many around the median that are not among them.
+def best_median_and_worst(average_precision: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The `count` queries of highest average precision, as many around the median, and the `count` of lowest.
 
-    average_precision: [Q], NaN = skipped. Equals are ordered by row.
+    No query is among two of them: where there are too few, the worst are kept, and then the best. average_precision:
+    [Q], NaN = skipped. Equals are ordered by row.
     """
     order = np.argsort(average_precision, kind="stable")[: np.count_nonzero(~np.isnan(average_precision))]
-    middle = max(min(count, len(order)), (len(order) - count) // 2)
-    return order[:count], order[middle : middle + count]
+    worst, others = order[:count], order[count:]
+    best = others[max(len(others) - count, 0) :][::-1]
+    between = others[: len(others) - len(best)]
+    start = max(0, (len(between) - count) // 2)
+    return best, between[start : start + count], worst
 
 
 def draw_ranked_lists(
     path: Path, data: WorkData, labels: Labels, ranking: Ranking, distances: Distances, count: int
 ) -> None:
-    """ranked.png: the worst and the median queries with the first ten of their galleries, junk left out.
+    """ranked.png: the best, median and worst queries with the first ten of their galleries, junk left out.
 
-    The query is framed dark, right pictures green, wrong ones red.
+    The query is framed dark, pictures of its person blue, those of others dashed in vermilion.
     """
     rows, titles = [], []
-    for word, queries in zip(("worst", "median"), worst_and_median(ranking.average_precision, count), strict=True):
+    chosen = best_median_and_worst(ranking.average_precision, count)
+    for word, queries in zip(("best", "median", "worst"), chosen, strict=True):
         for place, query in enumerate(queries.tolist(), start=1):
             rows.append(_row(data, labels, query, first_found(labels, distances, query, SHOWN)))
             titles.append(
-                f"{word} {place}: AP {100 * ranking.average_precision[query]:.1f} %, first right at rank "
-                f"{ranking.first_rank[query]}, {data.split('query')[query].name}"
+                f"{word} {place}: average precision {100 * ranking.average_precision[query]:.1f} %, "
+                f"first right at rank {ranking.first_rank[query]}, {data.split('query')[query].name}"
             )
-    write_sheet(path, rows, titles=titles, height=HEIGHT)
+    write_sheet(
+        path, rows, titles=titles, headings=("query", *map(str, range(1, SHOWN + 1))), legend=LEGEND, height=HEIGHT
+    )
 
 
 def first_found(labels: Labels, distances: Distances, query: int, count: int) -> np.ndarray:
@@ -83,7 +91,7 @@ def _row(data: WorkData, labels: Labels, query: int, found: np.ndarray) -> list[
     names = [data.split("query")[query].name, *(gallery[column].name for column in found)]
     cameras = [labels.query_cameras[query], *labels.gallery_cameras[found]]
     right = labels.gallery_persons[found] == labels.query_persons[query]
-    frames = [BLACK, *(GREEN if one else RED for one in right)]
+    frames = [ASKED, *(RIGHT if one else WRONG for one in right)]
     return [
         Cell(read_crop(data.root, name), "camera ?" if camera == -1 else f"camera {camera}", frame)
         for name, camera, frame in zip(names, cameras, frames, strict=True)

@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from gcl_cli.artifacts.sheets import FRAME, GAP, LINE, RED, Cell, scaled, write_sheet
+from gcl_cli.artifacts.sheets import FRAME, GAP, LINE, RIGHT, WRONG, Cell, scaled, write_sheet
 
 BLUE = (0, 0, 255)
 
@@ -51,20 +51,39 @@ def test_a_strip_is_never_wider_than_two_heights_nor_without_pixels():
 
 
 def test_frames_and_captions_belong_to_one_picture_and_titles_to_a_row(tmp_path):
-    sheet = sheet_of(
-        tmp_path, [Cell(plain(40, 60)), Cell(plain(40, 60), "no", RED)], [Cell(plain(40, 60), "yes")], titles=("1", "2")
-    )
-    step = LINE + 40 + LINE + GAP
+    cells = [Cell(plain(40, 60)), Cell(plain(40, 60), "no", RIGHT)], [Cell(plain(40, 60), "yes")]
+    sheet = sheet_of(tmp_path, *cells, titles=("1", "2"))
+    above = LINE + FRAME  # so that no frame touches a title
+    step = above + 40 + LINE + GAP
     assert sheet.shape == (GAP + 2 * step, GAP + 2 * (60 + GAP), 3)
-    corner = GAP + LINE, 2 * GAP + 60
-    red = (sheet == RED).all(axis=2)
-    framed = red[corner[0] - FRAME : corner[0] + 40 + FRAME, corner[1] - FRAME : corner[1] + 60 + FRAME]
+    corner = GAP + above, 2 * GAP + 60
+    coloured = (sheet == RIGHT.colour).all(axis=2)
+    framed = coloured[corner[0] - FRAME : corner[0] + 40 + FRAME, corner[1] - FRAME : corner[1] + 60 + FRAME]
     assert framed.sum() == 2 * FRAME * (40 + 60 + 2 * FRAME)
     assert (sheet[corner[0] + 40 + FRAME : GAP + step, corner[1] :] != 255).any()  # its caption
-    assert not red[:, : corner[1] - FRAME].any()
+    assert not coloured[:, : corner[1] - FRAME].any()
     for row in range(2):
         begin = GAP + row * step
-        assert (sheet[begin : begin + LINE - FRAME, :60] != 255).any()  # its title
+        assert (sheet[begin : begin + LINE, :60] != 255).any()  # its title
+
+
+def test_right_and_wrong_are_told_apart_without_colours(tmp_path):
+    def top_side(frame):
+        sheet = sheet_of(tmp_path, [Cell(plain(40, 60), frame=frame)])
+        return (sheet[GAP - FRAME : GAP, GAP - FRAME : GAP + 60 + FRAME] != 255).any(axis=(0, 2))
+
+    assert top_side(RIGHT).all()
+    dashes = np.diff(top_side(WRONG).astype(int))
+    assert (dashes == 1).sum() > 3 and (dashes == -1).sum() > 3
+
+
+def test_a_legend_shows_every_frame_below_the_pictures(tmp_path):
+    cells = [Cell(plain(40, 60))]
+    bare, explained = sheet_of(tmp_path, cells), sheet_of(tmp_path, cells, legend=[(RIGHT, "yes"), (WRONG, "no")])
+    below = explained[len(bare) - GAP :]
+    assert len(explained) == len(bare) + LINE + GAP
+    assert all((below == frame.colour).all(axis=2).sum() > 4 * LINE for frame in (RIGHT, WRONG))
+    assert areas(below, RIGHT.colour)[1].stop < areas(below, WRONG.colour)[1].start
 
 
 def test_a_column_is_as_wide_as_the_words_in_it_and_the_sheet_as_a_title(tmp_path):

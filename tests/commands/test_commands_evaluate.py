@@ -10,6 +10,7 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from gcl_cli import console
+from gcl_cli.artifacts.sheets import FRAME, LINE, RIGHT, WRONG
 from gcl_cli.commands.evaluate import command as evaluate
 from gcl_cli.commands.evaluate import features
 from gcl_cli.commands.evaluate import ram as memory
@@ -22,7 +23,7 @@ from gcl_cli.commands.warmup.command import Warmup
 from gcl_cli.config import Architecture, EvaluateSettings, presets
 from gcl_cli.errors import GclError
 from gcl_cli.retrieval.distances import distances_by_looks
-from gcl_cli.retrieval.ranked_lists import worst_and_median
+from gcl_cli.retrieval.ranked_lists import best_median_and_worst
 from gcl_cli.session import Session
 
 SMALL = {
@@ -242,14 +243,17 @@ def test_bodies_of_training_pictures_alone_are_refused_with_the_commands_to_type
         measured(work, generator="gan-warmup")
 
 
-def test_the_sheet_has_a_row_for_every_worst_and_median_query(work, plain):
+def test_the_sheet_frames_right_and_wrong_pictures_of_every_query_shown(work, plain):
     sheet = np.asarray(Image.open(work / "evaluate" / "warmup-main" / "ranked.png"))
     colours, counts = np.unique(sheet.reshape(-1, 3), axis=0, return_counts=True)
     found = dict(zip(map(tuple, colours.tolist()), counts.tolist(), strict=True))
     # 4 valid queries: all are among the worst five; 8 or 9 pictures without the same person's own camera
-    assert found[(0, 150, 60)] > 0 and found[(220, 30, 30)] > 0
-    frame = 2 * 3 * (64 + 6) + 2 * 3 * 128  # pixels of one frame
-    assert found[(0, 150, 60)] == 4 * 2 * frame  # two right pictures for each of the four queries
+    frame = 2 * FRAME * (64 + 2 * FRAME) + 2 * FRAME * 128  # pixels of one frame
+    key = (LINE - 2) ** 2 - (LINE - 2 - 2 * FRAME) ** 2  # that of the legend
+    right, wrong = found[RIGHT.colour], found[WRONG.colour]
+    written = right - 4 * 2 * frame - key  # two right pictures for each of the four queries, with captions
+    assert 0 < written < 4 * 2 * 300
+    assert wrong > 0 and wrong % frame != 0  # dashed
     measured(work, "bare", ranked=0)
     assert not (work / "evaluate" / "bare" / "ranked.png").exists()
 
@@ -275,12 +279,14 @@ def test_a_tight_memory_makes_the_blocks_smaller():
     assert memory.plan_memory(500, fits, 512, sizes[3], EvaluateSettings(memory=2)) >= 16
 
 
-def test_worst_and_median_are_by_average_precision_and_never_the_same():
+def test_best_median_and_worst_are_by_average_precision_and_never_the_same():
     precision = np.array([0.9, np.nan, 0.1, 0.5, 0.3, 0.7, 0.2])
-    worst, median = worst_and_median(precision, 2)
-    assert worst.tolist() == [2, 6] and median.tolist() == [4, 3]
-    worst, median = worst_and_median(precision[:3], 5)
-    assert worst.tolist() == [2, 0] and median.tolist() == []
+    best, median, worst = best_median_and_worst(precision, 2)
+    assert (best.tolist(), median.tolist(), worst.tolist()) == ([0, 5], [4, 3], [2, 6])
+    best, median, worst = best_median_and_worst(precision, 1)
+    assert (best.tolist(), median.tolist(), worst.tolist()) == ([0], [4], [2])
+    best, median, worst = best_median_and_worst(precision[:3], 5)
+    assert (best.tolist(), median.tolist(), worst.tolist()) == ([], [], [2, 0])
 
 
 def test_ranking_torch_rows_is_the_same_at_any_number_at_once():

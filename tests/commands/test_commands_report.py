@@ -16,6 +16,7 @@ from made_work import snapshot
 from PIL import Image
 from reported_work import make_encoder, make_nasty, make_nasty_work, make_people, make_work, options, reported
 
+from gcl_cli.artifacts.folders import FoundFolder
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.run import Run
 from gcl_cli.commands.report import command as report
@@ -26,12 +27,15 @@ from gcl_cli.commands.report.charts import line_chart, number
 from gcl_cli.commands.report.gallery import chosen_clusters
 from gcl_cli.commands.report.heads import Heads, blurred, drawn_head, known_heads
 from gcl_cli.commands.report.ranked import chosen_queries
+from gcl_cli.commands.report.words import in_words
 from gcl_cli.errors import GclError
+from gcl_cli.inventory.own_settings import command_for
+from gcl_cli.inventory.survey import survey
 from gcl_cli.metrics.ranking import Ranking
 
 SECTIONS = [
-    "Result", "Figures of the generator", "Curves", "Generated views", "Ranked lists", "Clusters",
-    "Map of the embedding", "Provenance",
+    "Result", "Ranked lists", "Clusters", "Map of the embedding", "Generated views", "Figures of the generator",
+    "Curves", "Provenance",
 ]  # fmt: skip
 
 
@@ -164,7 +168,44 @@ def test_sections_without_the_pictures_are_still_there(tmp_path):
 
 def test_counts_of_none_leave_sections_out(work):
     _, result = reported(work, people=0, queries=0, clusters=0, pictures=0)
-    assert [row["section"] for row in result["sections"]] == [*SECTIONS[:3], SECTIONS[-1]]
+    assert [row["section"] for row in result["sections"]] == [SECTIONS[0], *SECTIONS[-3:]]
+
+
+def test_without_labels_clusters_come_first_and_nothing_asks_for_figures_that_cannot_be_had(tmp_path):
+    page, result = reported(make_nasty_work(tmp_path / "work", make_nasty(tmp_path / "people")))
+    titles = [row["section"] for row in result["sections"]]
+    assert titles[0] == "Clusters" and not {"Result", "Ranked lists"} & set(titles)
+    assert "gcl evaluate" not in page.partition("<main")[2].partition("What to type")[2]
+
+
+def test_what_is_missing_stands_last_in_a_section_of_its_own(tmp_path, people):
+    make_encoder(tmp_path, people)
+    text, result = reported(tmp_path)
+    shown = [row["shown"] for row in result["sections"]]
+    assert shown == sorted(shown, reverse=True) and not all(shown)
+    assert text.index("Not there yet</h2>") > text.index('id="provenance"')
+
+
+def test_a_summary_stands_before_everything(work, tmp_path):
+    text, _ = reported(work)
+    mean = json.loads((work / "evaluate/warmup-main/manifest.json").read_text())["result"]["mAP"]
+    head = text.partition("<nav")[0]
+    assert f"<dd>{mean:.1f} %</dd>" in head and "mAP of warmup/main" in head and "training pictures" in head
+
+
+def test_recorded_names_are_said_in_words_with_units():
+    assert in_words("share_noise") == "pictures in no cluster (share)"
+    assert in_words("seconds_clustering") == "clustering (s)" and in_words("rate_identity") == "learning rate, identity"
+    assert in_words("some_new_thing") == "some new thing"
+
+
+def test_a_search_is_told_as_it_is_typed(work):
+    config = {"encoder": "joint/main", "gallery": "/my crops", "flip": True}
+    found = FoundFolder(
+        "search", "my_crops-0123", work / "search", False, config=config, result={}, inputs={}, digest=None,
+        moment=None, damage="", metrics=None,
+    )  # fmt: skip
+    assert command_for(found, survey(WorkFolder(work))) == "gcl search '/my crops' PICTURE --encoder joint/main --flip"
 
 
 def test_an_empty_work_folder_has_no_page(tmp_path):

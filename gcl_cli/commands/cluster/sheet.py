@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gcl_cli.artifacts.sheets import RED, Cell, write_sheet
+from gcl_cli.artifacts.sheets import WRONG, Cell, write_sheet
 from gcl_cli.clustering.cohesion import SUSPICIOUS, Cohesion
 from gcl_cli.datasets.decoding import read_crop
 from gcl_cli.records import Sample
@@ -33,24 +33,28 @@ def draw_clusters(
                 f"mean distance {found.tightness[cluster]:.2f}, mean doubt {found.doubt[members].mean():.2f}"
             )
             rows.append([_cell(root, samples[row], found.doubt[row]) for row in shown])
-    write_sheet(path, rows, titles=titles, height=HEIGHT)
+    write_sheet(path, rows, titles=titles, legend=[(WRONG, "nearer to another cluster")], height=HEIGHT)
 
 
 def _chosen(labels: np.ndarray, found: Cohesion) -> dict[str, list[int]]:
-    """The clusters to show, by why they are."""
+    """The clusters to show, each once, by why they are."""
     clustered = labels >= 0
     sizes = np.bincount(labels[clustered])
     doubt = np.bincount(labels[clustered], found.doubt[clustered]) / sizes
     orders = {"largest": -sizes, "tightest": found.tightness, "most doubtful": -doubt}
-    return {kind: np.argsort(order, kind="stable")[:CLUSTERS].tolist() for kind, order in orders.items()}
+    chosen: dict[str, list[int]] = {}
+    for kind, order in orders.items():
+        shown = {cluster for clusters in chosen.values() for cluster in clusters}
+        chosen[kind] = [row for row in np.argsort(order, kind="stable").tolist() if row not in shown][:CLUSTERS]
+    return chosen
 
 
 def _cameras(samples: Sequence[Sample], members: np.ndarray) -> str:
     cameras = {samples[row].camera for row in members} - {None}
-    return f"{len(cameras)} cameras" if len(cameras) != 1 else "1 camera"
+    return "cameras unknown" if not cameras else f"{len(cameras)} cameras" if len(cameras) > 1 else "1 camera"
 
 
 def _cell(root: Path, sample: Sample, doubt: float) -> Cell:
-    """A picture with its camera and its doubt below it, framed in red if it is suspicious."""
-    camera = "" if sample.camera is None else f"c{sample.camera}  "
-    return Cell(read_crop(root, sample.name), f"{camera}{doubt:.2f}", RED if doubt > SUSPICIOUS else None)
+    """A picture with its camera and its doubt below it, framed if it is suspicious."""
+    camera = "" if sample.camera is None else f"camera {sample.camera}  "
+    return Cell(read_crop(root, sample.name), f"{camera}doubt {doubt:.2f}", WRONG if doubt > SUSPICIOUS else None)

@@ -184,12 +184,17 @@ def _draw_sheet(job: Run, split: str, settings: RenderSettings) -> None:
     """sheet.png: some people from all sides."""
     store = ViewStore(job.folder, split, settings.angles, (settings.height, settings.width))
     rows = np.unique(np.linspace(0, len(store.names) - 1, min(SHEET_PEOPLE, len(store.names))).round().astype(int))
-    pictures = [[store.picture(int(row), a) for a in range(len(settings.angles))] for row in rows]
+    kinds: dict[str, Callable[[int, int], np.ndarray]] = {"body": store.picture}
     if has_views(job.folder, split, PAINTED):
         painted = ViewStore(job.folder, split, settings.angles, (settings.height, settings.width), kind=PAINTED)
-        pictures += [[_on_white(painted.picture(int(row), a)) for a in range(len(settings.angles))] for row in rows]
-    sheet = [[Cell(picture) for picture in row] for row in pictures]
-    write_sheet(job.folder / "sheet.png", sheet, headings=[str(angle) for angle in settings.angles])
+        kinds["painted"] = lambda row, angle: _on_white(painted.picture(row, angle))
+    sheet, titles = [], []
+    for row in rows.tolist():
+        for kind, picture in kinds.items():
+            sheet.append([Cell(picture(row, angle)) for angle in range(len(settings.angles))])
+            titles.append(f"{kind}: {store.names[row]}")
+    headings = [f"{angle}°" for angle in settings.angles]
+    write_sheet(job.folder / "sheet.png", sheet, titles=titles, headings=headings)
 
 
 def _on_white(painted: np.ndarray) -> np.ndarray:

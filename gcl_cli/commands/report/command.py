@@ -22,6 +22,7 @@ from gcl_cli.commands.report.page import Section, html_of, section
 from gcl_cli.commands.report.provenance import origins
 from gcl_cli.commands.report.ranked import ranked_lists
 from gcl_cli.commands.report.results import evaluations, generation
+from gcl_cli.commands.report.summary import is_labelled, summary
 from gcl_cli.config import ReportSettings
 from gcl_cli.config.presets import settings_for
 from gcl_cli.datasets.listing import expanded
@@ -112,12 +113,14 @@ def run(
 
 
 def _sections(material: Material) -> list[Section]:
+    """The sections in the order of what the data can answer, those that lack something last.
+
+    Without query and gallery there is no right answer to measure by: clusters come first, and nothing asks for figures
+    that cannot be had.
+    """
     m, settings = material, material.settings
     wanted: dict[str, tuple[str, Callable[[], Any], bool]] = {
         "results": ("Result", lambda: evaluations(m.found), True),
-        "generation": ("Figures of the generator", lambda: generation(m.found), True),
-        "curves": ("Curves", lambda: trainings(m.found), True),
-        "views": ("Generated views", m.views, settings.people > 0),
         "ranked": (
             "Ranked lists",
             lambda: ranked_lists(m.work, m.found, m.data, m.eye, settings, m.album),
@@ -127,9 +130,16 @@ def _sections(material: Material) -> list[Section]:
             "Clusters", lambda: cluster_gallery(m.work, m.data, settings, m.album), settings.clusters > 0,
         ),
         "map": ("Map of the embedding", m.atlas, settings.pictures > 0),
+        "views": ("Generated views", m.views, settings.people > 0),
+        "generation": ("Figures of the generator", lambda: generation(m.found), True),
+        "curves": ("Curves", lambda: trainings(m.found), True),
         "provenance": ("Provenance", lambda: origins(m.found), True),
     }  # fmt: skip
-    return [section(key, title, make) for key, (title, make, is_wanted) in wanted.items() if is_wanted]
+    made = [section(key, title, make) for key, (title, make, is_wanted) in wanted.items() if is_wanted]
+    if not is_labelled(m.found):
+        made = [part for part in made if part.content is not None or part.key not in ("results", "ranked")]
+        made.sort(key=lambda part: part.key in ("results", "ranked"))
+    return sorted(made, key=lambda part: part.content is None)
 
 
 def _page_file(to: str | None, work: WorkFolder) -> Path:
@@ -148,4 +158,7 @@ def _about(found: Survey, settings: ReportSettings) -> dict[str, Any]:
         counts = ", ".join(f"{split} {number:,}" for split, number in data["pictures"].items())
         facts |= {"data set": f"{data['name']} ({data['layout']})", "pictures": counts}
     facts |= {"made": f"{now()} by gcl-cli {__version__}"}
-    return {"title": str(data.get("name", found.work.root.name)), "facts": facts, "is_blurred": settings.blur_faces}
+    return {
+        "title": str(data.get("name", found.work.root.name)), "facts": facts, "is_blurred": settings.blur_faces,
+        "figures": summary(found),
+    }  # fmt: skip

@@ -10,6 +10,7 @@ from gcl_cli.artifacts.files import sha256
 from gcl_cli.artifacts.layout import MADE_BY
 from gcl_cli.artifacts.run import METRICS
 from gcl_cli.commands.report.charts import LineChart, line_chart
+from gcl_cli.commands.report.words import in_words
 from gcl_cli.errors import GclError
 from gcl_cli.inventory.survey import Entry, Survey
 
@@ -65,7 +66,7 @@ def _training(entry: Entry, lines: list[dict[str, Any]]) -> Training:
     for name in names:
         points = [(line["epoch"], line[name]) for line in lines if _is_finite(line.get(name))]
         if points:
-            groups[_group(name)].append(line_chart(name.replace("_", " "), points))
+            groups[_group(name)].append(line_chart(in_words(name), points))
     shown = tuple((title, tuple(charts)) for title, charts in groups.items() if charts)
     return Training(entry.reference, entry.state, tuple(line["epoch"] for line in lines), shown)
 

@@ -38,7 +38,7 @@ FOLDER = "templates"  # beside this file
 
 
 def html_of(sections: Sequence[Section], about: dict[str, Any]) -> str:
-    """The page; every text is escaped. about: `title`, `facts` (pairs), `blurred` and `made_by`."""
+    """The page; every text is escaped. about: `title`, `facts` (pairs), `figures` and `is_blurred`."""
     style, script = (
         files("gcl_cli.commands.report").joinpath(FOLDER, name).read_text() for name in ("page.css", "page.js")
     )

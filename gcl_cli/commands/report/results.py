@@ -6,6 +6,7 @@ from typing import Any
 
 from gcl_cli.artifacts.layout import MADE_BY
 from gcl_cli.commands.report.charts import ROW, Interval, intervals, number
+from gcl_cli.commands.report.words import in_words
 from gcl_cli.errors import GclError
 from gcl_cli.inventory.survey import Entry, Survey
 
@@ -66,7 +67,7 @@ def generation(found: Survey) -> list[Table]:
     tables = []
     for entry in _measured(found, "gen-metrics", ""):
         result = entry.found.result
-        plain = tuple((_said(key), _cell(value)) for key, value in result.items() if _is_number(value))
+        plain = tuple((in_words(key), _cell(value)) for key, value in result.items() if _is_number(value))
         of_painted = ", of painted views" if result.get("measured") == "painted" else ""
         tables.append(Table(f"{entry.reference}{of_painted} ({entry.state})", ("figure", "value"), plain))
         if angles := result.get("per_angle"):
@@ -122,7 +123,7 @@ def _pair(pair: Mapping[str, Any] | None) -> tuple[str, int, str] | None:
 def _table_of(title: str, rows: Sequence[Mapping[str, Any]]) -> Table:
     heads = tuple(dict.fromkeys(key for row in rows for key in row))
     cells = tuple(tuple(_cell(row.get(head)) for head in heads) for row in rows)
-    return Table(title, tuple(map(_said, heads)), cells)
+    return Table(title, tuple(map(in_words, heads)), cells)
 
 
 def _is_number(value: Any) -> bool:
@@ -131,7 +132,3 @@ def _is_number(value: Any) -> bool:
 
 def _cell(value: Any) -> str:
     return number(value) if _is_number(value) else "" if value is None else str(value)
-
-
-def _said(key: str) -> str:
-    return key.replace("_", " ")
