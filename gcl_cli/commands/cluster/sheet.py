@@ -30,7 +30,8 @@ def draw_clusters(
             shown = members[np.linspace(0, len(members) - 1, min(PICTURES, len(members))).round().astype(int)]
             titles.append(
                 f"{kind}: cluster {numbers[cluster]}, {len(members)} pictures, {_cameras(samples, members)}, "
-                f"mean distance {found.tightness[cluster]:.2f}, mean doubt {found.doubt[members].mean():.2f}"
+                f"mean distance {found.tightness[cluster]:.2f}, mean doubt {found.doubt[members].mean():.2f} "
+                "(below: camera, doubt)"
             )
             rows.append([_cell(root, samples[row], found.doubt[row]) for row in shown])
     write_sheet(path, rows, titles=titles, legend=[(WRONG, "nearer to another cluster")], height=HEIGHT)
@@ -56,5 +57,5 @@ def _cameras(samples: Sequence[Sample], members: np.ndarray) -> str:
 
 def _cell(root: Path, sample: Sample, doubt: float) -> Cell:
     """A picture with its camera and its doubt below it, framed if it is suspicious."""
-    camera = "" if sample.camera is None else f"camera {sample.camera}  "
-    return Cell(read_crop(root, sample.name), f"{camera}doubt {doubt:.2f}", WRONG if doubt > SUSPICIOUS else None)
+    camera = "" if sample.camera is None else f"cam {sample.camera}, "
+    return Cell(read_crop(root, sample.name), f"{camera}{doubt:.2f}", WRONG if doubt > SUSPICIOUS else None)

@@ -47,8 +47,10 @@ def _is_plain(entry: Entry) -> bool:
 def _clusters(found: Survey) -> Iterator[Figure]:
     entry = found.finished("cluster/main")
     if entry is not None and entry.state == "fresh" and "clusters" in entry.found.result:
-        result = entry.found.result
-        yield Figure(number(result["clusters"]), f"clusters by {result['encoder']}, each perhaps one person")
+        result, encoder = entry.found.result, entry.found.config.get("encoder")
+        yield Figure(
+            number(result["clusters"]), f"clusters{f' by {encoder}' if encoder else ''}, each perhaps one person"
+        )
         if "share_noise" in result:
             yield Figure(f"{100 * result['share_noise']:.1f} %", "of pictures belong to no cluster")
 
