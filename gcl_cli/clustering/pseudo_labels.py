@@ -9,6 +9,7 @@ from torch import Tensor
 
 from gcl_cli.clustering.approximate import approximate_neighbours
 from gcl_cli.clustering.cameras import centre_per_camera
+from gcl_cli.clustering.centralise import centralise
 from gcl_cli.clustering.density import components, core_distances, dbscan, hdbscan, number_by_first_member
 from gcl_cli.clustering.jaccard import SparseDistance, distance_of_overlaps, expanded_weights
 from gcl_cli.clustering.neighbours import nearest_neighbours
@@ -31,7 +32,7 @@ def cluster_features(
     fewer, another takes its place and `fallback` says why. Raises GclError for features that are not finite or are all
     the same, for fewer than 4 pictures, and where no two groups can be told apart.
     """
-    features = comparable_features(features, cameras, camera_aware=settings.camera_aware)
+    features = comparable_features(features, cameras, settings=settings)
     distance = asked_distance(features, settings=settings, nearest=nearest)
     return cluster_distance(distance, features, settings=settings)
 
@@ -58,13 +59,21 @@ def asked_distance(
     return distance_of_overlaps(weights)
 
 
-def comparable_features(features: Tensor, cameras: Tensor | None, *, camera_aware: bool) -> Tensor:
-    """The features [N, D] as they are compared: checked, in float32, and without the camera where that is asked for.
+def comparable_features(features: Tensor, cameras: Tensor | None, *, settings: ClusterSettings) -> Tensor:
+    """The features [N, D] as they are compared: checked, in float32.
 
-    Raises GclError as `cluster_features` does.
+    Without the camera, and with those of neighbours added, where that is asked for. Raises GclError as
+    `cluster_features` does.
     """
+    # Paper: features are clustered as they are. Here: with `centralise`, which the small presets have, neighbours of
+    # other cameras are added first, as Neighbor Feature Centralization does at test time.
     features = checked_features(features)
-    return centre_per_camera(features, cameras) if camera_aware and cameras is not None else features
+    if settings.camera_aware and cameras is not None:
+        features = centre_per_camera(features, cameras)
+    if not settings.centralise:
+        return features
+    known = torch.full((len(features),), -1) if cameras is None else cameras.cpu()
+    return centralise(features.cpu(), known).features.to(features.device)
 
 
 def cluster_distance(distance: SparseDistance, features: Tensor, *, settings: ClusterSettings) -> PseudoLabels:

@@ -23,6 +23,9 @@ class ClusterSettings(Settings):
     camera_aware: bool = setting(
         True, "remove each camera's mean feature before clustering, where cameras are known", option=True
     )
+    centralise: bool = setting(
+        False, "add to each feature those of its mutual nearest neighbours in other cameras before clustering"
+    )
     neighbours: Literal["exact", "faiss"] = setting(
         "exact",
         "search for neighbours; faiss: approximate, for hundreds of thousands of pictures (pip install faiss-cpu)",

@@ -115,6 +115,7 @@ class JvtcSettings(StyleSettings, ClusterSettings):
     memory_growth: float = setting(0.01, "the memory's weight of old values grows by this an epoch", ge=0, le=1)
     memory_limit: float = setting(0.8, "and ends here", ge=0, lt=1)
     clustering: Literal["dbscan"] = setting("dbscan", "clustering algorithm: JVTC has this one", option=True)
+    centralise: Literal[False] = setting(False, "neighbours added before clustering: JVTC does not")
     cluster_from: int = setting(10, "first epoch with pseudo labels and the global loss", ge=0)
     cluster_every: int = setting(5, "epochs between two clusterings", ge=1)
     temporal_from: int = setting(30, "first epoch whose clusters use frame numbers, where there are any", ge=0)

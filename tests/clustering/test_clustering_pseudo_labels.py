@@ -7,6 +7,8 @@ import torch
 from clustering_written_out import clustered_features
 
 from gcl_cli.clustering.agreement import adjusted_rand_index
+from gcl_cli.clustering.cameras import centre_per_camera
+from gcl_cli.clustering.centralise import centralise
 from gcl_cli.clustering.density import dbscan, hdbscan
 from gcl_cli.clustering.jaccard import jaccard_distance
 from gcl_cli.clustering.pseudo_labels import cluster_features
@@ -26,6 +28,7 @@ class Asked:
     min_cluster_size: int = 4
     camera_aware: bool = False
     neighbours: str = "exact"
+    centralise: bool = False
 
 
 FEATURES = clustered_features(120, people=8, seed=0, spread=0.5).float()
@@ -48,6 +51,16 @@ def test_a_fixed_radius_is_used_as_it_is():
     assert found.radius == 0.4
     assert np.array_equal(found.labels, expected)
     assert found.fallback is None
+
+
+@pytest.mark.parametrize("cameras", [None, torch.arange(120) % 3])
+def test_neighbours_of_other_cameras_are_added_before_the_distance(cameras):
+    asked = Asked(radius=0.4, centralise=True, camera_aware=True)
+    even = FEATURES if cameras is None else centre_per_camera(FEATURES, cameras)
+    leaning = centralise(even, torch.full((120,), -1) if cameras is None else cameras).features
+    expected = dbscan(jaccard_distance(leaning, k1=12, k2=4), radius=0.4, min_samples=4)
+    assert np.array_equal(cluster_features(FEATURES, cameras, settings=asked).labels, expected)
+    assert not torch.equal(leaning, even)
 
 
 def test_hdbscan_has_no_radius():

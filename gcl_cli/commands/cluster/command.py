@@ -125,7 +125,7 @@ def _cluster(
     features: Tensor, cameras: Tensor | None, corrections: Corrections | None, settings: CorrectedSettings
 ) -> tuple[PseudoLabels, Cohesion, list[Question]]:
     """The corrected clusters, how well they hold together, and what to ask of them; tells what was replaced."""
-    comparable = comparable_features(features, cameras, camera_aware=settings.camera_aware)
+    comparable = comparable_features(features, cameras, settings=settings)
     size, dimension = comparable.shape
     told = partial(require_memory_for_pairs, size=size, dimension=dimension, k1=settings.k1)
     distance = asked_distance(comparable, settings=settings, expect=told)
