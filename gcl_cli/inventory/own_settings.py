@@ -58,7 +58,7 @@ def command_for(found: FoundFolder, everything: Survey) -> str:
     """What to type to make an artifact, or to go on with it, as it was made before."""
     config, words = found.config, ["gcl", found.stage]
     if found.stage == "search":  # an index, whose name gcl makes of folder and encoder
-        return f"{shlex.join([*words, config['gallery']])} PICTURE{_indexed_by(config)}"
+        return f"{shlex.join([*words, str(config.get('gallery', 'GALLERY'))])} PICTURE{_indexed_by(config)}"
     chosen = own_settings(found.stage, config, preset_of(found, everything))
     if found.stage == "warmup":
         words += ["--preset", preset_of(found, everything)]
@@ -72,7 +72,7 @@ def command_for(found: FoundFolder, everything: Survey) -> str:
 
 def _indexed_by(config: Mapping[str, Any]) -> str:
     """The options by which a search uses this very index: an encoder of the work folder, or weights from elsewhere."""
-    encoder = str(config["encoder"])
+    encoder = str(config.get("encoder", "warmup"))
     option = "--encoder" if encoder.partition("/")[0] in ("warmup", "joint") else "--init"
     return f" {option} {shlex.quote(encoder)}" + (" --flip" if config.get("flip") else "")
 
@@ -86,8 +86,10 @@ def unnamed_inputs(found: FoundFolder) -> list[str]:
 def _sources(found: FoundFolder) -> list[str]:
     """The options that name what a stage reads, where that is not what it would take by itself."""
     config, stage = found.config, found.stage
-    words: list[str] = [config["crops"]] if config.get("crops") else []
-    words += ["--camera-from", config["camera_from"]] if config.get("camera_from") else []
+    words: list[str] = []
+    if stage == "cluster":  # other crops than the training pictures
+        words += [config["crops"]] if config.get("crops") else []
+        words += ["--camera-from", config["camera_from"]] if config.get("camera_from") else []
     if stage == "render" and config.get("meshes") not in (None, "mesh/main"):
         words += ["--meshes", config["meshes"].partition("/")[2]]
     if config.get("encoder") and (stage, config["encoder"]) != ("gan-warmup", "warmup/main"):

@@ -261,8 +261,8 @@ def test_a_training_that_is_under_way_shows_the_epochs_it_has(tmp_path, people):
         page = Page(reported(tmp_path, queries=0, pictures=0)[0])
     assert any(said.startswith("joint/main: 1 epoch") for said in page.text)
     labels = [svg.get("aria-label", "") for svg in page.all("svg")]
-    assert "vi: from 0.75 in epoch 1 to 0.75 in epoch 1" in labels
-    assert not any(label.startswith("image") for label in labels)
+    assert "view-invariant loss L_vi: from 0.75 in epoch 1 to 0.75 in epoch 1" in labels
+    assert not any("reconstruction" in label for label in labels)
 
 
 # --- pictures ---------------------------------------------------------------------------------------------------------
