@@ -40,6 +40,14 @@ def open_views(work: WorkFolder, data: WorkData, architecture: Architecture) -> 
     return render, store
 
 
+def open_signals(
+    work: WorkFolder, data: WorkData, architecture: Architecture, *, painted: bool
+) -> tuple[Artifact, StructurePictures]:
+    """The same, and what a generator is told of people: grey bodies, or for a painted one its own structures."""
+    render, store = open_views(work, data, architecture)
+    return render, require_structures(render, (architecture.height, architecture.width)) if painted else store
+
+
 def open_painted(render: Artifact, architecture: Architecture) -> ViewStore | None:
     """The painted views of the training pictures; None where they were rendered without."""
     return _open_kind(render, PAINTED, (architecture.height, architecture.width))

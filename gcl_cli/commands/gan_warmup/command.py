@@ -20,12 +20,10 @@ from gcl_cli.following.processes import begun_together
 from gcl_cli.people.data import open_data, training_set
 from gcl_cli.people.rendered_views import (
     draw_generated,
-    open_views,
-    require_structures,
+    open_signals,
     sheets_of_epochs,
     well_meshed,
 )
-from gcl_cli.records import StructurePictures
 from gcl_cli.session import Session
 from gcl_cli.training.gan_warmup import GanWarmup, gan_warmup_state
 from gcl_cli.training.ram import gan_memory
@@ -53,13 +51,7 @@ def run(
     settings = settings_for(GanWarmupSettings, "gan-warmup", source.preset, _as_painted(chosen) | chosen)
     architecture = _laid_out(source.architecture, settings, init_gan)
     _require_work(settings, init_gan)
-    structures: StructurePictures
-    render, structures = open_views(work, opened, architecture)
-    structures = (
-        require_structures(render, (architecture.height, architecture.width))
-        if settings.generator == "painted"
-        else structures
-    )
+    render, structures = open_signals(work, opened, architecture, painted=settings.generator == "painted")
     inputs = {"dataset": opened.digest, render.reference: render.manifest.digest}
     inputs |= source.inputs | gan_digests(init_gan)
     config = {"preset": source.preset, **_origin(source, init_gan), **settings.model_dump()}

@@ -13,7 +13,7 @@ from gcl_cli.config import Architecture, GenMetricsSettings
 from gcl_cli.datasets.decoding import picture_sizes, read_pictures
 from gcl_cli.people.data import WorkData, training_set
 from gcl_cli.people.painting import before_own_backdrops, draw_people, paint_people
-from gcl_cli.people.rendered_views import open_painted, open_views, require_painted, require_structures
+from gcl_cli.people.rendered_views import open_painted, open_signals, require_painted
 from gcl_cli.records import PaintedViews, StructurePictures
 from gcl_cli.session import Session
 from gcl_cli.training.drawn_views import resized_pictures
@@ -127,13 +127,7 @@ def open_subject(
     trained = weight_file(made, "generator").exists()
     architecture = with_own_layout(made, architecture) if trained else architecture
     encoder = load_encoder(source, architecture, device)
-    structures: StructurePictures
-    render, structures = open_views(work, opened, architecture)
-    structures = (
-        require_structures(render, (architecture.height, architecture.width))
-        if trained and has_painter(made)
-        else structures
-    )
+    render, structures = open_signals(work, opened, architecture, painted=trained and has_painter(made))
     training = training_set(opened, architecture, session)
     rng = torch.Generator().manual_seed(settings.seed)
     rows = torch.randperm(len(training), generator=rng)[: settings.pictures or len(training)].sort().values

@@ -8,7 +8,6 @@ from torch import nn
 
 from gcl_cli import console
 from gcl_cli.artifacts import dataset_record
-from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.manifest import Artifact, read_artifact
 from gcl_cli.artifacts.run import Run
 from gcl_cli.commands.joint.validation import Validation, open_validation
@@ -26,9 +25,8 @@ from gcl_cli.people.data import WorkData, open_data, training_set
 from gcl_cli.people.rendered_views import (
     draw_generated,
     open_painted,
+    open_signals,
     open_structures,
-    open_views,
-    require_structures,
     sheets_of_epochs,
     well_meshed,
 )
@@ -62,7 +60,7 @@ def run(
     refuse_itself(f"joint/{session.name}", source.inputs)
     preset = gan.config["preset"]
     settings = settings_for(JointSettings, "joint", preset, chosen)
-    render, structures = _structures(work, opened, gan, source)
+    render, structures = open_signals(work, opened, source.architecture, painted=has_painter(gan))
     painted, told = open_painted(render, source.architecture), open_structures(render)
     there = {"none"} | ({"painted"} if painted else set()) | ({"generated"} if told else set())
     settings = _with_views_that_are(there, settings, render, asked="contrast_views" in chosen)
@@ -86,16 +84,6 @@ def run(
         training = _training(networks, gan, pictures, structures, settings, judges, team)
         result = _train(job, training, opened, source.architecture, session)
         return {} if not team.leads else job.publish(result, seed=settings.seed).manifest.result
-
-
-def _structures(
-    work: WorkFolder, opened: WorkData, gan: Artifact, source: OpenedEncoder
-) -> tuple[Artifact, StructurePictures]:
-    """The rendered views, and what the generator is told of people."""
-    render, store = open_views(work, opened, source.architecture)
-    return render, require_structures(render, (source.architecture.height, source.architecture.width)) if has_painter(
-        gan
-    ) else store
 
 
 def _drawn(
