@@ -73,9 +73,8 @@ def run(
     ]
     found, answers = with_answers(found, known, len(listing), settings.false_accepts)
     about = {
-        "encoder": source.reference, "gallery": str(listing.root), "index": index.reference,
-        "pictures": len(listing), "embedded": index.embedded, "removed": index.removed, "angle": settings.angle,
-        **said, **answers,
+        "encoder": source.reference, "gallery": str(listing.root), "index": index.reference, "pictures": len(listing),
+        "embedded": index.embedded, "removed": index.removed, "angle": settings.angle, **said, **answers,
     }  # fmt: skip
     return {**about, **_write(folder, found, listing, about), "matches": match_rows(found)}
 
