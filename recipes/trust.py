@@ -33,7 +33,7 @@ from gcl_cli.people.data import open_other
 from gcl_cli.training.features import embed
 from gcl_cli.weights.starting_weights import open_encoder
 
-CLUSTERINGS = ({"radius": 0.4}, {"radius": 0.5}, {"radius": 0.45, "camera_aware": False})
+CLUSTERINGS = ({"radius": 0.4}, {"radius": 0.5})
 SPLITS = {"train": ("train",), "test": ("query", "gallery")}
 BINS = 25  # equal parts of what a map is fitted to
 SURE = 0.98  # no map is surer than this, nor than one minus this
