@@ -75,8 +75,10 @@ def _clustered(work: Path, folder: Path) -> dict[str, Any]:
     write_labels(folder / "labels.csv", names, np.array([0] * (len(names) - 1) + [-1]), np.full(len(names), 0.6))
     stray = {"name": names[0], "doubt": 0.6, "nearest": -1}
     write_json(folder / "clusters.json", [{"label": 0, "suspicious": [stray]}])
-    share = (len(names) - 1) / len(names)
-    return {"pictures": len(names), "clusters": 1, "share_labelled": share, "sheet": "clusters.png"}
+    figures = {"share_labelled": (len(names) - 1) / len(names), "people": {"about": 3, "from": 2, "to": 5}}
+    doubtful = {"hold_two_people": [0], "one_person": [{"clusters": [0, 1], "chance": 0.75}]}
+    figures |= {"expected_precision": {"about": 0.62, "from": 0.4, "to": 0.8}, **doubtful}
+    return {"pictures": len(names), "clusters": 1, "sheet": "clusters.png", **figures}
 
 
 def interrupted(

@@ -24,7 +24,7 @@ from gcl_cli.session import Session
 ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = (
     "synth", "mesh", "render", "warmup", "gan-warmup", "joint", "cluster", "evaluate", "gen-metrics",
-    "run", "update", "status", "clean", "doctor", "config", "views", "search", "export", "report",
+    "run", "update", "status", "clean", "doctor", "config", "views", "search", "verify", "export", "report",
 )  # fmt: skip
 HEAVY = (
     "torch", "torchvision", "numpy", "scipy", "sklearn", "skimage", "PIL", "trimesh", "safetensors", "ai_edge_litert",

@@ -20,6 +20,7 @@ from gcl_cli.config import (
     SearchSettings,
     SupervisedSettings,
     SynthSettings,
+    VerifySettings,
     ViewsSettings,
     presets,
 )
@@ -30,8 +31,8 @@ from gcl_cli.errors import GclError
 STAGES = {
     "synth": SynthSettings, "mesh": MeshSettings, "render": RenderSettings, "warmup": ClusterContrastSettings,
     "gan-warmup": GanWarmupSettings, "joint": JointSettings, "cluster": ClusterSettings, "evaluate": EvaluateSettings,
-    "gen-metrics": GenMetricsSettings, "views": ViewsSettings, "search": SearchSettings, "export": ExportSettings,
-    "report": ReportSettings,
+    "gen-metrics": GenMetricsSettings, "views": ViewsSettings, "search": SearchSettings, "verify": VerifySettings,
+    "export": ExportSettings, "report": ReportSettings,
     **{f"warmup-{name}": model for name, model in WARMUP_METHODS.items() if name != "cluster-contrast"},
 }  # fmt: skip
 SETTINGS = [(stage, name) for stage, model in STAGES.items() for name in model.model_fields]

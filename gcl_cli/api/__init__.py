@@ -12,7 +12,7 @@ The functions live here and not in `gcl_cli` itself, where `synth` and `config` 
 
 from gcl_cli.api.measuring import cluster, evaluate, gen_metrics
 from gcl_cli.api.pipeline import gan_warmup, joint, mesh, render, synth, warmup
-from gcl_cli.api.using import clean, config, doctor, export, report, run, search, status, update, views
+from gcl_cli.api.using import clean, config, doctor, export, report, run, search, status, update, verify, views
 from gcl_cli.errors import GclError
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "status",
     "synth",
     "update",
+    "verify",
     "views",
     "warmup",
 ]

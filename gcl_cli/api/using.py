@@ -101,6 +101,7 @@ def search(
     encoder: str | None = None, init: Place | None = None, generator: str | None = None,
     flip: bool | Unset = ..., even_cameras: bool | Unset = ..., centralise: bool | Unset = ...,
     top: int | Unset = ..., angle: int | Unset | None = ...,
+    false_accepts: float | Unset = ..., unknown: bool | Unset = ...,
     set: More = None, work: Place | None = None, restart: bool = False, data_root: Place | None = None,
     device: str = "auto", threads: int | None = None,
 ) -> Result:  # fmt: skip
@@ -113,6 +114,18 @@ def search(
             session, os.fspath(gallery), paths(image), os.fspath(to), chosen,
             encoder=encoder, init=path(init), generator=generator,
         )  # fmt: skip
+
+
+def verify(
+    first: Place, second: Place, *, encoder: str | None = None,
+    false_accepts: float | Unset = ..., prior: float | Unset = ..., set: More = None,
+    work: Place | None = None, data_root: Place | None = None, device: str = "auto", threads: int | None = None,
+) -> Result:  # fmt: skip
+    """Say how likely two pictures show the same person, and how often strangers look as alike."""
+    with checked(verify, locals(), c.VerifySettings) as (session, chosen):
+        from gcl_cli.commands import verify as page
+
+        return page.run(session, os.fspath(first), os.fspath(second), chosen, encoder=encoder)
 
 
 def export(

@@ -85,12 +85,21 @@ def write_truth(folder: Path, names: Sequence[str], columns: dict[str, np.ndarra
     write_names(folder, "truth", names)
 
 
-def write_labels(path: Path, names: Sequence[str], labels: np.ndarray, doubt: np.ndarray | None = None) -> None:
-    """`labels.csv`: name, label (-1 = noise), and the doubt about it where that is known (empty for noise)."""
-    columns: list[Sequence[Any]] = [names, labels.tolist()]
-    if doubt is not None:
-        columns.append(["" if np.isnan(one) else f"{one:.4f}" for one in doubt.tolist()])
-    write_table(path, ("name", "label", "doubt")[: len(columns)], zip(*columns, strict=True))
+def write_labels(
+    path: Path, names: Sequence[str], labels: np.ndarray, doubt: np.ndarray | None = None,
+    confidence: np.ndarray | None = None, cameras: Sequence[int | None] | None = None,
+) -> None:  # fmt: skip
+    """`labels.csv`: name, label (-1 = noise), and where known the doubt about it, the confidence in it, and the camera.
+
+    Doubt and confidence are empty for noise.
+    """
+    columns: dict[str, Sequence[Any]] = {"name": names, "label": labels.tolist()}
+    for title, numbers in (("doubt", doubt), ("confidence", confidence)):
+        if numbers is not None:
+            columns[title] = ["" if np.isnan(one) else f"{one:.4f}" for one in numbers.tolist()]
+    if cameras is not None:
+        columns["camera"] = ["" if camera is None else camera for camera in cameras]
+    write_table(path, tuple(columns), zip(*columns.values(), strict=True))
 
 
 def read_labels(path: Path) -> tuple[list[str], Tensor]:

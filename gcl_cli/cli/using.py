@@ -219,6 +219,23 @@ def search(
 
 
 @app.command()
+@with_settings("verify", c.VerifySettings, without=("name", "restart"))
+def verify(
+    first: Annotated[str, typer.Argument(metavar="A", help="a picture, a name in the data set, a row of labels.csv")],
+    second: Annotated[str, typer.Argument(metavar="B", help="another one")],
+    encoder: Encoder = None, as_json: AsJson = None, *, chosen: dict[str, Any], run: dict[str, Any],
+) -> None:  # fmt: skip
+    """Say how likely two pictures show the same person, and how often strangers look as alike.
+
+    Example: gcl verify photo.jpg other.jpg --false-accepts 0.001
+    """
+    from gcl_cli.commands import verify as stage
+    from gcl_cli.session import Session
+
+    console.show(stage.run(Session(**run), first, second, chosen, encoder=encoder), as_json=as_json)
+
+
+@app.command()
 @with_settings("export", c.ExportSettings, without=("name", "restart", "data_root", "device"))
 def export(
     to: Annotated[str, typer.Option(metavar="DIR", help="folder for file, description and card")] = "export",

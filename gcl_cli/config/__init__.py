@@ -18,7 +18,15 @@ from gcl_cli.config.training import (
     CorrectedSettings,
     TrainSettings,
 )
-from gcl_cli.config.using import ExportSettings, ReportSettings, SearchSettings, ViewsSettings, with_view_from_behind
+from gcl_cli.config.using import (
+    ExportSettings,
+    LikenessSettings,
+    ReportSettings,
+    SearchSettings,
+    VerifySettings,
+    ViewsSettings,
+    with_view_from_behind,
+)
 from gcl_cli.config.warmups import (
     WARMUP_METHODS,
     ActSettings,
@@ -49,6 +57,7 @@ __all__ = [
     "GenMetricsSettings",
     "JointSettings",
     "JvtcSettings",
+    "LikenessSettings",
     "MeshSettings",
     "MmclSettings",
     "PeopleSettings",
@@ -60,6 +69,7 @@ __all__ = [
     "SupervisedSettings",
     "SynthSettings",
     "TrainSettings",
+    "VerifySettings",
     "ViewsSettings",
     "WarmupSettings",
     "parity_settings",

@@ -6,7 +6,7 @@ from gcl_cli.config.measuring import EvaluateSettings, GenMetricsSettings
 from gcl_cli.config.pictures import MeshSettings, RenderSettings, SynthSettings
 from gcl_cli.config.setting import Settings
 from gcl_cli.config.training import ClusterSettings
-from gcl_cli.config.using import ExportSettings, ReportSettings, SearchSettings, ViewsSettings
+from gcl_cli.config.using import ExportSettings, ReportSettings, SearchSettings, VerifySettings, ViewsSettings
 from gcl_cli.config.warmups import WARMUP_METHODS
 
 DEFAULT_METHOD = "cluster-contrast"
@@ -31,6 +31,7 @@ STAGE_SETTINGS: dict[str, type[Settings]] = {
     "gen-metrics": GenMetricsSettings,
     "views": ViewsSettings,
     "search": SearchSettings,
+    "verify": VerifySettings,
     "export": ExportSettings,
     "report": ReportSettings,
 }

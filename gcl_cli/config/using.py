@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import field_validator
+from pydantic import field_validator, model_validator
 
 from gcl_cli.config.measuring import GallerySettings
 from gcl_cli.config.pictures import TURNED_ANGLES, within_a_turn
@@ -27,9 +27,29 @@ class ViewsSettings(Settings):
         return within_a_turn(angles)
 
 
-class SearchSettings(GallerySettings):
+class LikenessSettings(Settings):
+    """From which similarity two pictures count as one person."""
+
+    false_accepts: float = setting(
+        0.01, "share of strangers that may be taken for the same person", option=True, gt=0, lt=0.5
+    )
+    clusters: str = setting("main", "name of the clusters that the chances were learned from")
+
+
+class VerifySettings(LikenessSettings):
+    """Whether two pictures show the same person."""
+
+    prior: float = setting(
+        0.5, "share of such pairs that are one person, before anybody looks", option=True, gt=0, lt=1
+    )
+
+
+class SearchSettings(GallerySettings, LikenessSettings):
     """Which pictures of a folder show the person of another picture."""
 
+    unknown: bool = setting(
+        False, "say how likely each match is the same person, and where nobody in the gallery is", option=True
+    )
     top: int = setting(20, "pictures to list for each query", option=True, ge=1)
     angle: int | None = setting(
         None, "search by a generated view as well, the query turned by these degrees; none: as it is alone",
@@ -43,6 +63,14 @@ class SearchSettings(GallerySettings):
         1_000_000, "pictures up to which every one is compared; more are found through a graph, where usearch is there",
         ge=0,
     )  # fmt: skip
+
+    @model_validator(mode="after")
+    def _as_learned(self) -> "SearchSettings":
+        other = [name for name in ("flip", "even_cameras", "centralise", "angle") if getattr(self, name)]
+        if self.unknown and other:
+            option = other[0].replace("_", "-")
+            raise ValueError(f"--unknown knows what plain similarities mean, and --{option} changes them: choose one")
+        return self
 
 
 class ReportSettings(Settings):

@@ -2,6 +2,7 @@
 
 import re
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,9 @@ from gcl_cli.clustering.questions import Question, questions
 from gcl_cli.commands.cluster.earlier import Labels, agreement, numbered, previous_labels
 from gcl_cli.commands.cluster.embedded import features_of, same_encoder
 from gcl_cli.commands.cluster.fitting import require_memory, require_memory_for_pairs
+from gcl_cli.commands.cluster.scale import RELIABILITY
 from gcl_cli.commands.cluster.sheet import draw_clusters
+from gcl_cli.commands.cluster.trust import Trust, facts, in_short, trust
 from gcl_cli.config import CorrectedSettings
 from gcl_cli.config.presets import settings_for
 from gcl_cli.datasets.dataset import camera_numbers
@@ -29,6 +32,7 @@ from gcl_cli.following.loop import complete_already
 from gcl_cli.people.corrections import corrections_digest, read_corrections
 from gcl_cli.people.data import WorkData, open_crops, open_data
 from gcl_cli.records import Corrections, PseudoLabels, Sample
+from gcl_cli.retrieval.likeness import learn, write_likeness
 from gcl_cli.session import Session
 from gcl_cli.training.epoch_clusters import cluster_values
 from gcl_cli.weights.starting_weights import open_encoder
@@ -89,16 +93,29 @@ def _label(
     """Cluster, and write labels, clusters and the sheet; returns the figures."""
     samples, names = opened.split("train"), opened.names("train")
     cameras = _cameras(samples)
-    found, trust, asked = _cluster(features, cameras, corrections, settings)
+    found, held, asked, comparable = _cluster(features, cameras, corrections, settings)
     people = numbered(job, opened, found.labels)
-    write_labels(job.folder / "labels.csv", names, people.of(found.labels), trust.doubt)
-    write_json(job.folder / "clusters.json", _clusters(found, trust, samples, people.numbers))
+    trusted = trust(facts(comparable.cpu().numpy(), found.labels, held), found.labels, held.doubt)
+    _write_trust(job.folder, trusted, samples, people.of(found.labels), held.doubt, people.numbers)
+    write_likeness(job.folder, learn(features.cpu().numpy(), found.labels, _numbers(cameras), trusted.pure))
+    write_json(job.folder / "clusters.json", _clusters(found, held, trusted, samples, people.numbers))
     write_json(job.folder / "questions.json", _questions(asked, names, people.numbers, corrections))
-    draw_clusters(job.folder / "clusters.png", opened.root, samples, found.labels, trust, people.numbers)
+    draw_clusters(job.folder / "clusters.png", opened.root, samples, found.labels, held, people.numbers)
     return {
-        "pictures": len(samples), **cluster_values(found, cameras), "suspicious": int(trust.suspicious.sum()),
+        "pictures": len(samples), **cluster_values(found, cameras), "suspicious": int(held.suspicious.sum()),
+        **in_short(trusted, people.numbers),
         **agreement(names, found.labels, earlier), **people.said, "sheet": str(job.final / "clusters.png"),
     }  # fmt: skip
+
+
+def _write_trust(
+    folder: Path, trusted: Trust, samples: tuple[Sample, ...], labels: np.ndarray, doubt: np.ndarray,
+    numbers: np.ndarray,
+) -> None:  # fmt: skip
+    """`labels.csv` and `trust.json`; numbers: [K] what the clusters are called."""
+    names, cameras = [sample.name for sample in samples], [sample.camera for sample in samples]
+    write_labels(folder / "labels.csv", names, labels, doubt, trusted.confidence, cameras)
+    write_json(folder / "trust.json", in_short(trusted, numbers) | {"reliability": RELIABILITY})
 
 
 def _questions(
@@ -123,8 +140,11 @@ def _cameras(samples: tuple[Sample, ...]) -> Tensor | None:
 
 def _cluster(
     features: Tensor, cameras: Tensor | None, corrections: Corrections | None, settings: CorrectedSettings
-) -> tuple[PseudoLabels, Cohesion, list[Question]]:
-    """The corrected clusters, how well they hold together, and what to ask of them; tells what was replaced."""
+) -> tuple[PseudoLabels, Cohesion, list[Question], Tensor]:
+    """The corrected clusters, how well they hold together, what to ask of them, and the features as they were compared.
+
+    Tells what was replaced.
+    """
     comparable = comparable_features(features, cameras, settings=settings)
     size, dimension = comparable.shape
     told = partial(require_memory_for_pairs, size=size, dimension=dimension, k1=settings.k1)
@@ -134,23 +154,28 @@ def _cluster(
         console.warn(found.fallback)
     found = corrected(found, features, cameras, corrections, camera_aware=settings.camera_aware)
     asked = questions(distance, found.labels, count=ASKED)
-    return found, cohesion(distance, found.labels), asked
+    return found, cohesion(distance, found.labels), asked, comparable
+
+
+def _numbers(cameras: Tensor | None) -> np.ndarray | None:
+    return None if cameras is None else cameras.numpy()
 
 
 def _clusters(
-    found: PseudoLabels, trust: Cohesion, samples: tuple[Sample, ...], numbers: np.ndarray
+    found: PseudoLabels, held: Cohesion, trusted: Trust, samples: tuple[Sample, ...], numbers: np.ndarray
 ) -> list[dict[str, Any]]:
     """One entry a cluster: number, size, cameras where known, tightness, doubt, and the suspicious pictures."""
-    nearest = np.where(trust.nearest_other >= 0, numbers[trust.nearest_other], -1)
+    nearest = np.where(held.nearest_other >= 0, numbers[held.nearest_other], -1)
     entries = []
     for label in range(found.clusters):
         members = np.flatnonzero(found.labels == label)
         cameras = sorted({camera for row in members if (camera := samples[row].camera) is not None})
-        doubted = members[trust.suspicious[members]]
+        doubted = members[held.suspicious[members]]
         suspicious = [
-            {"name": samples[r].name, "doubt": float(trust.doubt[r]), "nearest": int(nearest[r])} for r in doubted
+            {"name": samples[r].name, "doubt": float(held.doubt[r]), "nearest": int(nearest[r])} for r in doubted
         ]
-        tightness, doubt = float(trust.tightness[label]), float(trust.doubt[members].mean())
+        tightness, doubt = float(held.tightness[label]), float(held.doubt[members].mean())
         entry = {"label": int(numbers[label]), "size": len(members), "cameras": cameras or None, "tightness": tightness}
-        entries.append(entry | {"doubt": doubt, "suspicious": suspicious})
+        chances = {"two_people": float(trusted.two[label]), "one_person_pairs": float(trusted.pure[label])}
+        entries.append(entry | {"doubt": doubt, **chances, "suspicious": suspicious})
     return entries

@@ -41,6 +41,7 @@ class Cluster:
     tightness: str
     doubt: str
     doubtful: int  # members that are nearer to another cluster
+    two_people: str  # chance that it holds two people, in percent; empty: not known
     members: tuple[Member, ...]
 
 
@@ -70,6 +71,7 @@ class ClusterGallery:
     said: tuple[tuple[str, str, str], ...]  # corrections that the clusters obey already: kind, first, second
     somebody: dict[int, str]  # by cluster, the name of one of its pictures
     elsewhere: str  # ` --work DIR` where a command would not find the folder by itself
+    trust: dict[str, Any] | None  # what is to be expected of them; None: of an earlier version
 
 
 def cluster_labels(folder: Path) -> dict[str, tuple[int, str]]:
@@ -95,6 +97,7 @@ def cluster_gallery(work: WorkFolder, data: WorkData, settings: ReportSettings, 
         artifact.reference, _encoder(artifact), len(entries), sum(len(entry["suspicious"]) for entry in entries),
         len(members.get(-1, ())), len(labels), shown, _questions(artifact, labels, samples, album), _said(artifact),
         {label: names[0] for label, names in members.items() if label >= 0}, elsewhere(work),
+        _trust(artifact.folder),
     )  # fmt: skip
 
 
@@ -137,7 +140,8 @@ def _cluster(
     cameras = entry.get("cameras") or []
     return Cluster(
         entry["label"], entry["size"], _listed(cameras), f"{entry['tightness']:.2f}", f"{entry['doubt']:.2f}",
-        len(nearest), tuple(_member(name, labels[name][1], nearest, samples, album) for name in shown),
+        len(nearest), f"{entry['two_people']:.0%}" if "two_people" in entry else "",
+        tuple(_member(name, labels[name][1], nearest, samples, album) for name in shown),
     )  # fmt: skip
 
 
@@ -148,6 +152,11 @@ def _member(name: str, doubt: str, nearest: Mapping[str, int], samples: Mapping[
         name, album.photograph(name, f"{kind} {name}"), "" if camera is None else f"camera {camera}",
         f"{float(doubt):.2f}" if doubt else "", nearest.get(name),
     )  # fmt: skip
+
+
+def _trust(folder: Path) -> dict[str, Any] | None:
+    path = folder / "trust.json"
+    return read_json(path) if path.exists() else None
 
 
 def _listed(cameras: Sequence[int]) -> str:

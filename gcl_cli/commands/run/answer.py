@@ -9,9 +9,12 @@ from gcl_cli.artifacts.files import read_json
 from gcl_cli.artifacts.formats import read_labels
 from gcl_cli.artifacts.layout import elsewhere
 from gcl_cli.artifacts.manifest import Artifact, read_artifact
+from gcl_cli.errors import first_few
 from gcl_cli.inventory.steps import Step
 from gcl_cli.people.data import WorkData
 from gcl_cli.session import Session
+
+SHOWN = 5  # doubtful labels of a kind
 
 
 def answer(session: Session, opened: WorkData, steps: tuple[Step, ...]) -> dict[str, Any]:
@@ -25,7 +28,11 @@ def answer(session: Session, opened: WorkData, steps: tuple[Step, ...]) -> dict[
 def show_answer(result: dict[str, Any]) -> None:
     """The last screen, on stdout: a tree."""
     said = result["answer"]
-    title = f"About {said['people']} people on {said['labelled']:,} of {said['pictures']:,} pictures"
+    people = said["people"]
+    title = (
+        f"About {people['about']} people ({people['from']} to {people['to']}) on {said['labelled']:,} of "
+        f"{said['pictures']:,} pictures; about {said['precision']:.0%} of pairs with one label show one person"
+    )
     branches = {
         "who is who": [(f"{said['labels']}  a picture a line: {', '.join(said['columns'])}", ""), (said["sheet"], "")],
         "doubtful": [(line, "yellow") for line in said["doubtful"]],
@@ -39,7 +46,7 @@ def _answer(artifact: Artifact) -> dict[str, Any]:
     with path.open(encoding="utf-8-sig") as file:
         columns = file.readline().strip().split(",")
     return {
-        "people": result["clusters"], "pictures": result["pictures"],
+        "people": result["people"], "precision": result["expected_precision"]["about"], "pictures": result["pictures"],
         "labelled": round(result["share_labelled"] * result["pictures"]), "labels": str(path), "columns": columns,
         "sheet": result["sheet"], "doubtful": _doubtful(artifact),
     }  # fmt: skip
@@ -50,7 +57,11 @@ def _doubtful(artifact: Artifact) -> list[str]:
     clusters = read_json(artifact.folder / "clusters.json")
     strays = [one["name"] for cluster in clusters for one in cluster["suspicious"]]
     noise = int((read_labels(artifact.folder / "labels.csv")[1] < 0).sum())
-    said = []
+    result, said = artifact.manifest.result, []
+    if mixed := result["hold_two_people"]:
+        said.append(f"labels that may stand for two people: {first_few(mixed, SHOWN)}")
+    for pair in result["one_person"][:SHOWN]:
+        said.append(f"labels {pair['clusters'][0]} and {pair['clusters'][1]} may be one person ({pair['chance']:.0%})")
     if strays:
         said.append(f"{len(strays)} pictures are nearer to another person than to their own, such as {strays[0]}")
     if noise:

@@ -14,6 +14,7 @@ from gcl_cli.artifacts.embeddings import EmbeddingTable
 from gcl_cli.artifacts.run import Run
 from gcl_cli.body.rotations import normalise
 from gcl_cli.commands.search import graph
+from gcl_cli.commands.search.answers import with_answers
 from gcl_cli.commands.search.index import Index, Listing, index_run, list_pictures, update_index
 from gcl_cli.commands.search.page import Found, Match, asked, asked_before, match_rows, write_found, write_page
 from gcl_cli.config import SearchSettings
@@ -26,6 +27,7 @@ from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.people.crops import crop_notes
 from gcl_cli.people.given_files import free_name, picture_files, target_folder
 from gcl_cli.people.turning import ShippedGenerator, open_view_generator, turn_people
+from gcl_cli.retrieval.likeness import read_likeness
 from gcl_cli.retrieval.nearest import nearest_rows
 from gcl_cli.retrieval.whole_gallery import in_words, lean_on_gallery, require_cameras, uses_gallery
 from gcl_cli.session import Session
@@ -54,6 +56,7 @@ def run(
     files, folder = picture_files(images), target_folder(to)
     listing = list_pictures(resolve(gallery, Path(session.data_root)))
     source = open_encoder(work := session.folder, encoder=encoder, init=init, stages=("joint", "warmup"))
+    known = read_likeness(work, settings.clusters, source.reference, source.inputs) if settings.unknown else None
     load = cache(lambda: source.load(session.open_device()))
     drawn_by, turned = _turned(session, files, settings.angle, generator, source) if settings.angle else (None, None)
     cameras = _cameras(files, listing, settings)
@@ -68,9 +71,10 @@ def run(
         Found(str(file), None if turned is None else turned[i].permute(1, 2, 0).numpy(), _matches(listing, *nearest[i]))
         for i, file in enumerate(files)
     ]
+    found, answers = with_answers(found, known, len(listing), settings.false_accepts)
     about = {
-        "encoder": source.reference, "gallery": str(listing.root), "index": index.reference,
-        "pictures": len(listing), "embedded": index.embedded, "removed": index.removed, "angle": settings.angle, **said,
+        "encoder": source.reference, "gallery": str(listing.root), "index": index.reference, "pictures": len(listing),
+        "embedded": index.embedded, "removed": index.removed, "angle": settings.angle, **said, **answers,
     }  # fmt: skip
     return {**about, **_write(folder, found, listing, about), "matches": match_rows(found)}
 

@@ -26,6 +26,7 @@ class Match:
     rank: int  # 1 = most alike
     picture: str  # relative to the gallery
     similarity: float  # cosine of the embeddings
+    same_person: float | None = None  # chance that it is the person of the query; None: not asked for
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,14 @@ class Found:
     query: str  # as the user wrote it
     searched: np.ndarray | None  # [H, W, 3] uint8, the generated view that stood in for it
     matches: tuple[Match, ...]
+    nobody: bool = False  # whether strangers are as alike as the best match too often
 
 
 def match_rows(found: list[Found]) -> list[dict[str, Any]]:
     """All matches of all queries, as rows of a table."""
     return [
         {"query": one.query, "rank": match.rank, "picture": match.picture, "similarity": match.similarity}
+        | ({} if match.same_person is None else {"same_person": match.same_person})
         for one in found
         for match in one.matches
     ]
@@ -66,7 +69,8 @@ def write_found(folder: Path, name: str, found: list[Found], about: dict[str, An
     """`<name>.json`, with `about` in front, and `<name>.csv`."""
     rows = match_rows(found)
     write_json(folder / f"{name}.json", {**about, "matches": rows})
-    write_table(folder / f"{name}.csv", COLUMNS, ([row[column] for column in COLUMNS] for row in rows))
+    columns = [*COLUMNS, *(["same_person"] if rows and "same_person" in rows[0] else [])]
+    write_table(folder / f"{name}.csv", columns, ([row[column] for column in columns] for row in rows))
 
 
 THUMBNAIL = (128, 192)  # largest width and height in pixels
@@ -107,9 +111,8 @@ def write_page(path: Path, found: list[Found], gallery: Path, about: dict[str, A
 
     `about` is shown in front. Every text from outside, names of files above all, is escaped.
     """
-    shown = "".join(
-        f"<dt>{escape(key)}</dt><dd>{escape(str(value))}</dd>" for key, value in about.items() if value is not None
-    )
+    told = {key: value for key, value in about.items() if value is not None and key != "answers"}
+    shown = "".join(f"<dt>{escape(key)}</dt><dd>{escape(str(value))}</dd>" for key, value in told.items())
     sections = "\n".join(_section(one, gallery, path.parent) for one in found)
     write_text(path, PAGE.format(style=STYLE, about=shown, sections=sections))
 
@@ -120,7 +123,7 @@ def _section(found: Found, gallery: Path, folder: Path) -> str:
     if found.searched is not None:
         pictures += _figure(found.searched, "generated view that was searched for")
     items = "\n".join(_item(match, gallery, folder) for match in found.matches)
-    heading = f"<h2>{escape(found.query)}</h2>"
+    heading = f"<h2>{escape(found.query)}{': nobody in this gallery' if found.nobody else ''}</h2>"
     return f'<section>\n{heading}\n<div class="query">{pictures}</div>\n<ol>\n{items}\n</ol>\n</section>'
 
 
@@ -131,7 +134,8 @@ def _figure(picture: np.ndarray, caption: str) -> str:
 def _item(match: Match, gallery: Path, folder: Path) -> str:
     link = quote(os.path.relpath((gallery / match.picture).resolve(), folder.resolve()))
     image = _thumbnail(read_crop(gallery, match.picture), f"rank {match.rank}: {match.picture}")
-    text = f"<b>{match.rank}</b> &middot; {match.similarity:.3f}<small>{escape(match.picture)}</small>"
+    sure = "" if match.same_person is None else f" &middot; {match.same_person:.0%}"
+    text = f"<b>{match.rank}</b> &middot; {match.similarity:.3f}{sure}<small>{escape(match.picture)}</small>"
     return f'<li><a href="{escape(link)}">{image}{text}</a></li>'
 
 

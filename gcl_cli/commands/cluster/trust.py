@@ -1,0 +1,125 @@
+"""How far clusters can be trusted without labels: chances and shares, by a scale that synthetic cities gave.
+
+Each figure is a weighted sum of what the features say (`evidence`), put through a monotone map. Weights and maps are in
+`scale.py`, which recipes/trust.py fits to clusters of synthetic people.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gcl_cli.clustering.cohesion import Cohesion
+from gcl_cli.commands.cluster.evidence import Groups, Pairs, groups_of, nearest_pairs, split_evidence
+from gcl_cli.commands.cluster.maps import Range, Scale
+from gcl_cli.commands.cluster.scale import SCALE
+
+SPLIT_FROM = 0.5  # chance of holding two people from which a cluster is told of
+MERGE_FROM = 0.5  # chance of being one person from which two clusters are
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of clusters without a label: the columns that the maps are of."""
+
+    groups: Groups
+    clusters: np.ndarray  # [K, 4] likeness of the halves, tightness, mean doubt, log of size over the median size
+    side: np.ndarray  # [N] share of its cluster that is not in a picture's half; NaN for noise
+    pairs: Pairs
+
+    def kind(self) -> np.ndarray:
+        """How many of the two groups of each pair are single pictures in no cluster: [P]."""
+        return (self.pairs.ends >= self.groups.clusters).sum(axis=1)
+
+
+@dataclass(frozen=True)
+class Trust:
+    """What is to be expected of clusters."""
+
+    two: np.ndarray  # [K] chance that a cluster holds two people or more: nobody has four fifths of its pictures
+    pure: np.ndarray  # [K] expected share of its pairs of pictures that show one person
+    confidence: np.ndarray  # [N] chance that a picture shows the person of most of its cluster; NaN for noise
+    merges: tuple[tuple[int, int, float], ...]  # clusters that are one person, with the chance, the likeliest first
+    people: Range
+    precision: Range  # of all pairs of pictures in one cluster, the share that shows one person
+    recall: Range  # of all pairs of pictures of one person, the share that is in one cluster
+
+
+def facts(features: np.ndarray, labels: np.ndarray, found: Cohesion) -> Facts:
+    """What features [N, D], rows of unit length as they were clustered, say of labels [N], -1 = noise."""
+    groups = groups_of(features, labels)
+    alike, side = split_evidence(features, labels, groups)
+    sizes = groups.sizes[: groups.clusters]
+    members = labels >= 0
+    doubt = np.bincount(labels[members], found.doubt[members]) / sizes
+    clusters = np.stack([alike, found.tightness, doubt, np.log(sizes / np.median(sizes))], axis=1)
+    return Facts(groups, clusters, side, nearest_pairs(groups))
+
+
+def trust(known: Facts, labels: np.ndarray, doubt: np.ndarray, scale: Scale = SCALE) -> Trust:
+    """What is to be expected of labels [N] with the doubt [N] about them."""
+    members, confidence = labels >= 0, np.full(len(labels), np.nan)
+    confidence[members] = scale.right(picture_columns(known, labels, doubt, scale)[members])
+    people, precision, recall = raw_figures(known, scale)
+    clusters = known.groups.clusters
+    return Trust(
+        scale.two(known.clusters), scale.pure(known.clusters), confidence, _merges(known, scale),
+        Range(*(clusters * share for share in scale.people(people))), scale.precision(precision), scale.recall(recall),
+    )  # fmt: skip
+
+
+def in_short(found: Trust, numbers: np.ndarray) -> dict[str, Any]:
+    """What is to be expected of all clusters, for a result; numbers: [K] what they are called."""
+    ranges = {"people": found.people, "expected_precision": found.precision, "expected_recall": found.recall}
+    told = {
+        name: [round(value) if name == "people" else round(value, 3) for value in figure]
+        for name, figure in ranges.items()
+    }
+    return {
+        **{name: {"about": about, "from": low, "to": high} for name, (about, low, high) in told.items()},
+        "hold_two_people": numbers[found.two >= SPLIT_FROM].tolist(),
+        "one_person": [
+            {"clusters": [int(numbers[one]), int(numbers[other])], "chance": chance}
+            for one, other, chance in found.merges
+        ],
+    }
+
+
+def picture_columns(known: Facts, labels: np.ndarray, doubt: np.ndarray, scale: Scale) -> np.ndarray:
+    """The columns [N, 4] on how sure a picture's place is: purity of its cluster, doubt, side, impurity by side."""
+    pure = np.append(scale.pure(known.clusters), np.nan)[labels]
+    return np.stack([pure, doubt, known.side, (1 - pure) * known.side], axis=1)
+
+
+def raw_figures(known: Facts, scale: Scale) -> tuple[float, float, float]:
+    """People a cluster, precision and recall as the chances add up, before they are set right.
+
+    A picture's person has as many pictures as its cluster is pure and its neighbours share; people are the sum over
+    pictures of one over that number.
+    """
+    sizes, pure = known.groups.sizes, scale.pure(known.clusters)
+    shared = np.choose(known.kind(), [share(known.pairs.likeness[:, None]) for share in scale.shared])
+    one, other = known.pairs.ends.T
+    mates = 1 + np.append(pure, np.ones(len(sizes) - len(pure))) * (sizes - 1)
+    np.add.at(mates, one, shared * sizes[other])
+    np.add.at(mates, other, shared * sizes[one])
+    together = _pairs(sizes[: len(pure)])
+    kept, lost = (pure * together).sum(), (shared * sizes[one] * sizes[other]).sum()
+    return (
+        float((sizes / mates).sum() / len(pure)),
+        float(kept / max(together.sum(), 1.0)),
+        float(kept / max(kept + lost, 1e-9)),
+    )
+
+
+def _pairs(sizes: np.ndarray) -> np.ndarray:
+    return sizes * (sizes - 1) / 2
+
+
+def _merges(known: Facts, scale: Scale) -> tuple[tuple[int, int, float], ...]:
+    """Pairs of clusters that are likelier one person than two."""
+    chance = np.where(known.kind() == 0, scale.same(known.pairs.likeness[:, None]), 0.0)
+    order = np.argsort(-chance, kind="stable")
+    likely = [row for row in order.tolist() if chance[row] > MERGE_FROM]
+    ends = known.pairs.ends
+    return tuple((int(ends[row, 0]), int(ends[row, 1]), round(float(chance[row]), 4)) for row in likely)
