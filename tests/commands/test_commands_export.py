@@ -261,5 +261,6 @@ def test_calibration_and_measure_do_not_share_pictures_while_there_are_enough(wi
 def test_encoders_on_other_trunks_are_exported_too(trunk):
     encoder = IdentityEncoder(Architecture(trunk=trunk, height=64, width=32))
     initialise(encoder, torch.Generator().manual_seed(0))
-    content, difference = onnx_file.onnx_bytes(onnx_file.PicturesToEmbeddings(encoder), 64, 32, {})
+    network, pictures = forms.EncoderFor(encoder, forms.PLAIN, 64, 32), forms.check_pictures(3, 64, 32)
+    content, difference = onnx_file.onnx_bytes(network, pictures, forms.PLAIN, {})
     assert len(content) > 0 and difference <= onnx_file.TOLERANCE
