@@ -1,19 +1,27 @@
 """The shapes of the networks."""
 
+import re
 from typing import Literal
 
+from pydantic import field_validator
+
 from gcl_cli.config.setting import Settings, setting
+
+TRUNKS = ("resnet50", "resnet18", "efficientnet-lite0")
 
 
 class Architecture(Settings):
     """The shapes of all four networks; it travels with the weights (section 4.2 of the paper)."""
 
-    trunk: Literal["resnet50", "resnet18", "efficientnet-lite0"] = setting(
-        "resnet50", "network that the identity encoder stands on", paper="4.2"
+    trunk: Literal["resnet50", "resnet18", "efficientnet-lite0"] | str = setting(
+        "resnet50", "network that the identity encoder stands on; timm:NAME is any of timm's", paper="4.2"
     )
     # Below 16 channels, oneDNN's backward of the trunk's strided 1 x 1 convolutions corrupts memory (torch 2.14).
     trunk_width: int = setting(64, "channels after a ResNet's stem; 64 is the published network", ge=16)
     stem_relu: bool = setting(True, "ReLU after a ResNet's first norm; SpCL, Cluster Contrast and ICE leave it out")
+    half_range: bool = setting(
+        False, "a trunk of timm sees pictures as (x - .5) / .5, as TransReID-SSL, CLIP-ReID and SOLIDER learned them"
+    )
     frozen_stages: int = setting(
         0, "first stages of the trunk that keep their weights and BatchNorm statistics, with its stem; 0: none", ge=0
     )
@@ -32,3 +40,10 @@ class Architecture(Settings):
     part_layout: Literal["stripe", "channel_major"] = setting(
         "stripe", "how the part code is cut for the four decoder blocks; channel_major is the published code's"
     )
+
+    @field_validator("trunk")
+    @classmethod
+    def _known_trunk(cls, name: str) -> str:
+        if name not in TRUNKS and not re.fullmatch(r"timm:[\w.]+", name):
+            raise ValueError(f"must be {', '.join(TRUNKS)} or timm:NAME")
+        return name

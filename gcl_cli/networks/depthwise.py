@@ -90,7 +90,7 @@ class _Depthwise(torch.autograd.Function):
         return _convolved(features, weight, stride, pads)
 
     @staticmethod
-    @once_differentiable  # type: ignore[misc]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
         features, weight = ctx.saved_tensors
         gradient = gradient.contiguous(memory_format=torch.channels_last)

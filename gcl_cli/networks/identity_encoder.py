@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from gcl_cli.config import Architecture
 from gcl_cli.networks.normalisation import at_least_float32
-from gcl_cli.networks.trunk import build_trunk, frozen_modules, part_size
+from gcl_cli.networks.timm_trunk import Tokens
+from gcl_cli.networks.trunk import build_trunk, frozen_modules, has_signed_map, part_size
 
 PARTS = 4  # horizontal stripes of the part code, one for each residual block of the decoder
 PROJECTION_SIZE = 512  # section 4.2
@@ -18,7 +19,7 @@ PROJECTION_SIZE = 512  # section 4.2
 class IdentityCode(NamedTuple):
     """What the identity encoder says about B pictures."""
 
-    parts: Tensor  # [B, C, 4] average of each horizontal stripe, top first; non-negative, not normalised
+    parts: Tensor  # [B, C, 4] average of each horizontal stripe, top first, not normalised; non-negative but of timm's
     embedding: Tensor  # [B, D] before the L2 norm
 
 
@@ -34,7 +35,8 @@ class GeM(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """[B, C, H, W] -> [B, C]."""
-        return features.clamp(min=self.EPSILON).pow(self.p).mean(dim=(2, 3)).pow(1 / self.p)
+        # exp(p log x): its gradients cost a third of those of x ** p with a p that learns
+        return (self.p * features.clamp(min=self.EPSILON).log()).exp().mean(dim=(2, 3)).pow(1 / self.p)
 
 
 class IdentityEncoder(nn.Module):
@@ -50,6 +52,8 @@ class IdentityEncoder(nn.Module):
         self._embedding_size = PROJECTION_SIZE if architecture.head == "projection" else self._part_size
         heads = {"bnneck": bnneck_head, "batchnorm": batchnorm_head, "projection": projection_head}
         self.head = heads[architecture.head](self._part_size)
+        if architecture.head == "bnneck" and has_signed_map(architecture):
+            self.head.pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
         self._frozen_stages = architecture.frozen_stages
         for module in self._frozen():
             module.requires_grad_(False)
@@ -76,11 +80,12 @@ class IdentityEncoder(nn.Module):
 
     def forward(self, pictures: Tensor) -> IdentityCode:
         """pictures: [B, 3, H, W], ImageNet-normalised -> parts [B, C, 4] and embedding [B, D]."""
-        features = self.trunk(pictures)  # [B, C, H/16, W/16]
+        seen = self.trunk(pictures)
+        features, whole = seen if isinstance(seen, Tokens) else (seen, seen)  # [B, C, h, w], and what the head pools
         with torch.autocast(features.device.type, enabled=False):
             features = at_least_float32(features)
             parts = F.adaptive_avg_pool2d(features, (PARTS, 1)).squeeze(-1)  # [B, C, 4]
-            return IdentityCode(parts, self.head(features))
+            return IdentityCode(parts, self.head(at_least_float32(whole)))
 
 
 def projection_head(inputs: int) -> nn.Sequential:

@@ -10,6 +10,7 @@ from gcl_cli.networks.generator import Generator
 from gcl_cli.networks.identity_encoder import GeM, IdentityEncoder
 from gcl_cli.networks.normalisation import LayerNorm
 from gcl_cli.networks.structure_encoder import StructureEncoder
+from gcl_cli.networks.timm_trunk import TimmTrunk
 
 DISCRIMINATOR_DEVIATION = 0.02
 
@@ -22,9 +23,16 @@ def initialise(network: Network, generator: torch.Generator) -> None:
 
     Convolutions and linear layers are normal around 0. Deviation: structure encoder and generator sqrt(2 / fan in)
     (Kaiming), discriminator 0.02, identity encoder sqrt(2 / fan out) (torchvision's).
+    A trunk of timm's gets the weights that timm draws.
     The weights do not depend on the device of `network`, only on the state and device of `generator`.
     """
+    drawn_elsewhere: set[nn.Module] = set()
     for module in network.modules():
+        if isinstance(module, TimmTrunk):
+            module.redraw(generator)
+            drawn_elsewhere |= set(module.modules())
+        if module in drawn_elsewhere:
+            continue
         if isinstance(module, nn.Conv2d | nn.Linear):
             drawn = torch.randn(module.weight.shape, generator=generator, device=generator.device)
             module.weight.copy_(drawn * _deviation(network, module.weight))

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+IMAGENET_MEAN = (0.485, 0.456, 0.406)  # red, green, blue in [0, 1]
+IMAGENET_STD = (0.229, 0.224, 0.225)
 EPSILON = 1e-5  # against division by zero; the published code's
 
 

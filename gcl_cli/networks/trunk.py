@@ -1,4 +1,4 @@
-"""What the identity encoder stands on: a ResNet, or an EfficientNet-Lite0."""
+"""What the identity encoder stands on: a ResNet, an EfficientNet-Lite0, or a network of timm."""
 
 from collections.abc import Mapping
 from typing import Protocol, cast
@@ -9,6 +9,7 @@ from gcl_cli.config import Architecture
 from gcl_cli.errors import GclError
 from gcl_cli.networks import lite0
 from gcl_cli.networks.resnet import ResNet, blocks_of
+from gcl_cli.networks.timm_trunk import PREFIX, TimmTrunk, timm_channels
 
 
 class Trunk(Protocol):
@@ -23,6 +24,9 @@ def build_trunk(architecture: Architecture) -> nn.Module:
     """The trunk that `architecture` names."""
     if architecture.trunk == "efficientnet-lite0":
         return lite0.EfficientNetLite0()
+    if has_signed_map(architecture):
+        a = architecture
+        return TimmTrunk(a.trunk, a.height, a.width, half_range=a.half_range)
     block, depths = blocks_of(architecture.trunk)
     return ResNet(block, depths, architecture.trunk_width, stem_relu=architecture.stem_relu)
 
@@ -31,8 +35,15 @@ def part_size(architecture: Architecture) -> int:
     """Channels of the trunk's last map, hence entries of one part code: 2048 for the published network."""
     if architecture.trunk == "efficientnet-lite0":
         return lite0.CHANNELS
+    if has_signed_map(architecture):
+        return timm_channels(architecture.trunk, architecture.height, architecture.width)
     block, _ = blocks_of(architecture.trunk)
     return 8 * architecture.trunk_width * block.expansion
+
+
+def has_signed_map(architecture: Architecture) -> bool:
+    """Whether the map may be negative, so that powers of it, GeM's, mean nothing."""
+    return architecture.trunk.startswith(PREFIX)
 
 
 def frozen_modules(trunk: nn.Module, stages: int) -> list[nn.Module]:
@@ -53,7 +64,7 @@ def load_published(trunk: nn.Module, weights: Mapping[str, Tensor]) -> None:
     if isinstance(trunk, lite0.EfficientNetLite0):
         kept = lite0.lite0_from_published(weights)
     try:
-        trunk.load_state_dict(kept)
+        (trunk.network if isinstance(trunk, TimmTrunk) else trunk).load_state_dict(kept)
     except RuntimeError as error:
         raise GclError(
             f"The ImageNet weights do not fit the identity encoder: {error}",

@@ -10,9 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gcl_cli.machine.devices import sent
+from gcl_cli.networks.normalisation import IMAGENET_MEAN, IMAGENET_STD
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)  # red, green, blue in [0, 1]
-IMAGENET_STD = (0.229, 0.224, 0.225)
 GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601 luma
 
 

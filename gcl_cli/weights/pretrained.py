@@ -9,6 +9,7 @@ from gcl_cli.artifacts.files import sha256
 from gcl_cli.artifacts.foreign_weights import read_tensors
 from gcl_cli.config import Architecture
 from gcl_cli.errors import GclError
+from gcl_cli.networks.timm_trunk import PREFIX, created
 from gcl_cli.weights.published import PublishedFile
 
 IMAGENET = {"imagenet": "IMAGENET1K_V1", "imagenet-v2": "IMAGENET1K_V2"}  # what `--init` says -> torchvision's name
@@ -25,6 +26,8 @@ def imagenet_weights(architecture: Architecture, name: str) -> dict[str, Tensor]
     """
     if architecture.trunk == "efficientnet-lite0":
         return _lite0(name)
+    if architecture.trunk.startswith(PREFIX):
+        return _timm(architecture, name)
     return _torchvision(architecture, name)
 
 
@@ -46,6 +49,21 @@ def _torchvision(architecture: Architecture, name: str) -> dict[str, Tensor]:
             f"The ImageNet weights cannot be fetched ({error}). Wanted: {file.path.name}, to be found at {file.path}.",
             f"Put the file there (from {file.url}), or start from random weights: --init none",
         ) from error
+
+
+def _timm(architecture: Architecture, name: str) -> dict[str, Tensor]:
+    """Those that timm has for the network, on ImageNet or not, fetched by timm, position embeddings resized."""
+    if name != "imagenet":
+        raise GclError(f"There are no {IMAGENET[name]} weights of {architecture.trunk}.", "Use --init imagenet.")
+    network = architecture.trunk.removeprefix(PREFIX)
+    try:
+        found = created(network, architecture.height, architecture.width, pretrained=True)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise GclError(
+            f"timm cannot fetch weights of {network}: {str(error).splitlines()[0]}",
+            "Without a network: --init FILE with a file of timm's, or start from random weights: --init none",
+        ) from error
+    return dict(found.state_dict())
 
 
 def _lite0(name: str) -> dict[str, Tensor]:

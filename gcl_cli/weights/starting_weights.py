@@ -23,12 +23,14 @@ from gcl_cli.networks.foreign_names import (
     require_coverage,
     translate_encoder,
 )
+from gcl_cli.networks.foreign_transformers import is_transformer
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.networks.initialisation import initialise
 from gcl_cli.networks.trunk import load_published
 from gcl_cli.weights.given_weights import GivenWeights, given_weights
 from gcl_cli.weights.networks import latest, load_encoder, place, read_encoder, weight_file, with_own_layout
 from gcl_cli.weights.pretrained import IMAGENET, imagenet_weights
+from gcl_cli.weights.starting_transformers import tell_transformer, transformer_for
 
 HEAD_SEED = 0  # of a head that the weights lack, where no settings have a seed for it
 
@@ -47,11 +49,12 @@ class Start:
     head: Head | None = None  # head of the tensors
     label: str = ""  # a name for what is made of it
     architecture: Architecture | None = None  # all of it, where a gcl command wrote the file
+    transformer: dict[str, Tensor] = field(default_factory=dict)  # a file's tensors, by its own names
 
     @property
     def knows_people(self) -> bool:
         """Whether the weights may have learned to tell people apart; chance and ImageNet have not."""
-        return bool(self.tensors)
+        return bool(self.tensors or self.transformer)
 
 
 @dataclass(frozen=True)
@@ -130,6 +133,10 @@ def read_start(work: WorkFolder, init: str) -> Start:
 
 def with_head_of(start: Start, architecture: AnyArchitecture) -> AnyArchitecture:
     """`architecture` with the head of the starting weights; GclError when their trunk is another one."""
+    if start.transformer:
+        found = transformer_for(architecture, start.transformer, start.init)
+        tell_transformer(start.init, found)
+        start = replace(start, head=found.head.kind)
     wanted = (architecture.trunk, architecture.trunk_width)
     if start.trunk is not None and start.trunk != wanted:
         raise GclError(
@@ -162,7 +169,10 @@ def new_encoder(start: Start, architecture: Architecture, *, seed: int, device: 
     if start.init in IMAGENET:
         load_published(encoder.trunk, imagenet_weights(architecture, start.init))
     else:
-        encoder.load_state_dict(encoder.state_dict() | start.tensors)
+        given = start.tensors
+        if start.transformer:
+            given = transformer_for(architecture, start.transformer, start.init).tensors
+        encoder.load_state_dict(encoder.state_dict() | given)
     return place(encoder, device)
 
 
@@ -191,7 +201,10 @@ def _read_file(given: GivenWeights, init: str, inputs: dict[str, str]) -> Start:
             raise GclError(f"{path} holds no identity encoder.", "Give an identity_encoder.safetensors of gcl.")
         refuse_non_finite(tensors)
         return Start(init, inputs, tensors, (own.trunk, own.trunk_width), own.stem_relu, own.head, label, own)
-    found = translate_encoder(given.tensors(), file=str(path))
+    tensors = given.tensors()
+    if is_transformer(tensors):
+        return Start(init, inputs, label=label, transformer=tensors)
+    found = translate_encoder(tensors, file=str(path))
     _tell(init, found)
     require_coverage(found)
     return Start(init, inputs, found.tensors, (found.kind, found.width), found.stem_relu, found.head_kind, label)
@@ -216,6 +229,11 @@ def _tell(init: str, found: ForeignEncoder) -> None:
 
 def _preset(start: Start) -> str:
     """The first preset with the trunk of the starting weights; GclError when there is none."""
+    if start.transformer:
+        raise GclError(
+            f"--init {start.init} holds a transformer, and no preset has one.",
+            f"Make it an artifact: gcl warmup DATA --init {quote(start.init)} --epochs 0 --set trunk=timm:NAME",
+        )
     trunk = start.trunk or ("resnet50", 64)  # ImageNet's
     for name, stages in PRESETS.items():
         fields = Architecture(**stages["architecture"])

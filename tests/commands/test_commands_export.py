@@ -16,9 +16,10 @@ from gcl_cli.commands import synth
 from gcl_cli.commands.export import command as export
 from gcl_cli.commands.export import forms, int8, onnx_file
 from gcl_cli.commands.export.int8 import _labelled, split_training
-from gcl_cli.config import ExportSettings
+from gcl_cli.config import Architecture, ExportSettings
 from gcl_cli.errors import GclError
 from gcl_cli.networks.identity_encoder import IdentityEncoder
+from gcl_cli.networks.initialisation import initialise
 from gcl_cli.people.data import open_data
 from gcl_cli.session import Session
 from gcl_cli.training.features import embed
@@ -254,3 +255,12 @@ def test_calibration_and_measure_do_not_share_pictures_while_there_are_enough(wi
     assert {s.person for s in query} <= {s.person for s in gallery}
     fewer, _ = _labelled(data, 1)
     assert len({s.person for s in fewer}) == 1 and len(query) > len(fewer)
+
+
+@pytest.mark.parametrize("trunk", ["efficientnet-lite0", "timm:test_vit"])
+def test_encoders_on_other_trunks_are_exported_too(trunk):
+    encoder = IdentityEncoder(Architecture(trunk=trunk, height=64, width=32))
+    initialise(encoder, torch.Generator().manual_seed(0))
+    network, pictures = forms.EncoderFor(encoder, forms.PLAIN, 64, 32), forms.check_pictures(3, 64, 32)
+    content, difference = onnx_file.onnx_bytes(network, pictures, forms.PLAIN, {})
+    assert len(content) > 0 and difference <= onnx_file.TOLERANCE

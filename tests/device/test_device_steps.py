@@ -66,7 +66,7 @@ def batches(*shape: int) -> Tensor:
 
 def cluster_contrast(preset: str, **chosen: Any) -> Loop:
     settings = settings_for(ClusterContrastSettings, "warmup", preset, {"precision": "bf16", "people": 4} | chosen)
-    networks = weightless(architecture_of(preset))
+    networks = weightless(architecture_of(preset, trunk=settings.trunk))
     state = cluster_contrast_state(networks["identity_encoder"], settings)
     width = networks["identity_encoder"].embedding_size
     amid_an_epoch(state, batches(4 * settings.pictures), labels=people(), centroids=unit_rows(PEOPLE, width))
@@ -149,6 +149,11 @@ def waits_of(here: Card, loop: Loop, *, steps: int = 1) -> dict[str, int]:
 @pytest.mark.parametrize("method", [cluster_contrast, supervised, jvtc])
 def test_a_step_of_a_warm_up_never_waits_for_the_card(here: Card, preset: str, method: Any) -> None:
     assert waits_of(here, method(preset)) == {}
+
+
+@pytest.mark.parametrize("trunk", ["efficientnet-lite0", "timm:vit_base_patch16_clip_quickgelu_224"])
+def test_a_step_of_a_warm_up_never_waits_whatever_the_trunk(here: Card, trunk: str) -> None:
+    assert waits_of(here, cluster_contrast("paper", trunk=trunk)) == {}
 
 
 @pytest.mark.parametrize("preset", FEWER)
