@@ -86,8 +86,8 @@ def unnamed_inputs(found: FoundFolder) -> list[str]:
 def _sources(found: FoundFolder) -> list[str]:
     """The options that name what a stage reads, where that is not what it would take by itself."""
     config, stage = found.config, found.stage
-    words: list[str] = [config["crops"]] if config.get("crops") else []
-    words += ["--camera-from", config["camera_from"]] if config.get("camera_from") else []
+    words: list[str] = [config["crops"]] if stage == "cluster" and config.get("crops") else []
+    words += ["--camera-from", config["camera_from"]] if stage == "cluster" and config.get("camera_from") else []
     if stage == "render" and config.get("meshes") not in (None, "mesh/main"):
         words += ["--meshes", config["meshes"].partition("/")[2]]
     if config.get("encoder") and (stage, config["encoder"]) != ("gan-warmup", "warmup/main"):
