@@ -115,26 +115,39 @@ def _is_of_pictures(manifest: Path) -> bool:
         return True  # nobody knows
 
 
+def _history(work: WorkFolder) -> list[dict[str, Any]]:
+    """The changes of dataset.history.jsonl, the oldest first; GclError where it is damaged."""
+    path = _history_file(work)
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        return [{**json.loads(line)} for line in lines]
+    except (ValueError, TypeError, RecursionError) as error:
+        told = f"Remove {path}: corrections must then name pictures as they are called now."
+        raise GclError(f"{path} is damaged: {error}.", told) from error
+
+
+def _history_file(work: WorkFolder) -> Path:
+    return work.dataset_file.with_suffix(".history.jsonl")
+
+
 def _write_history(work: WorkFolder, before: str, now: str, told: Changes | str) -> None:
     """One more line of dataset.history.jsonl, unless this very change is its last one already."""
-    path = work.dataset_file.with_suffix(".history.jsonl")
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    entries = _history(work)
     names = {kind: getattr(told, kind, None) for kind in ("added", "removed", "replaced", "renamed", "moved")}
     entry = {"before": before, "now": now, **names}
-    if not lines or json.loads(lines[-1]) != entry:
-        write_text(path, "\n".join([*lines, json.dumps(entry)]) + "\n")
+    if entries[-1:] != [entry]:
+        write_text(_history_file(work), "".join(json.dumps(one) + "\n" for one in (*entries, entry)))
 
 
 def names_before(work: WorkFolder) -> dict[str, str | None]:
     """Names that pictures had earlier: what each is called now, None where its picture is gone."""
-    path, now = work.dataset_file.with_suffix(".history.jsonl"), dict[str, str | None]()
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-        entry = json.loads(line)
-        renamed = entry["renamed"] or {}
-        now = {name: other if other is None else renamed.get(other, other) for name, other in now.items()} | renamed
-        for name in entry["removed"] or ():
-            now = {key: None if other == name else other for key, other in now.items()} | {name: None}
-        for name in (*(entry["added"] or ()), *renamed.values()):
+    now: dict[str, str | None] = {}
+    for entry in _history(work):
+        renamed, removed = entry.get("renamed") or {}, set(entry.get("removed") or ())
+        now |= {name: name for name in (*renamed, *removed)}
+        then = {name: None if other in removed else renamed.get(other, other) for name, other in now.items() if other}
+        now |= then
+        for name in (*(entry.get("added") or ()), *renamed.values()):
             now.pop(name, None)
     return now
 

@@ -8,7 +8,7 @@ from gcl_cli.artifacts.dataset_record import recall
 from gcl_cli.artifacts.folders import FoundFolder, found_folders, is_remade, size_of, work_done
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.lock import is_locked
-from gcl_cli.artifacts.manifest import Source, outdated
+from gcl_cli.artifacts.manifest import LEARNED, Source, outdated
 
 State = Literal["fresh", "behind", "stale", "damaged", "interrupted", "running"]  # behind: pictures came or went since
 
@@ -97,7 +97,8 @@ def _changed_under(
 
     changed = outdated("" if found.partial else found.stage, found.inputs, known)
     if changed is None:
-        return "fresh", ""
+        learned_before = found.stage in LEARNED and dataset and found.inputs.get("dataset") in dataset["earlier"]
+        return "fresh", "learned from earlier pictures" if learned_before else ""
     way = changed.way
     if changed.grew:
         return "behind", "of earlier pictures" if len(way) == 1 else f"{way[0]} is of earlier pictures"

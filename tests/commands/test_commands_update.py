@@ -118,7 +118,9 @@ def people(work: str = "work") -> dict[str, int]:
 
 
 def states() -> dict[str, str]:
-    return {row["artifact"].partition("-")[0]: row["state"] for row in typed("status")["artifacts"]}
+    """Of what is finished, and of what was begun where nothing is."""
+    rows = reversed(typed("status")["artifacts"])
+    return {row["artifact"].partition("-")[0]: row["state"] for row in rows}
 
 
 def test_status_and_commands_agree_that_the_set_has_changed(today):
@@ -178,8 +180,7 @@ def test_people_keep_their_numbers_and_a_number_given_up_is_never_used_again(tod
         len(old - new),
     )
     assert all(number >= result["next_number"] for number in new - old)
-    shared = [name for name in were if were[name] >= 0 and are.get(name, -1) >= 0]
-    assert sum(were[name] == are[name] for name in shared) / len(shared) > 0.7
+    assert new & old <= {number for name, number in were.items() if are.get(name) == number}
     entries = json.loads(Path("work/cluster/main/clusters.json").read_text())
     assert {entry["label"] for entry in entries} == new
 
@@ -204,10 +205,9 @@ def test_a_crash_in_the_middle_loses_nothing_and_the_same_command_goes_on(today,
     monkeypatch.setattr(mesh, "write_meshes", lambda *rows: written.append(rows[2]) or real(*rows))
     done = typed("update", "--threads", "1", "--device", "cpu")
     assert (done["added"], done["removed"]) == (0, 0)  # which was recorded before
-    assert [len(rows) for rows in written] == [4, 4, 4, 4, 3, 38]  # the third shard once more, and the whole table
+    assert [len(rows) for rows in written] == [4, 4, 3, 3, 38]  # the third shard once more, and the whole table
     after = table()
     assert all(after[name] == before[name] for name in after.keys() & before.keys() - {sorted(before)[8]})
-    shutil.copytree("work", "unbroken")
     assert set(states().values()) == {"fresh"}
 
 

@@ -256,3 +256,29 @@ def test_looking_into_every_picture_costs_less_than_asking_for_its_size_did(tmp_
         f"\n32,000 pictures: {looked:.2f} s of CPU with contents, {asked:.2f} s for names and sizes as before\n"
     )
     assert looked < 3 * asked
+
+
+def test_names_of_earlier_lead_to_what_pictures_are_called_now(tmp_path):
+    work, root = WorkFolder(tmp_path / "work"), tmp_path / "set"
+    root.mkdir()
+    record = {"root": str(root), "name": "set", "layout": "plain", "allow_subset": False, "pictures": {"train": 2}}
+
+    def look() -> dict[str, str | None]:
+        names = {"train": sorted(path.name for path in root.iterdir())}
+        dataset_record.remember(work, record, picture_lists.stamps(root, names), grow=True)
+        return dataset_record.names_before(work)
+
+    for name in "abc":
+        (root / name).write_text(name)
+    assert look() == {}
+    (root / "a").rename(root / "x")
+    assert look() == {"a": "x"}
+    (root / "x").rename(root / "y")
+    (root / "b").unlink()
+    assert look() == {"a": "y", "x": "y", "b": None}
+    (root / "y").unlink()
+    (root / "b").write_text("somebody else")
+    assert look() == {"a": None, "x": None, "y": None}
+    (work.root / "dataset.history.jsonl").write_text("[")
+    with pytest.raises(GclError, match=r"history\.jsonl is damaged"):
+        look()

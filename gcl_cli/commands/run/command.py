@@ -123,7 +123,8 @@ def _take(step: Step, session: Session, data: str | None, wishes: Wishes, size: 
     before = begun if begun is not None and begun.found.moment else finished
     chosen, preset = settings_to_use(step, before, found, wishes, size), size.preset
     if finished is not None and finished.state != "fresh":
-        console.say(f"{step.reference} is {finished.state} ({finished.reason}), and is made anew.")
+        how = "brought up to date" if finished.state == "behind" else "made anew"
+        console.say(f"{step.reference} is {finished.state} ({finished.reason}), and is {how}.")
         mark_for_remake(finished.found.folder)
     config = before.found.config if before is not None else {}
     if step.stage == "warmup" and not wishes.preset:
