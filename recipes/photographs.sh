@@ -20,7 +20,7 @@ seeds="1 2 3"  # of the training
 preset=tiny
 threads="--threads 1"
 warmup="--minutes 15"
-continued="--minutes 15 --set learning_rate=0.0003 --set colour_epochs=0 --set camera_from=0"
+continued="--minutes 15 --set learning_rate=0.0003 --set colour_epochs=0 --set camera_contrast_from=0"
 ceiling="--epochs 60"
 contrast="--epochs 10 --iterations 400"  # steps of L_vi, about as long as the row below
 joint="--epochs 10 --iterations 200"  # steps with views

@@ -87,7 +87,7 @@ class ClusterContrastSettings(PeopleSettings, AugmentSettings, ClusterSettings):
     camera_temperature: float = setting(0.07, "its temperature", gt=0)
     camera_momentum: float = setting(0.2, "weight of an old centroid of a camera in an update", ge=0, lt=1)
     camera_negatives: int = setting(50, "hardest centroids of other clusters that it pushes away", ge=1)
-    camera_from: float = setting(0.15, "share of the run after which it begins", ge=0, le=1)
+    camera_contrast_from: float = setting(0.15, "share of the run after which it begins", ge=0, le=1)
 
 
 class StyleSettings(WarmupSettings):

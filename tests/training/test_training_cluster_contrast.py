@@ -64,7 +64,7 @@ def test_resumed_equals_unbroken_bit_for_bit(precision, tmp_path):
 
 def test_a_run_with_cameras_colours_and_a_cosine_resumes_bit_for_bit(tmp_path):
     settings = chosen(
-        schedule="cosine", rise=0.2, colour_epochs=0, colour_fade=0.6, camera_contrast=0.5, camera_from=0.5,
+        schedule="cosine", rise=0.2, colour_epochs=0, colour_fade=0.6, camera_contrast=0.5, camera_contrast_from=0.5,
     )  # fmt: skip
     for unbroken, resumed in unbroken_and_resumed(lambda: new_loop(settings), (1, 3, 4, 6), tmp_path):
         assert same(unbroken[1], resumed[1])
@@ -72,7 +72,7 @@ def test_a_run_with_cameras_colours_and_a_cosine_resumes_bit_for_bit(tmp_path):
 
 
 def test_centroids_camera_by_camera_join_the_loss_from_their_share_of_the_run_on():
-    state, loop = new_loop(chosen(camera_contrast=0.5, camera_from=0.5, **PLAIN))
+    state, loop = new_loop(chosen(camera_contrast=0.5, camera_contrast_from=0.5, **PLAIN))
     told = [event.values for event in loop if event.kind == "step"]
     assert [("camera_contrast" in values) for values in told] == [False] * 3 + [True] * 3
     assert all(values["camera_contrast"] > 0 for values in told[3:])
@@ -88,7 +88,7 @@ def test_clusters_seen_by_a_camera_are_told_apart():
 
 
 def test_cameras_that_are_not_known_leave_the_loss_alone():
-    settings = chosen(epochs=1, camera_contrast=0.5, camera_from=0.0)
+    settings = chosen(epochs=1, camera_contrast=0.5, camera_contrast_from=0.0)
     _, loop = new_loop(settings, data=TrainingSet(training_set().pictures))
     assert all("camera_contrast" not in event.values for event in loop)
 

@@ -171,7 +171,7 @@ class ClusterContrast:
         features = F.normalize(at_least_float32(embeddings), dim=1)
         labels, tables = sent(self.state.labels[rows], self.device), self.state.tables
         losses = {"loss": cluster_contrast(features, tables["centroids"], labels, temperature=s.temperature)}
-        seen = self._camera_clusters() if share_done(self.state, s) >= s.camera_from else None
+        seen = self._camera_clusters() if share_done(self.state, s) >= s.camera_contrast_from else None
         if seen is not None:
             contrast = seen.contrast(features, tables["camera_centroids"], rows, settings=s)
             losses["camera_contrast"] = s.camera_contrast * contrast
