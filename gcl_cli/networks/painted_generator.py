@@ -4,6 +4,7 @@ Ours, not the paper's, whose generator (`networks.generator`) is given the grey 
 and its painted view; the identity code modulates the middle as in the paper; out come colours and their own alpha.
 """
 
+import math
 from typing import NamedTuple, cast
 
 import torch
@@ -19,10 +20,12 @@ from gcl_cli.networks.normalisation import adaptive_instance_norm, at_least_floa
 BODY_LEVELS = 5.0  # a drawn body is at most 205 of 255 bright: a pixel that is a fifth darker than white is all body
 GREY, COLOUR, OPACITY, SEEN = slice(0, 1), slice(1, 4), slice(4, 5), slice(5, 6)
 CHANNELS = 7  # of a structure
+PATCH = 8  # pixels of the photograph, each way, that one place of an appearance's features stands for
+WAVES = (0.5, 1.0, 2.0)  # of sines and cosines that tell places, over a picture's height and width
 
 
 class PaintedSizes(NamedTuple):
-    """Channels of a painted generator; 2.1 million parameters as they stand."""
+    """Channels of a painted generator; 2.2 million parameters as they stand."""
 
     wide: int = 32  # at half the picture's size
     middle: int = 64
@@ -71,12 +74,12 @@ class PaintedGenerator(nn.Module):
             features = block(features, scales[:, index], shifts[:, index])
         features = self.mix(torch.cat([_doubled(self.rise(features)), coarse], dim=1))
         features = self.mix_again(torch.cat([_doubled(self.rise_again(features)), fine], dim=1))
-        drawn = at_least_float32(self.finish(features))
+        new, beyond, keep = at_least_float32(self.finish(features)).split((3, 1, 1), dim=1)
         body = ((1 - structure[:, GREY]) * BODY_LEVELS).clamp(max=1)
-        alpha = torch.sigmoid(3 * drawn[:, 3:4] + 6 * body - 3)
+        alpha = torch.sigmoid(3 * beyond + 6 * body - 3)
         # What the photograph shows is kept at first, what painting guesses is not.
-        kept = torch.sigmoid(2 * drawn[:, 4:] + 4 * structure[:, SEEN] - 2) * structure[:, OPACITY]
-        colours = kept * structure[:, COLOUR] + (1 - kept) * torch.sigmoid(2 * drawn[:, :3])
+        kept = torch.sigmoid(2 * keep + 4 * structure[:, SEEN] - 2) * structure[:, OPACITY]
+        colours = kept * structure[:, COLOUR] + (1 - kept) * torch.sigmoid(2 * new)
         return torch.cat([colours, alpha], dim=1)
 
 
@@ -85,7 +88,7 @@ class Appearance(nn.Module):
 
     def __init__(self, code: int) -> None:
         super().__init__()
-        self.layers = _level(4 * 16, code)
+        self.layers = _level(4 * (PATCH // 2) ** 2 + 4 * len(WAVES), code)
 
     def forward(self, photographs: Tensor, opacity: Tensor) -> Tensor:
         """photographs: [B, 3, H, W] in [0, 1]; opacity: [B, 1, H, W], where the person is -> parts [B, code, 4].
@@ -93,7 +96,8 @@ class Appearance(nn.Module):
         Means over the person alone, of each quarter of the picture's height.
         """
         halved = F.avg_pool2d(torch.cat([photographs, opacity], dim=1), 2)
-        features = self.layers(F.pixel_unshuffle(halved * 2 - 1, 4))
+        patches = F.pixel_unshuffle(halved * 2 - 1, PATCH // 2)
+        features = self.layers(torch.cat([patches, _places(patches)], dim=1))
         weight = F.adaptive_avg_pool2d(opacity, features.shape[2:]).to(features.dtype) + 1e-3
         sums, weights = (F.adaptive_avg_pool2d(value, (PARTS, 1)) for value in (features * weight, weight))
         return at_least_float32((sums / weights).squeeze(-1))
@@ -139,6 +143,16 @@ def _sides(turn: Tensor, structure: Tensor) -> Tensor:
     height, width = structure.shape[2] // 2, structure.shape[3] // 2
     told = torch.stack([radians.cos(), radians.sin()], dim=1).to(structure.dtype)
     return told[:, :, None, None].expand(-1, -1, height, width)
+
+
+def _places(maps: Tensor) -> Tensor:
+    """Where each pixel of maps [B, C, H, W] is, as sines and cosines [B, 12, H, W]."""
+    height, width = maps.shape[2:]
+    y, x = ((torch.arange(n, device=maps.device) + 0.5) / n for n in (height, width))
+    phases = torch.stack(
+        [2 * math.pi * wave * value for wave in WAVES for value in torch.meshgrid(y, x, indexing="ij")]
+    )
+    return torch.cat([phases.sin(), phases.cos()]).to(maps.dtype).expand(len(maps), -1, -1, -1)
 
 
 def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:

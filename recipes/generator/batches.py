@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from gcl_cli.networks.painted_generator import structures
@@ -13,7 +12,8 @@ from gcl_cli.networks.painted_generator import structures
 OWN_VIEWS = 0.12  # share of a batch that is drawn as photographed
 OTHER_SCENE = 0.35  # probability that somebody else's scene is behind the person
 GAIN, CAST, GAMMA = 0.12, 0.10, 0.15  # deviations of brightness, of each colour's and of gamma, in logarithms
-SEEN, HIDDEN = 0.5, 0.0
+SEEN = 0.5
+MOST_CHANNELS = 5  # of a stored picture
 # What is hidden of a painted view: nothing; what the photograph does not show; a block of it; both; all.
 HIDING = torch.tensor([0.40, 0.20, 0.20, 0.10, 0.10])
 
@@ -32,10 +32,13 @@ class Batch(NamedTuple):
 
 
 class Pairs:
-    """The parts of a folder, as they are on disk; parts that are drawn meanwhile join at `reload`."""
+    """The parts of a folder, as they are on disk; parts that are drawn meanwhile join at `reload`.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.parts, self.rows = folder, {}, []
+    small: pictures at half their size.
+    """
+
+    def __init__(self, folder: Path, *, small: bool = False) -> None:
+        self.folder, self.small, self.parts, self.rows = folder, small, {}, []
         self.reload()
 
     def __len__(self) -> int:
@@ -46,7 +49,8 @@ class Pairs:
         for file in sorted(self.folder.glob("*.npz")):
             if file.name not in self.parts:
                 with np.load(file) as stored:
-                    self.parts[file.name] = {name: torch.from_numpy(stored[name]) for name in stored.files}
+                    read = {name: torch.from_numpy(stored[name]) for name in stored.files}
+                self.parts[file.name] = {name: halved(value) for name, value in read.items()} if self.small else read
                 self.rows += [(file.name, row) for row in range(len(self.parts[file.name]["person"]))]
 
     def batch(self, people: list[int], views: list[int]) -> Batch:
@@ -80,20 +84,25 @@ def _first(pictures: Tensor) -> Tensor:
     return (pictures.movedim(-1, 1).float() / 255).contiguous()
 
 
-def drawn_batch(pairs: Pairs, size: int, rng: torch.Generator, *, small: bool = False, blind: bool = False) -> Batch:
-    """Views of people drawn at random: augmented, with hidden texture.
+def halved(values: Tensor) -> Tensor:
+    """Pictures [..., H, W] or [..., H, W, channels], uint8, at half the size; other values about people as they are."""
+    if values.dtype != torch.uint8 or values.dim() < 3:
+        return values
+    rows = -3 if values.shape[-1] <= MOST_CHANNELS else -2
+    means = values.float()
+    for axis in (rows, rows + 1):
+        means = means.unflatten(axis, (-1, 2)).mean(axis)
+    return means.round().to(torch.uint8)
 
-    small: at half the size; blind: without painted views, so that bodies and codes are all there is.
-    """
+
+def drawn_batch(pairs: Pairs, size: int, rng: torch.Generator) -> Batch:
+    """Views of people drawn at random: augmented, with hidden texture."""
     people = torch.randint(len(pairs), (size,), generator=rng).tolist()
     own = (torch.rand(size, generator=rng) < OWN_VIEWS).tolist()
     at = torch.rand(size, generator=rng).tolist()
     counts = [pairs.views_of(person) - 1 for person in people]
     views = [0 if is_own else 1 + int(place * n) for is_own, place, n in zip(own, at, counts, strict=True)]
-    batch = pairs.batch(people, views)
-    batch = hide(augment(halved(batch) if small else batch, rng), rng)
-    batch.structure[:, 1:6] *= not blind
-    return batch
+    return hide(augment(pairs.batch(people, views), rng), rng)
 
 
 def augment(batch: Batch, rng: torch.Generator) -> Batch:
@@ -117,11 +126,6 @@ def augment(batch: Batch, rng: torch.Generator) -> Batch:
         scene=lit(batch.scene + moved),
         true=lit(batch.true + (1 - batch.alpha) * moved),
     )
-
-
-def halved(batch: Batch) -> Batch:
-    """The same views at half the size."""
-    return Batch(*(F.avg_pool2d(value, 2) if value.dim() == 4 else value for value in batch))
 
 
 def _mirrored(batch: Batch, which: Tensor) -> Batch:

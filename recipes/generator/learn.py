@@ -30,10 +30,10 @@ from gcl_cli.training.augmentation import IMAGENET_MEAN, IMAGENET_STD
 BATCH, FINISH_BATCH, WARM_UP, SAVED_EVERY = 24, 16, 50, 50  # views, steps
 COLOURS_RATE, FINISH_RATE, LOOKS_RATE, ADVERSARY_RATE = 1e-3, 6e-4, 1e-3, 4e-4
 DESCENDS_FROM, LOWEST = 0.5, 0.03  # share of the finishing steps after which the rate descends; to which share of it
-AVERAGED = 0.999  # decay of the mean of the weights, which is what ships
-BLIND = 700  # steps before painted views are shown, which would make the identity code needless before it says anything
+AVERAGED = 0.995  # decay of the mean of the weights, which is what ships
 PEOPLE, TEMPERATURE = 32, 0.07  # of a batch that teaches looks
-INSIDE, ALPHA, EDGES, COARSE, LOOKS, SAME, ADVERSARY = 0.5, 1.0, 0.5, 0.5, 0.4, 0.2, 0.02  # weights of the losses
+INSIDE, ALPHA, EDGES, COARSE = 1.0, 1.5, 0.5, 0.5  # weights of the losses, beside 2 for the colours
+LIKE, LOOKS, SAME, ADVERSARY = 0.5, 0.4, 0.2, 0.02
 JUDGE = Architecture(trunk="resnet18", trunk_width=16, height=128, width=64)
 
 Numbers = dict[str, float]
@@ -105,7 +105,7 @@ def main() -> None:
     if given.looks:
         learn_looks(pairs, given.folder, given.looks, given.seed)
     if given.colours:
-        learn_colours(pairs, given.folder, given.colours, given.seed)
+        learn_colours(Pairs(given.pairs, small=True), given.folder, given.colours, given.seed)
     if given.finish:
         finish(pairs, given.folder, given.finish, given.seed)
 
@@ -140,7 +140,7 @@ def learn_colours(pairs: Pairs, folder: Path, steps: int, seed: int) -> None:
     generator, optimizer = training.networks["generator"], training.optimizers["generator"]
 
     def step() -> Numbers:
-        batch = drawn_batch(pairs, BATCH, training.rng, small=True, blind=training.step < BLIND)
+        batch = drawn_batch(pairs, BATCH, training.rng)
         loss, said, _, _ = pixel_losses(generator, batch)
         _rate(optimizer, COLOURS_RATE, training.step)
         _descend(optimizer, loss, generator)
@@ -164,11 +164,13 @@ def finish(pairs: Pairs, folder: Path, steps: int, seed: int) -> None:
     def step() -> Numbers:
         batch = drawn_batch(pairs, FINISH_BATCH, training.rng)
         loss, said, composed, alpha = pixel_losses(generator, batch)
+        unlike = 1 - alikeness(composed, batch.true)
         features, same = judged(judge, composed, batch.true)
         cost, fooled = contested(adversary, against, torch.cat([composed, alpha], 1), torch.cat(batch[-2:], 1))
         _rate(optimizer, FINISH_RATE, training.step, steps)
-        _descend(optimizer, loss + LOOKS * features + SAME * same + ADVERSARY * fooled, generator)
+        _descend(optimizer, loss + LIKE * unlike + LOOKS * features + SAME * same + ADVERSARY * fooled, generator)
         _average(training, generator)
+        said |= {"unlike": unlike.item()}
         return said | {"judged": features.item(), "same": same.item(), "adversary": cost}
 
     training.run(folder / "finish.pt", steps, pairs, step)
@@ -185,7 +187,7 @@ def pixel_losses(generator: nn.Module, batch: Batch) -> tuple[Tensor, Numbers, T
     """The loss; its parts in numbers; the drawn people before their scenes [B, 3, H, W]; their alpha [B, 1, H, W]."""
     with torch.autocast("cpu", dtype=torch.bfloat16):
         drawn = generator(batch.structure, batch.turn, generator.appearance(batch.photograph, batch.own_opacity))
-    colours, alpha = drawn[:, :3], drawn[:, 3:]
+    colours, alpha = drawn.split((3, 1), dim=1)
     composed = alpha * colours + (1 - alpha) * batch.scene
     wrong = composed - batch.true
     counts = 0.15 + F.max_pool2d(batch.alpha, 5, 1, 2)  # the person and a little around
@@ -195,6 +197,17 @@ def pixel_losses(generator: nn.Module, batch: Batch) -> tuple[Tensor, Numbers, T
     coarse = F.avg_pool2d(wrong, 4).abs().mean()
     loss = 2 * (counts * wrong.abs()).mean() + INSIDE * inside + ALPHA * outline + EDGES * edges + COARSE * coarse
     return loss, {"inside": inside.item(), "alpha": outline.item(), "edges": edges.item()}, composed, alpha
+
+
+def alikeness(drawn: Tensor, true: Tensor) -> Tensor:
+    """The mean structural similarity of two batches of pictures in grey, windows of 7 pixels (Zhao et al. 2017)."""
+    drawn, true = drawn.mean(1, keepdim=True), true.mean(1, keepdim=True)
+    given = torch.cat([drawn, true, drawn * drawn, true * true, drawn * true], dim=1)
+    drawn, true, drawn_square, true_square, product = F.avg_pool2d(given, 7, 1).unbind(dim=1)
+    between, squares = drawn * true, drawn.square() + true.square()
+    levels = (2 * between + 1e-4) / (squares + 1e-4)
+    patterns = (2 * (product - between) + 9e-4) / (drawn_square + true_square - squares + 9e-4)
+    return (levels * patterns).mean()
 
 
 def judged(judge: nn.Module, drawn: Tensor, true: Tensor) -> tuple[Tensor, Tensor]:

@@ -87,14 +87,15 @@ def rows(generator: PaintedGenerator, people: PaintedPeople) -> Iterator[tuple[s
     yield "generator", draw_people(generator, people)
     strangers = (torch.arange(len(people)) + AHEAD) % len(people)
     yield "a stranger's code", draw_people(generator, people, strangers)
-    blind = hidden(people)
+    blind = hidden(people, people.painted[:, :, 4:] > 127)
     yield "unseen hidden", draw_people(generator, blind)
     yield "  a stranger's code", draw_people(generator, blind, strangers)
+    yield "no painted view", draw_people(generator, hidden(people, torch.zeros(1, dtype=torch.bool)))
 
 
-def hidden(people: PaintedPeople) -> PaintedPeople:
-    """The same people without the colours that painting guesses."""
-    painted = people.painted * (people.painted[:, :, 4:] > 127)
+def hidden(people: PaintedPeople, kept: Tensor) -> PaintedPeople:
+    """The same people, of whose other sides no more is painted than is `kept`."""
+    painted = people.painted * kept
     painted[:, 0] = people.painted[:, 0]
     return PaintedPeople(people.sides, people.photographs, people.bodies, painted, people.status)
 

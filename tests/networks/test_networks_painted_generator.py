@@ -81,6 +81,12 @@ def test_the_appearance_of_a_person_does_not_hang_on_what_is_behind_them(generat
     assert generator.appearance(photograph, torch.zeros_like(opacity)).isfinite().all(), "nobody: no division by nought"
 
 
+def test_an_appearance_knows_where_it_saw_something(generator):
+    grey = torch.full((1, 3, 128, 64), 0.3)
+    parts = generator.appearance(grey, torch.ones(1, 1, 128, 64))
+    assert not torch.allclose(parts[..., 1], parts[..., 2], atol=1e-3), "far from borders, of one and the same grey"
+
+
 def test_a_structure_is_grey_painted_and_own_in_that_order():
     grey, painted, own = torch.full((1, 1, 8, 8), 51), torch.zeros(1, 5, 8, 8), torch.full((1, 1, 8, 8), 255)
     painted[:, 4] = 255
