@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gcl_cli.clustering.agreement import share_across_cameras
 from gcl_cli.clustering.approximate import approximate_neighbours
 from gcl_cli.clustering.cameras import centre_per_camera
 from gcl_cli.clustering.centralise import centralise
@@ -15,7 +16,7 @@ from gcl_cli.clustering.jaccard import SparseDistance, distance_of_overlaps, exp
 from gcl_cli.clustering.neighbours import nearest_neighbours
 from gcl_cli.clustering.radius import NEGLIGIBLE, percentile_radius
 from gcl_cli.clustering.ram import expected_pairs
-from gcl_cli.config import ClusterSettings
+from gcl_cli.config import ClusterSettings, EpochClusterSettings
 from gcl_cli.errors import GclError
 from gcl_cli.records import PseudoLabels
 
@@ -23,7 +24,7 @@ FEWEST_PICTURES = 4  # two clusters of two
 
 
 def cluster_features(
-    features: Tensor, cameras: Tensor | None, *, settings: ClusterSettings, nearest: np.ndarray | None = None
+    features: Tensor, cameras: Tensor | None, *, settings: EpochClusterSettings, nearest: np.ndarray | None = None
 ) -> PseudoLabels:
     """Pseudo labels of N pictures: k-reciprocal Jaccard distance, then DBSCAN or HDBSCAN (section 3.2, appendix A).
 
@@ -32,9 +33,15 @@ def cluster_features(
     fewer, another takes its place and `fallback` says why. Raises GclError for features that are not finite or are all
     the same, for fewer than 4 pictures, and where no two groups can be told apart.
     """
-    features = comparable_features(features, cameras, settings=settings)
+    features = comparable_features(features, cameras, camera_aware=settings.camera_aware)
     distance = asked_distance(features, settings=settings, nearest=nearest)
-    return cluster_distance(distance, features, settings=settings)
+    found = cluster_distance(distance, features, settings=settings)
+    if cameras is None or share_across_cameras(found.labels, cameras.cpu().numpy()) >= settings.centralise_below:
+        return found
+    # Paper: features are clustered as they are. Here: where clusters follow cameras, neighbours of other cameras are
+    # added first (`centralise_below`, which the small presets set), as Neighbor Feature Centralization does in tests.
+    leaning = centralise(features.cpu(), cameras.cpu()).features.to(features.device)
+    return cluster_distance(asked_distance(leaning, settings=settings), leaning, settings=settings)
 
 
 def asked_neighbours(features: Tensor, *, settings: ClusterSettings) -> np.ndarray:
@@ -59,21 +66,13 @@ def asked_distance(
     return distance_of_overlaps(weights)
 
 
-def comparable_features(features: Tensor, cameras: Tensor | None, *, settings: ClusterSettings) -> Tensor:
-    """The features [N, D] as they are compared: checked, in float32.
+def comparable_features(features: Tensor, cameras: Tensor | None, *, camera_aware: bool) -> Tensor:
+    """The features [N, D] as they are compared: checked, in float32, and without the camera where that is asked for.
 
-    Without the camera, and with those of neighbours added, where that is asked for. Raises GclError as
-    `cluster_features` does.
+    Raises GclError as `cluster_features` does.
     """
-    # Paper: features are clustered as they are. Here: with `centralise`, which the small presets have, neighbours of
-    # other cameras are added first, as Neighbor Feature Centralization does at test time.
     features = checked_features(features)
-    if settings.camera_aware and cameras is not None:
-        features = centre_per_camera(features, cameras)
-    if not settings.centralise:
-        return features
-    known = torch.full((len(features),), -1) if cameras is None else cameras.cpu()
-    return centralise(features.cpu(), known).features.to(features.device)
+    return centre_per_camera(features, cameras) if camera_aware and cameras is not None else features
 
 
 def cluster_distance(distance: SparseDistance, features: Tensor, *, settings: ClusterSettings) -> PseudoLabels:

@@ -16,6 +16,7 @@ from gcl_cli.config.training import (
     ClusterSettings,
     ContrastSettings,
     CorrectedSettings,
+    EpochClusterSettings,
     TrainSettings,
 )
 from gcl_cli.config.using import (
@@ -49,6 +50,7 @@ __all__ = [
     "ClusterSettings",
     "ContrastSettings",
     "CorrectedSettings",
+    "EpochClusterSettings",
     "EvaluateSettings",
     "ExportSettings",
     "GallerySettings",

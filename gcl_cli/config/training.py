@@ -23,12 +23,21 @@ class ClusterSettings(Settings):
     camera_aware: bool = setting(
         True, "remove each camera's mean feature before clustering, where cameras are known", option=True
     )
-    centralise: bool = setting(
-        False, "add to each feature those of its mutual nearest neighbours in other cameras before clustering"
-    )
     neighbours: Literal["exact", "faiss"] = setting(
         "exact",
         "search for neighbours; faiss: approximate, for hundreds of thousands of pictures (pip install faiss-cpu)",
+    )
+
+
+class EpochClusterSettings(ClusterSettings):
+    """Pseudo labels of an epoch of training."""
+
+    centralise_below: float = setting(
+        0.0,
+        "cluster again with features of neighbours in other cameras added, where a smaller share of clusters spans "
+        "cameras; 0: never",
+        ge=0,
+        le=1,
     )
 
 
@@ -61,5 +70,5 @@ class AugmentSettings(Settings):
     erase_aspect: tuple[float, float] = setting((0.3, 3.33), "its height over width, from and to")
 
 
-class ContrastSettings(CorrectedSettings, AugmentSettings, TrainSettings):
+class ContrastSettings(CorrectedSettings, EpochClusterSettings, AugmentSettings, TrainSettings):
     """Joins the groups above for the stages that cluster while they train."""

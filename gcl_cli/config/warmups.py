@@ -6,7 +6,7 @@ from pydantic import model_validator
 
 from gcl_cli.config.architecture import Architecture
 from gcl_cli.config.setting import setting
-from gcl_cli.config.training import AugmentSettings, ClusterSettings, TrainSettings
+from gcl_cli.config.training import AugmentSettings, ClusterSettings, EpochClusterSettings, TrainSettings
 
 FEWEST_STEPS = 20  # of an epoch that is one pass: clusters of few pictures need not be found anew more often
 
@@ -62,7 +62,7 @@ class PeopleSettings(WarmupSettings):
         return self
 
 
-class ClusterContrastSettings(PeopleSettings, AugmentSettings, ClusterSettings):
+class ClusterContrastSettings(PeopleSettings, AugmentSettings, EpochClusterSettings):
     """Cluster Contrast (Dai et al., ACCV 2022): contrast with cluster centroids renewed every epoch."""
 
     iterations: int | None = setting(200, "steps an epoch; none: one pass over the pictures", option=True, ge=1)
@@ -115,7 +115,6 @@ class JvtcSettings(StyleSettings, ClusterSettings):
     memory_growth: float = setting(0.01, "the memory's weight of old values grows by this an epoch", ge=0, le=1)
     memory_limit: float = setting(0.8, "and ends here", ge=0, lt=1)
     clustering: Literal["dbscan"] = setting("dbscan", "clustering algorithm: JVTC has this one", option=True)
-    centralise: Literal[False] = setting(False, "neighbours added before clustering: JVTC does not")
     cluster_from: int = setting(10, "first epoch with pseudo labels and the global loss", ge=0)
     cluster_every: int = setting(5, "epochs between two clusterings", ge=1)
     temporal_from: int = setting(30, "first epoch whose clusters use frame numbers, where there are any", ge=0)

@@ -49,7 +49,7 @@ def cluster_together(
 
 def _search_together(features: Tensor, cameras: Tensor | None, *, settings: ClusterSettings, team: Team) -> np.ndarray:
     """The approximate neighbours of all pictures [N, k1], each process's share searched by itself."""
-    comparable = comparable_features(features, cameras, settings=settings)
+    comparable = comparable_features(features, cameras, camera_aware=settings.camera_aware)
     rows = team.own(torch.arange(len(features)))
     found = approximate_neighbours(comparable, k=min(settings.k1, len(features)), rows=rows)
     return team.gather_uneven(torch.from_numpy(found).to(features.device)).cpu().numpy()

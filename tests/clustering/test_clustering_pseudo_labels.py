@@ -4,10 +4,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from clustering_written_out import clustered_features
 
-from gcl_cli.clustering.agreement import adjusted_rand_index
-from gcl_cli.clustering.cameras import centre_per_camera
+from gcl_cli.clustering.agreement import adjusted_rand_index, share_across_cameras
 from gcl_cli.clustering.centralise import centralise
 from gcl_cli.clustering.density import dbscan, hdbscan
 from gcl_cli.clustering.jaccard import jaccard_distance
@@ -28,7 +28,7 @@ class Asked:
     min_cluster_size: int = 4
     camera_aware: bool = False
     neighbours: str = "exact"
-    centralise: bool = False
+    centralise_below: float = 0.0
 
 
 FEATURES = clustered_features(120, people=8, seed=0, spread=0.5).float()
@@ -53,14 +53,18 @@ def test_a_fixed_radius_is_used_as_it_is():
     assert found.fallback is None
 
 
-@pytest.mark.parametrize("cameras", [None, torch.arange(120) % 3])
-def test_neighbours_of_other_cameras_are_added_before_the_distance(cameras):
-    asked = Asked(radius=0.4, centralise=True, camera_aware=True)
-    even = FEATURES if cameras is None else centre_per_camera(FEATURES, cameras)
-    leaning = centralise(even, torch.full((120,), -1) if cameras is None else cameras).features
+def test_where_clusters_follow_cameras_neighbours_of_other_cameras_are_added_first():
+    cameras = torch.arange(120) % 3
+    own = torch.eye(FEATURES.shape[1])[cameras]  # a camera's cast, stronger than what people look like
+    seen = F.normalize(FEATURES + 3 * own, dim=1)
+    plain = cluster_features(seen, cameras, settings=Asked(radius=0.4))
+    assert share_across_cameras(plain.labels, cameras.numpy()) == 0
+    leaning = centralise(seen, cameras).features
     expected = dbscan(jaccard_distance(leaning, k1=12, k2=4), radius=0.4, min_samples=4)
-    assert np.array_equal(cluster_features(FEATURES, cameras, settings=asked).labels, expected)
-    assert not torch.equal(leaning, even)
+    again = cluster_features(seen, cameras, settings=Asked(radius=0.4, centralise_below=0.5))
+    assert np.array_equal(again.labels, expected) and share_across_cameras(again.labels, cameras.numpy()) > 0.5
+    alone = cluster_features(seen, None, settings=Asked(radius=0.4, centralise_below=0.5))
+    assert np.array_equal(alone.labels, plain.labels)
 
 
 def test_hdbscan_has_no_radius():

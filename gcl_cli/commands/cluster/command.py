@@ -145,7 +145,7 @@ def _cluster(
 
     Tells what was replaced.
     """
-    comparable = comparable_features(features, cameras, settings=settings)
+    comparable = comparable_features(features, cameras, camera_aware=settings.camera_aware)
     size, dimension = comparable.shape
     told = partial(require_memory_for_pairs, size=size, dimension=dimension, k1=settings.k1)
     distance = asked_distance(comparable, settings=settings, expect=told)

@@ -101,7 +101,7 @@ class Act:
         features = embed(self.main, self.data.pictures, precision=s.precision)
         known = embed(self.main, self.source.pictures, precision=s.precision)
         from_source = distance_to_source(features, known)
-        features = comparable_features(features, self.data.cameras, settings=s)
+        features = comparable_features(features, self.data.cameras, camera_aware=s.camera_aware)
         distance = beside_source(
             jaccard_distance(features, k1=s.k1, k2=s.k2), from_source, weight=s.source_weight
         )  # fmt: skip
