@@ -29,6 +29,9 @@ class TimmTrunk(nn.Module):
     Position embeddings are made for that size. GclError where timm is missing, or has no such network.
     """
 
+    scale: Tensor  # [1, 3, 1, 1], and shift: from ImageNet's scaling to the network's own
+    shift: Tensor
+
     def __init__(self, trunk: str, height: int, width: int, *, half_range: bool = False) -> None:
         super().__init__()
         self.made_for = (trunk.removeprefix(PREFIX), height, width)

@@ -10,7 +10,7 @@ from torch import Tensor
 from gcl_cli.clustering.agreement import adjusted_rand_index, share_across_cameras
 from gcl_cli.clustering.approximate import approximate_neighbours
 from gcl_cli.clustering.pseudo_labels import cluster_features, comparable_features
-from gcl_cli.config import ClusterSettings
+from gcl_cli.config import EpochClusterSettings
 from gcl_cli.records import PseudoLabels
 from gcl_cli.training.state import Values
 from gcl_cli.training.team import Team
@@ -34,7 +34,7 @@ def agreement_with(found: PseudoLabels, previous: Tensor) -> Values:
 
 
 def cluster_together(
-    features: Tensor, cameras: Tensor | None, *, settings: ClusterSettings, team: Team
+    features: Tensor, cameras: Tensor | None, *, settings: EpochClusterSettings, team: Team
 ) -> PseudoLabels:
     """Pseudo labels of the features [N, D], found by the leading process for all; the search of faiss is shared.
 
@@ -47,7 +47,9 @@ def cluster_together(
     return cast(PseudoLabels, team.object_from_lead(found))
 
 
-def _search_together(features: Tensor, cameras: Tensor | None, *, settings: ClusterSettings, team: Team) -> np.ndarray:
+def _search_together(
+    features: Tensor, cameras: Tensor | None, *, settings: EpochClusterSettings, team: Team
+) -> np.ndarray:
     """The approximate neighbours of all pictures [N, k1], each process's share searched by itself."""
     comparable = comparable_features(features, cameras, camera_aware=settings.camera_aware)
     rows = team.own(torch.arange(len(features)))

@@ -107,10 +107,14 @@ def _questions(
     """The first of questions.json; none where an earlier version clustered."""
     path = artifact.folder / "questions.json"
     asked = read_json(path)[:QUESTIONS] if path.exists() else []
+    shown = {
+        name: _member(name, labels[name][1], {}, samples, album)
+        for one in asked for name in (one["first"], one["second"])
+    }  # fmt: skip
     return tuple(
         Question(
-            *(_member(one[side], labels[one[side]][1], {}, samples, album) for side in ("first", "second")),
-            (one["clusters"][0], one["clusters"][1]), one["pairs"], one["chance"] * one["pairs"],
+            shown[one["first"]], shown[one["second"]], (one["clusters"][0], one["clusters"][1]), one["pairs"],
+            one["chance"] * one["pairs"],
         )
         for one in asked
     )  # fmt: skip
