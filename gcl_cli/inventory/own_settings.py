@@ -17,7 +17,7 @@ _RECORDED = (
     "crops",
     "corrections",
 )  # inputs from outside the work folder whose place is written somewhere
-_USUAL = {"meshes": ("mesh/main",), "encoder": ("warmup/main",), "generator": ("gan-warmup/main",)}
+_USUAL = {"meshes": ("mesh/main",), "encoder": ("warmup/main",), "generator": ("gan-warmup/main", "mesh")}
 
 
 def settings_key(stage: str, config: Mapping[str, Any]) -> str:
