@@ -84,6 +84,8 @@ def _cut(near: csr_array, members: list[np.ndarray]) -> Iterator[Question]:
         scale = (len(everybody) / len(rows)) ** 2
         for one, other in tree[-CUTS:, :2].astype(int).tolist():
             sides = np.array(parts[one]), np.array(parts[other])
+            if len(sides[0]) + len(sides[1]) < FEWEST:
+                continue  # nothing says how far apart pictures of one person are
             within, between = max(_within(inside, side) for side in sides), inside[np.ix_(*sides)].mean()
             first, second = (_middle(near, rows[side]) for side in sides)
             pairs = round(len(sides[0]) * len(sides[1]) * scale)
