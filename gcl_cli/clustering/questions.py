@@ -4,13 +4,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.cluster.hierarchy import linkage
 from scipy.sparse import coo_array, csr_array
 from scipy.spatial.distance import squareform
 
 from gcl_cli.clustering.jaccard import SparseDistance
 
-MOST = 500  # pictures of a cluster that are looked at
+FEWEST, MOST = 3, 500  # pictures of a cluster that is asked about, and of it that are looked at
+CUTS = 4  # places where one cluster may have to be split
+LEAST = 1e-3  # pairs that a question is expected to put right
 
 
 @dataclass(frozen=True)
@@ -33,12 +35,13 @@ def questions(distance: SparseDistance, labels: np.ndarray, *, count: int) -> li
     """At most `count` questions about clusters that may have to be joined or split, the largest gain first.
 
     labels: [N], -1 = noise. The chance is a measure of doubt, not calibrated: with a the mean distance within two
-    clusters (or the two parts that average linkage finds in one) and b that between them, s = max(b - a, 0) / b is how
-    far they are apart; two clusters are wrong with 1 - s, one with s. Pairs that `distance` leaves out count as 1.
+    clusters (of the two parts that average linkage joined last in one, the larger) and b that between them,
+    s = max(b - a, 0) / b is how far they are apart; two clusters are wrong with 1 - s, one with s. Pairs that
+    `distance` leaves out count as 1.
     """
     near = _closeness(distance)
     members = [np.flatnonzero(labels == label) for label in range(int(labels.max(initial=-1)) + 1)]
-    found = [*_joined(near, labels, members), *_cut(near, members)]
+    found = [one for one in (*_joined(near, labels, members), *_cut(near, members)) if one.gain > LEAST]
     return sorted(found, key=lambda one: (-one.gain, one.first, one.second))[:count]
 
 
@@ -67,23 +70,31 @@ def _joined(near: csr_array, labels: np.ndarray, members: list[np.ndarray]) -> I
 
 
 def _cut(near: csr_array, members: list[np.ndarray]) -> Iterator[Question]:
-    """Clusters that may be two people."""
+    """Clusters that may be two people: where average linkage joined its last parts."""
     for label, everybody in enumerate(members):
         rows = everybody[:: -(-len(everybody) // MOST)]
-        if len(rows) < 4:
+        if len(rows) < FEWEST:
             continue
         inside = 1 - near[rows][:, rows].toarray()
         np.fill_diagonal(inside, 0)
-        part = fcluster(linkage(squareform(inside, checks=False), "average"), 2, "maxclust") - 1
-        sides = [np.flatnonzero(part == side) for side in (0, 1)]
-        if min(map(len, sides)) < 2:
-            continue  # a stray, which its own doubt tells
-        within = sum(inside[np.ix_(side, side)].sum() / (len(side) * (len(side) - 1)) for side in sides) / 2
-        between = inside[np.ix_(*sides)].mean()
-        share = len(everybody) / len(rows)
-        pairs = round(len(sides[0]) * len(sides[1]) * share * share)
-        first, second = (_middle(near, rows[side]) for side in sides)
-        yield Question(first, second, (label, label), _apart(within, between), pairs)
+        tree = linkage(squareform(inside, checks=False), "average")
+        parts = [[row] for row in range(len(rows))]
+        for one, other in tree[:, :2].astype(int).tolist():
+            parts.append(parts[one] + parts[other])
+        scale = (len(everybody) / len(rows)) ** 2
+        for one, other in tree[-CUTS:, :2].astype(int).tolist():
+            sides = np.array(parts[one]), np.array(parts[other])
+            if len(sides[0]) + len(sides[1]) < FEWEST:
+                continue  # nothing says how far apart pictures of one person are
+            within, between = max(_within(inside, side) for side in sides), inside[np.ix_(*sides)].mean()
+            first, second = (_middle(near, rows[side]) for side in sides)
+            pairs = round(len(sides[0]) * len(sides[1]) * scale)
+            yield Question(first, second, (label, label), _apart(within, float(between)), pairs)
+
+
+def _within(inside: np.ndarray, side: np.ndarray) -> float:
+    """The mean distance between two pictures of a part; 0 of one picture."""
+    return float(inside[np.ix_(side, side)].sum() / max(len(side) * (len(side) - 1), 1))
 
 
 def _apart(within: float, between: float) -> float:
