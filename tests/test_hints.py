@@ -18,7 +18,7 @@ def said(*words: str) -> list[str]:
         ("evaluate crops", "Another data set is named with --dataset crops"),
         ("evaluate r50.pth", "Weights are named with --init r50.pth"),
         ("evaluate joint/main", "An artifact is named with --encoder joint/main"),
-        ("cluster imagenet", "Weights are named with --init imagenet"),
+        ("evaluate imagenet", "Weights are named with --init imagenet"),
         ("gen-metrics fakes", "Two folders are compared with --real DIR --generated fakes"),
         ("render crops", "gcl render works on what the work folder holds; another one is named with --work DIR"),
         ("joint epochs=3", "A setting is given with --set epochs=3"),

@@ -67,7 +67,8 @@ def warmup(
     radius: float | Unset | None = ...,
     camera_aware: bool | Unset = ..., seed: int | Unset = ..., precision: Precision | Unset = ...,
     checkpoint_every: int | Unset = ..., epochs: int | Unset = ..., iterations: int | Unset | None = ...,
-    learning_rate: float | Unset = ..., init: Place | Unset = ..., set: More = None,
+    learning_rate: float | Unset = ..., minutes: float | Unset | None = ..., init: Place | Unset = ...,
+    set: More = None,
     work: Place | None = None, name: str = "main", restart: bool = False, data_root: Place | None = None,
     device: str = "auto", threads: int | None = None,
 ) -> Result:  # fmt: skip

@@ -72,7 +72,7 @@ class TimmTrunk(nn.Module):
         """First weights as timm draws them, from a seed that `generator` draws."""
         seed = int(torch.randint(2**31, (), generator=generator, device=generator.device))
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.default_generator.manual_seed(seed)
             self.network.load_state_dict(created(*self.made_for).state_dict())
 
 

@@ -54,9 +54,14 @@ class Warmup:
     chosen: dict[str, Any] = field(default_factory=dict)
 
     def settings(self) -> WarmupSettings:
-        """The method's settings."""
+        """The method's settings; GclError where they do not go with what else was chosen."""
         stage = "warmup" if self.method == "cluster-contrast" else f"warmup-{self.method}"
-        return settings_for(WARMUP_METHODS[self.method], stage, self.preset, self.chosen)
+        settings = settings_for(WARMUP_METHODS[self.method], stage, self.preset, self.chosen)
+        if self.camstyle is not None and not isinstance(settings, StyleSettings):
+            raise GclError(
+                f"--camstyle means nothing to --method {self.method}.", "Leave it out; jvtc and mmcl use it."
+            )
+        return settings
 
 
 def run(session: Session, data: str | None, job: Warmup) -> dict[str, Any]:
@@ -66,8 +71,6 @@ def run(session: Session, data: str | None, job: Warmup) -> dict[str, Any]:
     with the same networks goes on from. Nothing of the source is seen by later stages.
     """
     settings, opened = job.settings(), _open_target(session, data, job)
-    if job.camstyle is not None and not isinstance(settings, StyleSettings):
-        raise GclError(f"--camstyle means nothing to --method {job.method}.", "Leave it out; jvtc and mmcl use it.")
     source = _open_source(session, opened, job)
     work = session.folder
     start = read_start(work, settings.init)
@@ -91,9 +94,9 @@ def run(session: Session, data: str | None, job: Warmup) -> dict[str, Any]:
         resume(record, loop.state, team)
         _tell_memory(loop, settings)
         epochs = follow(
-            record, loop.state, loop.epochs(), epochs=settings.epochs, checkpoint_every=settings.checkpoint_every,
-            minutes=settings.minutes,
-            observers=(*true_agreement(opened, loop.state), *scalars(record, loop.state, session)), team=team,
+            record, loop.state, loop.epochs(), epochs=settings.epochs, minutes=settings.minutes, team=team,
+            checkpoint_every=settings.checkpoint_every,
+            observers=(*true_agreement(opened, loop.state), *scalars(record, loop.state, session)),
         )  # fmt: skip
         if not team.leads:
             return {}
