@@ -22,9 +22,11 @@ from gcl_cli.artifacts.embeddings import embeddings_file
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.manifest import read_artifact
 from gcl_cli.clustering.agreement import adjusted_rand_index
+from gcl_cli.clustering.cohesion import cohesion
 from gcl_cli.clustering.corrections import corrected
 from gcl_cli.clustering.pseudo_labels import asked_distance, cluster_distance, comparable_features
-from gcl_cli.clustering.questions import questions
+from gcl_cli.clustering.questions import Question, questions
+from gcl_cli.commands.cluster.trust import facts, same_person, trust
 from gcl_cli.config import ClusterSettings
 from gcl_cli.datasets.dataset import camera_numbers
 from gcl_cli.people.data import open_data
@@ -45,9 +47,9 @@ class Desk:
     said: dict[Pair, bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        comparable = comparable_features(self.features, self.cameras, camera_aware=self.settings.camera_aware)
-        self.distance = asked_distance(comparable, settings=self.settings)
-        self.found = cluster_distance(self.distance, comparable, settings=self.settings)
+        self.comparable = comparable_features(self.features, self.cameras, camera_aware=self.settings.camera_aware)
+        self.distance = asked_distance(self.comparable, settings=self.settings)
+        self.found = cluster_distance(self.distance, self.comparable, settings=self.settings)
 
     def labels(self) -> np.ndarray:
         """The labels that obey what was said."""
@@ -58,6 +60,13 @@ class Desk:
         )
         return found.labels
 
+    def asked(self, labels: np.ndarray) -> list[Question]:
+        """What `gcl cluster` would have the page ask of these labels."""
+        held = cohesion(self.distance, labels)
+        known = facts(self.comparable.numpy(), labels, held)
+        two = trust(known, labels, held.doubt).two
+        return questions(self.distance, labels, count=len(labels) ** 2, two=two, same=same_person(known))
+
     def answer(self, pair: Pair) -> None:
         """Somebody looks."""
         self.said[pair] = bool(self.people[pair[0]] == self.people[pair[1]])
@@ -65,14 +74,13 @@ class Desk:
 
 def best(desk: Desk, labels: np.ndarray, _: np.random.Generator) -> Iterator[Pair]:
     """As the page asks."""
-    for one in questions(desk.distance, labels, count=len(labels)):
+    for one in desk.asked(labels):
         yield one.first, one.second
 
 
 def doubtful(desk: Desk, labels: np.ndarray, _: np.random.Generator) -> Iterator[Pair]:
     """The most uncertain first, however many pictures they are about."""
-    asked = questions(desk.distance, labels, count=len(labels) ** 2)
-    for one in sorted(asked, key=lambda one: abs(one.chance - 0.5)):
+    for one in sorted(desk.asked(labels), key=lambda one: abs(one.chance - 0.5)):
         yield one.first, one.second
 
 

@@ -46,3 +46,10 @@ def test_noise_is_asked_about_by_nobody_and_no_clusters_have_no_questions():
     dense = blocks({(0, 1): 0.3}, [3, 3])
     assert questions(sparse(dense), np.array([0, 0, 0, -1, -1, -1]), count=9) == []
     assert questions(sparse(dense), np.full(6, -1), count=9) == []
+
+
+def test_chances_that_are_known_take_the_place_of_doubt():
+    dense = blocks({(0, 1): 0.8, (2, 3): 0.5}, [4, 3, 4, 3])
+    labels = np.repeat([0, 1, 2], [7, 4, 3])
+    found = questions(sparse(dense), labels, count=9, two=np.array([0.6, 0.1, 0.0]), same={(1, 2): 0.3})
+    assert [(one.clusters, one.pairs, round(one.gain, 6)) for one in found] == [((0, 0), 12, 7.2), ((1, 2), 12, 3.6)]

@@ -17,6 +17,7 @@ from gcl_cli.artifacts.manifest import CROPS
 from gcl_cli.artifacts.run import Run
 from gcl_cli.clustering.cohesion import Cohesion, cohesion
 from gcl_cli.clustering.corrections import corrected
+from gcl_cli.clustering.jaccard import SparseDistance
 from gcl_cli.clustering.pseudo_labels import asked_distance, cluster_distance, comparable_features
 from gcl_cli.clustering.questions import Question, questions
 from gcl_cli.commands.cluster.earlier import Labels, agreement, numbered, previous_labels
@@ -24,7 +25,7 @@ from gcl_cli.commands.cluster.embedded import features_of, same_encoder
 from gcl_cli.commands.cluster.fitting import require_memory, require_memory_for_pairs
 from gcl_cli.commands.cluster.scale import RELIABILITY
 from gcl_cli.commands.cluster.sheet import draw_clusters
-from gcl_cli.commands.cluster.trust import Trust, facts, in_short, trust
+from gcl_cli.commands.cluster.trust import Trust, facts, in_short, same_person, trust
 from gcl_cli.config import CorrectedSettings
 from gcl_cli.config.presets import settings_for
 from gcl_cli.datasets.dataset import camera_numbers
@@ -93,9 +94,11 @@ def _label(
     """Cluster, and write labels, clusters and the sheet; returns the figures."""
     samples, names = opened.split("train"), opened.names("train")
     cameras = _cameras(samples)
-    found, held, asked, comparable = _cluster(features, cameras, corrections, settings)
+    found, held, distance, comparable = _cluster(features, cameras, corrections, settings)
     people = numbered(job, opened, found.labels)
-    trusted = trust(facts(comparable.cpu().numpy(), found.labels, held), found.labels, held.doubt)
+    known = facts(comparable.cpu().numpy(), found.labels, held)
+    trusted = trust(known, found.labels, held.doubt)
+    asked = questions(distance, found.labels, count=ASKED, two=trusted.two, same=same_person(known))
     _write_trust(job.folder, trusted, samples, people.of(found.labels), held.doubt, people.numbers)
     write_likeness(job.folder, learn(features.cpu().numpy(), found.labels, _numbers(cameras), trusted.pure))
     write_json(job.folder / "clusters.json", _clusters(found, held, trusted, samples, people.numbers))
@@ -140,8 +143,8 @@ def _cameras(samples: tuple[Sample, ...]) -> Tensor | None:
 
 def _cluster(
     features: Tensor, cameras: Tensor | None, corrections: Corrections | None, settings: CorrectedSettings
-) -> tuple[PseudoLabels, Cohesion, list[Question], Tensor]:
-    """The corrected clusters, how well they hold together, what to ask of them, and the features as they were compared.
+) -> tuple[PseudoLabels, Cohesion, SparseDistance, Tensor]:
+    """The corrected clusters, how well they hold together, the distance, and the features as they were compared.
 
     Tells what was replaced.
     """
@@ -153,8 +156,7 @@ def _cluster(
     if found.fallback:
         console.warn(found.fallback)
     found = corrected(found, features, cameras, corrections, camera_aware=settings.camera_aware)
-    asked = questions(distance, found.labels, count=ASKED)
-    return found, cohesion(distance, found.labels), asked, comparable
+    return found, cohesion(distance, found.labels), distance, comparable
 
 
 def _numbers(cameras: Tensor | None) -> np.ndarray | None:

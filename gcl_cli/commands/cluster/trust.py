@@ -85,6 +85,13 @@ def in_short(found: Trust, numbers: np.ndarray) -> dict[str, Any]:
     }
 
 
+def same_person(known: Facts, scale: Scale = SCALE) -> dict[tuple[int, int], float]:
+    """The chance that clusters which are near to each other are one person, the lower first."""
+    chance = np.where(known.kind() == 0, scale.same(known.pairs.likeness[:, None]), 0.0)
+    ends = np.sort(known.pairs.ends, axis=1).tolist()
+    return {(one, other): float(share) for (one, other), share in zip(ends, chance, strict=True) if share > 0}
+
+
 def picture_columns(known: Facts, labels: np.ndarray, doubt: np.ndarray, scale: Scale) -> np.ndarray:
     """The columns [N, 4] on how sure a picture's place is: purity of its cluster, doubt, side, impurity by side."""
     pure = np.append(scale.pure(known.clusters), np.nan)[labels]
