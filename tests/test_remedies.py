@@ -66,7 +66,7 @@ def test_there_are_remedies_to_look_at():
 def test_every_option_that_a_message_names_is_one():
     known = OTHERS.union(*map(options_of, COMMANDS))
     for file, text in remedies():
-        for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", text):
+        for option in re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", text):
             assert option in known, (file, text)
 
 
@@ -84,7 +84,7 @@ def test_every_command_that_a_message_names_has_the_options_that_follow_it():
                 continue
             seen += 1
             rest = re.split(r"\bgcl\b|\. |\bor\b|\band\b", rest)[0]
-            for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", rest):
+            for option in re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", rest):
                 assert option in options_of(command), (file, text)
     assert seen > 20
 

@@ -504,7 +504,7 @@ class ReachedError(Exception):
 WALKS = [  # command, what is computed, at most so many frames and files of this package, the equation's own included
     ("joint", "training.joint.view_contrast", 12, 6),  # Eq. 6
     ("warmup", "training.warmups.cluster_contrast.cluster_contrast", 9, 7),
-    ("cluster", "clustering.pseudo_labels.distance_of_overlaps", 6, 5),
+    ("cluster", "clustering.pseudo_labels.distance_of_overlaps", 7, 5),
     ("evaluate", "metrics.ranking.average_precisions", 8, 6),
 ]
 

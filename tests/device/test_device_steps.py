@@ -42,6 +42,7 @@ from gcl_cli.training.generation import generate
 from gcl_cli.training.joint import Joint, joint_state
 from gcl_cli.training.state import READ_EVERY, TrainingState
 from gcl_cli.training.warmups.act import Act, act_state
+from gcl_cli.training.warmups.camera_centroids import CameraClusters
 from gcl_cli.training.warmups.cluster_contrast import ClusterContrast, cluster_contrast_state
 from gcl_cli.training.warmups.jvtc import Jvtc, jvtc_state
 from gcl_cli.training.warmups.mmcl import Mmcl, mmcl_state
@@ -65,12 +66,22 @@ def batches(*shape: int) -> Tensor:
 
 
 def cluster_contrast(preset: str, **chosen: Any) -> Loop:
-    settings = settings_for(ClusterContrastSettings, "warmup", preset, {"precision": "bf16", "people": 4} | chosen)
+    settings = settings_for(
+        ClusterContrastSettings,
+        "warmup",
+        preset,
+        {"precision": "bf16", "people": 4, "camera_contrast": 0.5, "camera_contrast_from": 0.0} | chosen,
+    )
     networks = weightless(architecture_of(preset, trunk=settings.trunk))
     state = cluster_contrast_state(networks["identity_encoder"], settings)
     width = networks["identity_encoder"].embedding_size
-    amid_an_epoch(state, batches(4 * settings.pictures), labels=people(), centroids=unit_rows(PEOPLE, width))
-    return state, ClusterContrast(state, training_set(settings), settings, colour_start=False)
+    data = training_set(settings)
+    seen = len(CameraClusters.of(people(), data.cameras).cluster)
+    amid_an_epoch(
+        state, batches(4 * settings.pictures), labels=people(), centroids=unit_rows(PEOPLE, width),
+        camera_centroids=unit_rows(seen, width),
+    )  # fmt: skip
+    return state, ClusterContrast(state, data, settings, colour_start=False)
 
 
 def supervised(preset: str, **chosen: Any) -> Loop:

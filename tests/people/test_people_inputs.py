@@ -76,9 +76,9 @@ def test_a_work_folder_keeps_to_its_data_set(options, crops, tmp_path):
     pictures(tmp_path / "others", NAMES[1:])
     with pytest.raises(GclError, match="belongs to"):
         open_data(options, str(tmp_path / "others"))
+    before = open_data(options, None).digest
     (crops / NAMES[0]).write_bytes(b"another picture")
-    with pytest.raises(GclError, match="changed since"):
-        open_data(options, None)
+    assert open_data(options, None).digest != before  # nothing was made of it yet: test_commands_update.py has the rest
 
 
 def test_a_missing_data_set_leaves_no_record(options, tmp_path):
@@ -181,8 +181,9 @@ def test_the_sheet_of_generated_views_shows_every_angle_beside_photograph_and_me
     render(work, NAMES)
     _, store = open_views(work, data, TINY)
     draw_generated(tmp_path / "views.png", networks(), training_set(data, TINY, options).pictures, store)
-    height, width = GAP + LINE + 2 * (128 + GAP), GAP + 4 * (64 + GAP)
-    assert Image.open(tmp_path / "views.png").size == (width, height)
+    height, least = GAP + LINE + 2 * (128 + GAP), GAP + 4 * (64 + GAP)  # a heading may be wider than its picture
+    size = Image.open(tmp_path / "views.png").size
+    assert size[1] == height and least <= size[0] < least + 64
 
 
 def test_fid_without_its_weights_says_which_file_where_and_what_can_be_measured_instead(monkeypatch, tmp_path):

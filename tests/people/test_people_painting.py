@@ -8,7 +8,7 @@ from PIL import Image
 from gcl_cli.commands import synth
 from gcl_cli.errors import GclError
 from gcl_cli.people.painting import before_own_backdrops, draw_people, paint_people
-from gcl_cli.training.drawn_views import DrawnViews, resized_pictures
+from gcl_cli.training.drawn_views import PaintedStructures, drawn_by_shipped, resized_pictures
 from gcl_cli.weights import shipped_generator
 from gcl_cli.weights.shipped_generator import SIZE, load_shipped_generator
 
@@ -71,7 +71,7 @@ class Stored:
 def drawn_views(people, pictures):
     bodies, painted = people.bodies[:, :, None], people.painted
     stored = (Stored(bodies), Stored(painted[:, :, :4]), Stored(painted[:, :, 4:]))
-    return DrawnViews(load_shipped_generator(CPU), pictures, *stored, precision="fp32")
+    return drawn_by_shipped(load_shipped_generator(CPU), pictures, PaintedStructures(*stored), precision="fp32")
 
 
 def test_a_training_draws_rendered_people_as_those_of_files_are_drawn(people):

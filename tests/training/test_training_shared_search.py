@@ -6,12 +6,12 @@ import numpy as np
 import torch
 from torch import distributed
 
-from gcl_cli.config import ClusterSettings
+from gcl_cli.config import EpochClusterSettings
 from gcl_cli.training import epoch_clusters
 from gcl_cli.training.epoch_clusters import cluster_together
 from gcl_cli.training.team import ALONE, Team
 
-SETTINGS = ClusterSettings(neighbours="faiss", rho=5e-3)
+SETTINGS = EpochClusterSettings(neighbours="faiss", rho=5e-3)
 
 
 def people() -> tuple[torch.Tensor, torch.Tensor]:

@@ -33,7 +33,7 @@ from gcl_cli.commands.gan_warmup.starting_gan import load_gan_files
 from gcl_cli.commands.gen_metrics.inception import FILE, load_inception
 from gcl_cli.commands.report.album import Picture
 from gcl_cli.commands.report.curves import Training
-from gcl_cli.commands.report.gallery import Cluster, ClusterGallery, Member
+from gcl_cli.commands.report.gallery import Cluster, ClusterGallery, Member, Question
 from gcl_cli.commands.report.page import Section, html_of
 from gcl_cli.commands.report.provenance import Origin
 from gcl_cli.commands.report.ranked import Match as RankedMatch
@@ -504,18 +504,22 @@ def report_of(name: str) -> str:
     picture = Picture("data:image/jpeg;base64,AAAA", name, 10, 20)
     evaluation = Evaluation(name, f"stale {name}", name, "7", (("1.0", "0.5 to 1.5"),) * 5, name, None)
     query = RankedQuery(name, picture, name, False, "1", 2, (RankedMatch(1, picture, name, name, False),))
-    cluster = Cluster(0, 2, name, "1", "1", 1, (Member(name, picture, name, "0.5", 1),))
+    member = Member(name, picture, name, "0.5", 1)
+    cluster, asked = Cluster(0, 2, name, "1", "1", 1, name, (member,)), Question(member, member, (0, 0), 1, 0.5)
+    gallery = ClusterGallery(
+        name, name, 1, 1, 0, 2, (cluster,), (asked,), ((name, name, name),), {0: name}, f" {name}", None
+    )  # fmt: skip
     pairs = ((name, name),)
     sections = [
         Section("results", "Result", Evaluations(("mAP",) * 5, (evaluation,), [], 28)),
         Section("generation", "Figures", [Table(name, (name, "value"), ((name, "1"),))]),
         Section("curves", "Curves", [Training(name, "fresh", (1,), ())]),
         Section("ranked", "Ranked", RankedLists(name, 1, 0, (query,))),
-        Section("clusters", "Clusters", ClusterGallery(name, name, 1, 1, 0, 2, (cluster,))),
+        Section("clusters", "Clusters", gallery),
         Section("map", "Map", problem=name, fix=name),
         Section("provenance", "Provenance", [Origin(name, "fresh", name, name, "ab", name, "1", pairs, pairs, pairs)]),
     ]
-    return html_of(sections, {"title": name, "facts": {"work folder": name}, "is_blurred": False})
+    return html_of(sections, {"title": name, "facts": {"work folder": name}, "figures": [(name, name)], "is_blurred": False})
 
 
 def search_page_of(name: str, folder: Path) -> str:

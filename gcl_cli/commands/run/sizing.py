@@ -7,7 +7,7 @@ from gcl_cli.config.presets import settings_for
 from gcl_cli.config.stages import STAGE_SETTINGS
 
 LENGTHS = {  # stage -> the settings that say how long it trains
-    "warmup": ("epochs", "colour_epochs"), "gan-warmup": ("epochs", "reconstruction_epochs"), "joint": ("epochs",),
+    "warmup": ("epochs",), "gan-warmup": ("epochs", "reconstruction_epochs"), "joint": ("epochs",),
 }  # fmt: skip
 WHOLE = 1500  # training pictures that are worth all of a preset's epochs; fewer get their share,
 LEAST = 0.25  # but never less than this one

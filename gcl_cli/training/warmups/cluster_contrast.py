@@ -154,7 +154,7 @@ class ClusterContrast:
     def _camera_clusters(self) -> CameraClusters | None:
         """This epoch's clusters camera by camera; None where they are not asked for, or cameras not known."""
         labels = self.state.labels
-        if self.data.cameras is None or not self.settings.camera_contrast:
+        if self.data.cameras is None or "camera_centroids" not in self.state.tables:
             return None
         if self._seen is None or self._seen[0] is not labels:
             self._seen = labels, CameraClusters.of(labels, self.data.cameras)
