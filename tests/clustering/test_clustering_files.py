@@ -38,7 +38,7 @@ def test_corrections_are_read_as_rows_of_the_training_set(tmp_path):
     ("rows", "said"),
     [
         (["must-link,a.jpg,x.jpg", "cannot-link,y.jpg,b.jpg"], ["x.jpg (line 2)", "y.jpg (line 3)"]),
-        (["same,a.jpg,b.jpg"], ["Line 2", "'same'", "must-link or cannot-link"]),
+        (["same,a.jpg,b.jpg"], ["Line 2", "'same'", "must-link, cannot-link, not-a-person"]),
         (["cannot-link,a.jpg,a.jpg"], ["Line 2", "links a.jpg with itself"]),
         (
             ["must-link,a.jpg,b.jpg", "must-link,e.jpg,f.jpg", "must-link,b.jpg,c.jpg", "cannot-link,c.jpg,a.jpg"],
