@@ -519,7 +519,15 @@ def report_of(name: str) -> str:
         Section("map", "Map", problem=name, fix=name),
         Section("provenance", "Provenance", [Origin(name, "fresh", name, name, "ab", name, "1", pairs, pairs, pairs)]),
     ]
-    return html_of(sections, {"title": name, "facts": {"work folder": name}, "figures": [(name, name)], "is_blurred": False})
+    return html_of(
+        sections,
+        {
+            "title": name,
+            "facts": {"work folder": name},
+            "figures": [{"words": name, "value": name}],
+            "is_blurred": False,
+        },
+    )
 
 
 def search_page_of(name: str, folder: Path) -> str:
