@@ -96,6 +96,7 @@ class ClusterContrast:
         self.state.tables["centroids"] = ClusterMemory.from_features(features, labels).centroids
         if self.data.cameras is not None and s.camera_contrast:
             seen = CameraClusters.of(labels, self.data.cameras)
+            self._seen = labels, seen
             self.state.tables["camera_centroids"] = seen.memory(features).centroids
         batches = person_batches(
             labels, self.data.cameras, people=s.people, pictures=s.pictures, batches=s.steps_of(len(labels)),
