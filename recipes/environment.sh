@@ -1,5 +1,6 @@
 # Sourced by the recipes: a virtual environment with this project in it.
-# Uses the active one, else .venv in the checkout (made when it is missing). $1: extras to install, e.g. "[test]".
+# Uses the active one, else .venv in the checkout (made when it is missing). $1: extras to install, e.g. "[test]"; any
+# other $1 is the recipe's own first argument, which a sourced file sees where it is given none.
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 cd "$root"
 if [ -z "${VIRTUAL_ENV:-}" ]; then
@@ -12,9 +13,10 @@ if [ -z "${VIRTUAL_ENV:-}" ]; then
     [ -d .venv ] || "$python" -m venv .venv
     . .venv/bin/activate
 fi
-stamp="$VIRTUAL_ENV/.gcl-installed${1:-}"
+case "${1:-}" in "["*"]") extras="$1" ;; *) extras="" ;; esac
+stamp="$VIRTUAL_ENV/.gcl-installed$extras"
 if [ ! -e "$stamp" ] || [ pyproject.toml -nt "$stamp" ]; then
-    echo "Installing gcl${1:-} into $VIRTUAL_ENV ..." >&2
-    python -m pip install --quiet --editable ".${1:-}"
+    echo "Installing gcl$extras into $VIRTUAL_ENV ..." >&2
+    python -m pip install --quiet --editable ".$extras"
     touch "$stamp"
 fi

@@ -120,6 +120,7 @@ class Identity:
     bag: Bag
     phases: tuple[float, ...]  # 24 phases of folds and prints, radians
     wrinkles: float  # how much folds tilt the surface of cloth
+    mottle: float = 0.0  # how strongly blots of other colours lie on cloth, in logarithms; nobody's but where asked for
 
     @property
     def waist(self) -> float:

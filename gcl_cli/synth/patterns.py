@@ -172,8 +172,15 @@ def _checks(
 
 
 def _weave(look: Identity, colours: np.ndarray, cover: np.ndarray, positions: np.ndarray) -> None:
-    """Uneven cloth and strands of hair."""
+    """Uneven cloth, strands of hair, and blots."""
     cloth, hair = np.flatnonzero(IS_CLOTH[cover]), np.flatnonzero(cover == Cover.HAIR)
     colours[cloth] *= (1 + 0.06 * waves(positions[cloth], look.phases[6:], 60))[:, None]
     strands = positions[hair] * np.array([1, 1, 0.15], np.float32)  # they run down
     colours[hair] *= (1 + 0.25 * waves(strands, look.phases[9:], 110))[:, None]
+    if look.mottle:
+        sizes = 15 + 6 * np.array(look.phases[18:])  # radians a metre: blots of a foot to a finger
+        blots = [
+            waves(positions[cloth], look.phases[first:], size)
+            for first, size in zip(range(0, 18, 3), sizes, strict=True)
+        ]
+        colours[cloth] *= np.exp(look.mottle * (np.stack(blots[:3], 1) + np.stack(blots[3:], 1)))

@@ -11,7 +11,7 @@ there are not drawn again.
 import argparse
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from gcl_cli.config import MeshSettings
 from gcl_cli.records import MeshEstimates
 from gcl_cli.synth.cameras import HEIGHT, WIDTH, camera
 from gcl_cli.synth.figures import Figure, dress
-from gcl_cli.synth.identities import identity
+from gcl_cli.synth.identities import Identity, identity
 from gcl_cli.synth.photograph import Photograph, photograph
 from gcl_cli.synth.streams import stream
 from gcl_cli.synth.turned import empty_scene, framed_like, heading, shares_of, strike_estimated, view
@@ -38,6 +38,7 @@ SIDES = tuple(range(45, 360, 45))
 PART = 50  # people of a file, estimated together
 CAMERAS, SHIFTS = 90, (0.65, 1.0)  # of the world that the people live in; how much its cameras differ
 PASSED_BY, PASSERS_BY = 0.06, 40
+MOTTLE = (0.1, 0.7)  # how strong blots are
 NO_BAG_KEPT = 0.6  # share of people without a bag who are drawn: bags are what other sides get wrong most
 OFF = 60.0  # degrees by which a heading may be wrong for its pair to teach anything
 
@@ -49,6 +50,7 @@ class Plan:
     seed: int
     sides: int  # of each person, beside their own
     everybody: bool  # for tests: also who is estimated badly, and people with bags no oftener than others
+    mottled: float = 0.0  # share of people whose clothes have blots of other colours
 
 
 def main() -> None:
@@ -60,8 +62,14 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=6000)
     parser.add_argument("--sides", type=int, default=3, help="of each person, drawn at random; 7: all")
     parser.add_argument("--everybody", action="store_true", help="for tests: whoever is estimated badly, too")
+    parser.add_argument(
+        "--mottled",
+        type=float,
+        default=0.0,
+        help="share of people with blots on their clothes: what a photograph shows is then kept rather than guessed",
+    )
     given = parser.parse_args()
-    plan = Plan(given.seed, given.sides, given.everybody)
+    plan = Plan(given.seed, given.sides, given.everybody, given.mottled)
     given.folder.mkdir(parents=True, exist_ok=True)
     for first in range(given.first, given.first + given.people, PART):
         file = given.folder / f"{given.seed}_{first:06d}.npz"
@@ -90,7 +98,7 @@ def draw_part(plan: Plan, people: Sequence[int]) -> dict[str, np.ndarray]:
 
 def take(plan: Plan, person: int) -> tuple[Photograph, np.ndarray] | None:
     """A photograph of the person, and its crop [HEIGHT, WIDTH, 3] uint8; None of who is left out."""
-    random, look = stream(plan.seed, "pairs", person), identity(plan.seed, person)
+    random, look = stream(plan.seed, "pairs", person), _look(plan, person)
     if not plan.everybody and look.bag.kind == "none" and random.random() > NO_BAG_KEPT:
         return None
     taken_by = camera(plan.seed, 1 + person % CAMERAS, shift=SHIFTS[person % 2])
@@ -101,6 +109,11 @@ def take(plan: Plan, person: int) -> tuple[Photograph, np.ndarray] | None:
     shot.picture.save(file, "JPEG", quality=taken_by.quality)
     file.seek(0)
     return shot, np.asarray(Image.open(file).convert("RGB"))
+
+
+def _look(plan: Plan, person: int) -> Identity:
+    blots, look = stream(plan.seed, "blots", person), identity(plan.seed, person)
+    return replace(look, mottle=float(blots.uniform(*MOTTLE))) if blots.random() < plan.mottled else look
 
 
 @cache

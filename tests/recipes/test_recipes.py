@@ -38,6 +38,20 @@ def test_every_recipe_says_what_it_is_for(recipe: Path) -> None:
     assert first_words.startswith("# ")
 
 
+@pytest.mark.parametrize(("given", "installed"), [("data/market", "."), ("[test]", ".[test]"), ("", ".")])
+def test_a_recipe_with_an_argument_installs_the_project_and_not_its_argument(
+    given: str, installed: str, tmp_path: Path
+) -> None:
+    binaries = tmp_path / "bin"
+    binaries.mkdir()
+    (binaries / "python").write_text('#!/bin/sh\necho "$@"\n')
+    (binaries / "python").chmod(0o755)
+    sourced = f'set -eu; . "{ROOT}/recipes/environment.sh"'
+    environment = os.environ | {"VIRTUAL_ENV": str(tmp_path), "PATH": f"{binaries}:{os.environ['PATH']}"}
+    typed_in, _ = typed(["bash", "-c", sourced, "recipe", *([given] if given else [])], environment)
+    assert typed_in == f"-m pip install --quiet --editable {installed}\n"
+
+
 @pytest.fixture(scope="session")
 def quickstart(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str], str]:
     """The quickstart at toy size: the folder that holds `quickstart`, its environment, and what it printed."""
