@@ -16,6 +16,7 @@ export OMP_NUM_THREADS=1
 people="--people 4100 --sides 3"
 looks=200 colours=1550 finish=1350  # steps
 tested="--people 50"
+ablated="nothing painted seen code judge colours" brief_colours=300 brief_finish=300 longer_finish=550
 judge="--epochs 12 --iterations 40"
 judged="--ids 60 --cameras 4 --images 3"
 if [ -n "${GCL_GENERATOR_SETTINGS:-}" ]; then . "$GCL_GENERATOR_SETTINGS"; fi
@@ -31,3 +32,14 @@ if [ ! -d "$here/city" ]; then gcl synth "$here/city" $judged --seed 7004 >"$her
 gcl warmup "$here/city" --work "$here/work" --method supervised --preset tiny --name judge $judge >"$here/judge.json"
 python recipes/generator/measure.py "$here/tested" --judge "$here/work/warmup/judge" --weights "$here/finish.pt" \
     --sheet "$here/sheet.png"
+echo "== ablation: short trainings, each without something; without the step by colours, as long a last step instead" >&2
+for part in $ablated; do
+    last="$brief_finish"
+    [ "$part" != colours ] || last="$longer_finish"
+    mkdir -p "$here/without-$part"
+    cp "$here/looks.pt" "$here/without-$part/looks.pt"
+    python recipes/generator/learn.py "$here/pairs" "$here/without-$part" --without "$part" \
+        --colours "$brief_colours" --finish "$last" >"$here/without-$part/log"
+    python recipes/generator/measure.py "$here/tested" --judge "$here/work/warmup/judge" --without "$part" \
+        --weights "$here/without-$part/finish.pt"
+done

@@ -6,6 +6,9 @@ Three steps, each as long as it is told to be; a step that is called again with 
   finish    the same at full size, with what the judge sees, and a small adversary
 
     python recipes/generator/learn.py FOLDER/pairs FOLDER --looks 3000 --colours 12000 --finish 6000
+
+For ablations --without leaves something out: the painted view, the seen map, the identity code, the judge and the
+adversary, or the step by colours.
 """
 
 import argparse
@@ -14,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -24,7 +27,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from gcl_cli.config import Architecture
 from gcl_cli.networks.identity_encoder import IdentityEncoder
-from gcl_cli.networks.painted_generator import PaintedGenerator
+from gcl_cli.networks.painted_generator import OPACITY, SEEN, PaintedGenerator
 from gcl_cli.training.augmentation import IMAGENET_MEAN, IMAGENET_STD
 
 BATCH, FINISH_BATCH, WARM_UP, SAVED_EVERY = 24, 16, 50, 50  # views, steps
@@ -37,6 +40,7 @@ LIKE, LOOKS, SAME, ADVERSARY = 0.5, 0.4, 0.2, 0.02
 JUDGE = Architecture(trunk="resnet18", trunk_width=16, height=128, width=64)
 
 Numbers = dict[str, float]
+Part = Literal["nothing", "painted", "seen", "code", "judge", "colours"]  # what an ablation leaves out
 
 
 @dataclass
@@ -98,16 +102,17 @@ def main() -> None:
     parser.add_argument("--looks", type=int, default=0, help="steps of each; 0: as it is")
     parser.add_argument("--colours", type=int, default=0)
     parser.add_argument("--finish", type=int, default=0)
+    parser.add_argument("--without", choices=get_args(Part), default="nothing")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     torch.set_num_threads(1)
     pairs = Pairs(given.pairs)
     if given.looks:
         learn_looks(pairs, given.folder, given.looks, given.seed)
-    if given.colours:
-        learn_colours(Pairs(given.pairs, small=True), given.folder, given.colours, given.seed)
+    if given.colours and given.without != "colours":
+        learn_colours(Pairs(given.pairs, small=True), given.folder, given.colours, given.seed, given.without)
     if given.finish:
-        finish(pairs, given.folder, given.finish, given.seed)
+        finish(pairs, given.folder, given.finish, given.seed, given.without)
 
 
 def learn_looks(pairs: Pairs, folder: Path, steps: int, seed: int) -> None:
@@ -134,13 +139,13 @@ def learn_looks(pairs: Pairs, folder: Path, steps: int, seed: int) -> None:
     training.run(folder / "looks.pt", steps, pairs, step)
 
 
-def learn_colours(pairs: Pairs, folder: Path, steps: int, seed: int) -> None:
+def learn_colours(pairs: Pairs, folder: Path, steps: int, seed: int, without: Part = "nothing") -> None:
     """The generator, by what can be said pixel by pixel, of views at half the size: in a third of the time."""
     training = _generator_training(seed)
     generator, optimizer = training.networks["generator"], training.optimizers["generator"]
 
     def step() -> Numbers:
-        batch = drawn_batch(pairs, BATCH, training.rng)
+        batch = lessened(drawn_batch(pairs, BATCH, training.rng), without)
         loss, said, _, _ = pixel_losses(generator, batch)
         _rate(optimizer, COLOURS_RATE, training.step)
         _descend(optimizer, loss, generator)
@@ -149,11 +154,12 @@ def learn_colours(pairs: Pairs, folder: Path, steps: int, seed: int) -> None:
     training.run(folder / "colours.pt", steps, pairs, step)
 
 
-def finish(pairs: Pairs, folder: Path, steps: int, seed: int) -> None:
+def finish(pairs: Pairs, folder: Path, steps: int, seed: int, without: Part = "nothing") -> None:
     """The generator with a judge and an adversary beside the pixels."""
     training = _generator_training(seed + 1, rate=FINISH_RATE, beta1=0.5)
     generator, optimizer = training.networks["generator"], training.optimizers["generator"]
-    generator.load_state_dict(torch.load(folder / "colours.pt", weights_only=True)["networks"]["generator"])
+    if without != "colours":
+        generator.load_state_dict(torch.load(folder / "colours.pt", weights_only=True)["networks"]["generator"])
     judge = IdentityEncoder(JUDGE).to(memory_format=torch.channels_last)
     judge.load_state_dict(torch.load(folder / "looks.pt", weights_only=True)["networks"]["encoder"])
     judge.eval().requires_grad_(False)
@@ -162,13 +168,14 @@ def finish(pairs: Pairs, folder: Path, steps: int, seed: int) -> None:
     training.networks["adversary"], training.optimizers["adversary"] = adversary, against
 
     def step() -> Numbers:
-        batch = drawn_batch(pairs, FINISH_BATCH, training.rng)
+        batch = lessened(drawn_batch(pairs, FINISH_BATCH, training.rng), without)
         loss, said, composed, alpha = pixel_losses(generator, batch)
         unlike = 1 - alikeness(composed, batch.true)
         features, same = judged(judge, composed, batch.true)
         cost, fooled = contested(adversary, against, torch.cat([composed, alpha], 1), torch.cat(batch[-2:], 1))
         _rate(optimizer, FINISH_RATE, training.step, steps)
-        _descend(optimizer, loss + LIKE * unlike + LOOKS * features + SAME * same + ADVERSARY * fooled, generator)
+        seen_by_networks = LOOKS * features + SAME * same + ADVERSARY * fooled
+        _descend(optimizer, loss + LIKE * unlike + (0 if without == "judge" else seen_by_networks), generator)
         _average(training, generator)
         said |= {"unlike": unlike.item()}
         return said | {"judged": features.item(), "same": same.item(), "adversary": cost}
@@ -181,6 +188,18 @@ def _generator_training(seed: int, rate: float = COLOURS_RATE, beta1: float = 0.
     generator = PaintedGenerator().to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(generator.parameters(), rate, betas=(beta1, 0.99), weight_decay=1e-4, fused=True)
     return Training({"generator": generator}, {"generator": optimizer}, torch.Generator().manual_seed(seed))
+
+
+def lessened(batch: Batch, without: Part) -> Batch:
+    """The batch without what an ablation leaves out; of the seen map, everything painted counts as seen."""
+    structure = batch.structure.clone()
+    if without == "painted":
+        structure[:, 1:6] = 0
+    if without == "seen":
+        structure[:, SEEN] = structure[:, OPACITY]
+    if without == "code":  # the means over nobody are zero
+        return batch._replace(photograph=torch.zeros_like(batch.photograph))
+    return batch._replace(structure=structure)
 
 
 def pixel_losses(generator: nn.Module, batch: Batch) -> tuple[Tensor, Numbers, Tensor, Tensor]:

@@ -6,12 +6,15 @@ python recipes/generator/measure.py FOLDER --judge WORK/warmup/main --sheet shee
 
 import argparse
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from batches import Pairs
+from learn import Part
 from torch import Tensor
 
 from gcl_cli.artifacts.layout import WorkFolder
@@ -37,6 +40,9 @@ def main() -> None:
     parser.add_argument("pairs", type=Path)
     parser.add_argument("--judge", type=Path, help="WORK/STAGE/NAME of an encoder that saw none of these people")
     parser.add_argument("--weights", type=Path, help="finish.pt or colours.pt of learn.py [default: the shipped ones]")
+    parser.add_argument(
+        "--without", choices=get_args(Part), help="one row: of a training without it, which is not told it"
+    )
     parser.add_argument("--sheet", type=Path)
     given = parser.parse_args()
     torch.set_num_threads(1)
@@ -44,7 +50,7 @@ def main() -> None:
     people, scene, truth = opened(pairs)
     generator = load_shipped_generator(CPU) if given.weights is None else trained(given.weights)
     judge = None if given.judge is None else judge_of(given.judge)
-    for name, drawn in rows(generator, people):
+    for name, drawn in rows(generator, people) if given.without is None else ablated(generator, people, given.without):
         tell(name, figures(people, scene, truth, drawn, judge))
     if given.sheet is not None:
         draw_sheet(given.sheet, people, scene, truth, draw_people(generator, people))
@@ -93,11 +99,30 @@ def rows(generator: PaintedGenerator, people: PaintedPeople) -> Iterator[tuple[s
     yield "no painted view", draw_people(generator, hidden(people, torch.zeros(1, dtype=torch.bool)))
 
 
+def ablated(generator: PaintedGenerator, people: PaintedPeople, without: str) -> Iterator[tuple[str, Tensor]]:
+    """The row of a training without something."""
+    yield f"without {without}", draw_people(generator, NOT_TOLD.get(without, lambda people: people)(people))
+
+
 def hidden(people: PaintedPeople, kept: Tensor) -> PaintedPeople:
     """The same people, of whose other sides no more is painted than is `kept`."""
     painted = people.painted * kept
     painted[:, 0] = people.painted[:, 0]
-    return PaintedPeople(people.sides, people.photographs, people.bodies, painted, people.status)
+    return replace(people, painted=painted)
+
+
+def told_all_is_seen(people: PaintedPeople) -> PaintedPeople:
+    """The same people, of whom everything painted is said to be seen."""
+    painted = torch.cat([people.painted[:, :, :4], people.painted[:, :, 3:4]], dim=2)
+    return replace(people, painted=painted)
+
+
+# People as a training knows them that was without something (see learn.py); the others know them as they are.
+NOT_TOLD: dict[str, Callable[[PaintedPeople], PaintedPeople]] = {
+    "painted": lambda people: hidden(people, torch.zeros(1, dtype=torch.bool)),
+    "seen": told_all_is_seen,
+    "code": lambda people: replace(people, photographs=torch.zeros_like(people.photographs)),
+}
 
 
 def figures(

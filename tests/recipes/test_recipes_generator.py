@@ -1,5 +1,6 @@
 """What teaches the generator of `gcl views`: pairs, batches, a training that goes on where it was, and its measures."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -157,3 +158,20 @@ def test_the_recipe_makes_weights_and_a_card_that_belong_together(folder, tmp_pa
     assert load_file(tmp_path / "made.safetensors").keys() == load_shipped_generator(measure.CPU).state_dict().keys()
     told = typed("measure.py", str(folder / "pairs"), "--weights", str(folder / "finish.pt"))
     assert all(row in told for row in ("painted", "a stranger's code", "no painted view"))
+    folder_of = tmp_path / "without"
+    folder_of.mkdir()
+    shutil.copy(folder / "looks.pt", folder_of)
+    typed("learn.py", str(folder / "pairs"), str(folder_of), *steps[2:], "--without", "code")
+    told = typed("measure.py", str(folder / "pairs"), "--weights", str(folder_of / "finish.pt"), "--without", "code")
+    assert told.startswith("without code") and told.count("\n") == 1
+
+
+def test_an_ablation_leaves_out_what_it_says_and_nothing_else(pairs):
+    batch = pairs.batch([0, 1], [1, 2])
+    changed = {"nothing": [], "painted": [1, 2, 3, 4, 5], "seen": [5], "code": [], "judge": [], "colours": []}
+    for part, channels in changed.items():
+        less = learn.lessened(batch, part)
+        differs = (less.structure != batch.structure).any(-1).any(-1).any(0)
+        assert differs.nonzero().flatten().tolist() == channels, part
+        assert torch.equal(less.photograph, batch.photograph) == (part != "code")
+        assert torch.equal(less.true, batch.true)
