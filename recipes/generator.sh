@@ -6,15 +6,15 @@
 #   GCL_GENERATOR_OUT=FILE   where the weights go (default: into the package)
 #
 # Pairs that are drawn are kept, and each step goes on where it was: larger numbers give it more hours. The sizes below
-# are those of the weights that ship; they take about twenty-two minutes of one core, and the pairs ten.
+# are those of the weights that ship; they take about an hour and a half of one core, and the pairs twenty minutes.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 here="${GCL_GENERATOR:-generator}"
 out="${GCL_GENERATOR_OUT:-}"
 export OMP_NUM_THREADS=1
 
-people="--people 4100 --sides 3"
-looks=200 colours=1550 finish=1350  # steps
+people="--people 6100 --sides 3" mottled="--people 2000 --sides 3 --mottled 0.8"
+looks=200 colours=1550 finish=12500  # steps
 tested="--people 50"
 ablated="nothing painted seen code judge colours" brief_colours=300 brief_finish=300 longer_finish=550
 judge="--epochs 12 --iterations 40"
@@ -23,6 +23,7 @@ if [ -n "${GCL_GENERATOR_SETTINGS:-}" ]; then . "$GCL_GENERATOR_SETTINGS"; fi
 
 echo "== pairs: synthetic people, as the product sees them and as they are from other sides" >&2
 python recipes/generator/pairs.py "$here/pairs" --seed 7001 $people
+python recipes/generator/pairs.py "$here/pairs" --seed 7005 $mottled
 echo "== learning" >&2
 python recipes/generator/learn.py "$here/pairs" "$here" --looks "$looks" --colours "$colours" --finish "$finish"
 python recipes/generator/ship.py "$here" ${out:+--out "$out"}

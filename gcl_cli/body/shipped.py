@@ -10,7 +10,7 @@ DIGESTS = {  # sha256; `bash recipes/assets.sh` makes the files anew, and prints
     "body.safetensors": "9b5d4b033ffbe1c2c76ffc62d288071bd345eef8f181361425d23a084a3017bd",
     "keypoints.safetensors": "4b31d5bef3f09b2302aee57e2331fa35687be5d5c219afa8cba995c4d3fb035c",
     "pose_landmark_crop.tflite": "591eb74131ab01314b41d3bd87fb9cc9b1adc2fbd4f053178e32e1145ca17eaf",
-    "view_generator.safetensors": "db1fe0f0894f0708be1312644f4b111fc9f7c94fe6523316bf74a586ccf9e525",
+    "view_generator.safetensors": "eebaa9bcb24ce55d023c08c079ebfe10c268900d607a69de65d7907df0699926",
 }
 
 

@@ -13,6 +13,7 @@ from gcl_cli.config.pictures import TURNED_ANGLES, MeshSettings, RenderSettings,
 from gcl_cli.config.setting import Settings, setting
 from gcl_cli.config.training import (
     AugmentSettings,
+    CameraSettings,
     ClusterSettings,
     ContrastSettings,
     CorrectedSettings,
@@ -46,6 +47,7 @@ __all__ = [
     "ActSettings",
     "Architecture",
     "AugmentSettings",
+    "CameraSettings",
     "ClusterContrastSettings",
     "ClusterSettings",
     "ContrastSettings",

@@ -70,5 +70,16 @@ class AugmentSettings(Settings):
     erase_aspect: tuple[float, float] = setting((0.3, 3.33), "its height over width, from and to")
 
 
-class ContrastSettings(CorrectedSettings, EpochClusterSettings, AugmentSettings, TrainSettings):
+class CameraSettings(Settings):
+    """The contrast with each cluster camera by camera (CAP, Wang et al., AAAI 2021; ICE, Chen et al., ICCV 2021)."""
+
+    camera_contrast: float = setting(
+        0.0, "weight of the contrast with each cluster's centroids camera by camera, where cameras are known", ge=0
+    )
+    camera_temperature: float = setting(0.07, "its temperature", gt=0)
+    camera_momentum: float = setting(0.2, "weight of an old centroid of a camera in an update", ge=0, lt=1)
+    camera_negatives: int = setting(50, "hardest centroids of other clusters that it pushes away", ge=1)
+
+
+class ContrastSettings(CorrectedSettings, EpochClusterSettings, AugmentSettings, CameraSettings, TrainSettings):
     """Joins the groups above for the stages that cluster while they train."""

@@ -6,7 +6,13 @@ from pydantic import model_validator
 
 from gcl_cli.config.architecture import Architecture
 from gcl_cli.config.setting import setting
-from gcl_cli.config.training import AugmentSettings, ClusterSettings, EpochClusterSettings, TrainSettings
+from gcl_cli.config.training import (
+    AugmentSettings,
+    CameraSettings,
+    ClusterSettings,
+    EpochClusterSettings,
+    TrainSettings,
+)
 
 FEWEST_STEPS = 20  # of an epoch that is one pass: clusters of few pictures need not be found anew more often
 
@@ -62,7 +68,7 @@ class PeopleSettings(WarmupSettings):
         return self
 
 
-class ClusterContrastSettings(PeopleSettings, AugmentSettings, EpochClusterSettings):
+class ClusterContrastSettings(PeopleSettings, AugmentSettings, CameraSettings, EpochClusterSettings):
     """Cluster Contrast (Dai et al., ACCV 2022): contrast with cluster centroids renewed every epoch."""
 
     iterations: int | None = setting(200, "steps an epoch; none: one pass over the pictures", option=True, ge=1)
@@ -81,13 +87,7 @@ class ClusterContrastSettings(PeopleSettings, AugmentSettings, EpochClusterSetti
     colour_fade: float = setting(
         0.0, "share of the run over which colours then give way to features, likewise", ge=0, le=1
     )
-    camera_contrast: float = setting(
-        0.0, "weight of the contrast with each cluster's centroids camera by camera, where cameras are known", ge=0
-    )
-    camera_temperature: float = setting(0.07, "its temperature", gt=0)
-    camera_momentum: float = setting(0.2, "weight of an old centroid of a camera in an update", ge=0, lt=1)
-    camera_negatives: int = setting(50, "hardest centroids of other clusters that it pushes away", ge=1)
-    camera_contrast_from: float = setting(0.15, "share of the run after which it begins", ge=0, le=1)
+    camera_contrast_from: float = setting(0.15, "share of the run after which camera_contrast begins", ge=0, le=1)
 
 
 class StyleSettings(WarmupSettings):

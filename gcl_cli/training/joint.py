@@ -15,6 +15,7 @@ from gcl_cli.networks.normalisation import at_least_float32
 from gcl_cli.records import Event, StructurePictures, TrainingSet
 from gcl_cli.training.augmentation import classic_augmentation, flip, normalise
 from gcl_cli.training.bank import MemoryBank, draw_positives, negative_mask
+from gcl_cli.training.camera_centroids import CameraContrast
 from gcl_cli.training.drawn_views import PaintedStructures
 from gcl_cli.training.gan import Views, discriminator_step, frozen_statistics, gan_optimizers, views_of
 from gcl_cli.training.gcl_plus import Mixup, draw_mixup, prototype_loss
@@ -72,6 +73,7 @@ class Joint:
         # These are all that a step without generation has, beside painted views: without any there are no such steps.
         contrasts = {"vi", "prototype"} & set(settings.losses)
         self.contrast_steps = settings.contrast_steps if self.novel or contrasts else 0
+        self.by_camera = CameraContrast(state, data.cameras, settings)
         self.planner = EpochPlanner(state, data, settings, self.contrast_steps, team=team, validate=validate)
 
     def epochs(self) -> Iterator[Event]:
@@ -88,6 +90,7 @@ class Joint:
 
     def _begin_epoch(self) -> tuple[Tensor, Values]:
         planned = self.planner.begin()
+        self.by_camera.begin_epoch(self.state.bank)
         if isinstance(self.novel, BankedViews):
             self.state.tables["sides"] = self.novel.draw_sides(self.state.rng)
         return planned
@@ -173,11 +176,12 @@ class Joint:
     ) -> dict[str, Tensor]:  # fmt: skip
         """The chosen terms of Eq. 6-8, without novel views L_vi alone, and the prototype contrast of GCL+."""
         s, bank = self.settings, self.state.bank
-        prototype = {"prototype": self._prototype(part.rows, real, mixed, mixup)} if "prototype" in s.losses else {}
+        others = {"prototype": self._prototype(part.rows, real, mixed, mixup)} if "prototype" in s.losses else {}
+        others |= self.by_camera.terms(real, part.rows)
         chosen = set(s.losses) & ({"vi"} if novel is None else {"vi", "vi_syn", "vi_mem"})
         terms: dict[str, Tensor] = {}
         if not chosen:
-            return prototype
+            return others
         view = real if novel is None else novel
         pushed = real if s.negatives_from == "real" else view
         negatives = negative_logsumexp(pushed, bank, part.negatives, temperature=s.temperature)
@@ -188,7 +192,7 @@ class Joint:
         for name, (anchor, positive) in pairs.items():
             if name in chosen:
                 terms[name] = view_contrast(anchor, positive, negatives, temperature=s.temperature)
-        return terms | prototype
+        return terms | others
 
     def _prototype(self, rows: Tensor, real: Tensor, mixed: IdentityCode | None, mixup: Mixup | None) -> Tensor:
         """L_id of GCL+."""
@@ -264,9 +268,11 @@ class Joint:
         return real, real, torch.zeros(len(pictures), dtype=torch.bool, device=self.device)
 
     def _remember(self, rows: Tensor, features: list[Tensor]) -> None:
+        seen = self.team.gather(torch.cat(features))
+        self.by_camera.remember(seen, rows)
         if self.settings.memory_update == "step":
             bank = MemoryBank(self.state.bank)  # changed in place
-            bank.update(rows, self.team.gather(torch.cat(features)), momentum=self.settings.memory_momentum)
+            bank.update(rows, seen, momentum=self.settings.memory_momentum)
 
 
 def unit(code: IdentityCode) -> Tensor:

@@ -20,9 +20,10 @@ The painted generator of `gcl views` and `gcl search --from-behind`: a person's 
 sha256: {digest}
 
 ## What it learned from
-Synthetic people alone: {people:,} of the world of seed {seed} of `gcl synth` (bodies of the file body.safetensors,
-clothes, cameras and scenes drawn by this project), {views:,} views, seen through `gcl mesh`'s own estimates. No
-photograph of anybody, no other network's weights.
+Synthetic people alone: {people:,} of the worlds of seeds {seeds} of `gcl synth` (bodies of the file
+body.safetensors, clothes, cameras and scenes drawn by this project), {views:,} views, seen through `gcl mesh`'s own
+estimates; in the second world most clothes have blots of other colours. No photograph of anybody, no other network's
+weights.
 Parts of these pairs, sha256 over all files in order: {pairs}
 
 ## How
@@ -57,7 +58,7 @@ def main() -> None:
     card = CARD.format(
         parameters=sum(value.numel() for value in weights.values()), size=len(file), digest=digest,
         people=len(pairs), views=sum(pairs.views_of(person) for person in range(len(pairs))),
-        seed=parts[0].name.partition("_")[0], pairs=_digest(parts),
+        seeds=" and ".join(sorted({part.name.partition("_")[0] for part in parts})), pairs=_digest(parts),
         minutes=sum(state["seconds"] for state in steps.values()) / 60,
         **{name: state["step"] for name, state in steps.items()},
     )  # fmt: skip

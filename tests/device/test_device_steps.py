@@ -36,13 +36,13 @@ from gcl_cli.config import (
     SupervisedSettings,
 )
 from gcl_cli.config.presets import settings_for
+from gcl_cli.training.camera_centroids import CameraClusters
 from gcl_cli.training.features import embed
 from gcl_cli.training.gan_warmup import GanWarmup, gan_warmup_state
 from gcl_cli.training.generation import generate
 from gcl_cli.training.joint import Joint, joint_state
 from gcl_cli.training.state import READ_EVERY, TrainingState
 from gcl_cli.training.warmups.act import Act, act_state
-from gcl_cli.training.warmups.camera_centroids import CameraClusters
 from gcl_cli.training.warmups.cluster_contrast import ClusterContrast, cluster_contrast_state
 from gcl_cli.training.warmups.jvtc import Jvtc, jvtc_state
 from gcl_cli.training.warmups.mmcl import Mmcl, mmcl_state

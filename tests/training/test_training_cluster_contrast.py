@@ -21,10 +21,10 @@ from gcl_cli.training import epoch_clusters
 from gcl_cli.training import state as training_state
 from gcl_cli.training.augmentation import normalise
 from gcl_cli.training.bank import ClusterMemory
+from gcl_cli.training.camera_centroids import CameraClusters
 from gcl_cli.training.colours import between, colour_features
 from gcl_cli.training.features import embed
 from gcl_cli.training.warmups import cluster_contrast
-from gcl_cli.training.warmups.camera_centroids import CameraClusters
 from gcl_cli.training.warmups.cluster_contrast import ClusterContrast, cluster_contrast_state
 
 PLAIN = {"flip_probability": 0.0, "crop_padding": 0, "erase_probability": 0.0}

@@ -17,6 +17,7 @@ from gcl_cli.networks.normalisation import at_least_float32
 from gcl_cli.records import Event, TrainingSet
 from gcl_cli.training.augmentation import warm_up_augmentation
 from gcl_cli.training.bank import ClusterMemory
+from gcl_cli.training.camera_centroids import CameraContrast
 from gcl_cli.training.colours import between, colour_features
 from gcl_cli.training.epoch_clusters import agreement_with, cluster_together, cluster_values
 from gcl_cli.training.features import embed
@@ -26,7 +27,6 @@ from gcl_cli.training.samplers import person_batches
 from gcl_cli.training.schedules import rate_now, set_learning_rate, share_done
 from gcl_cli.training.state import Losses, TrainingState, Values, run_epochs
 from gcl_cli.training.team import ALONE, Team
-from gcl_cli.training.warmups.camera_centroids import CameraClusters
 
 AUGMENTATION = {*AugmentSettings.model_fields, "colour_jitter"}
 
@@ -72,7 +72,7 @@ class ClusterContrast:
         assert isinstance(encoder, IdentityEncoder)
         self.encoder = encoder
         self.colour_start, self.pretrained = colour_start, pretrained
-        self._seen: tuple[Tensor, CameraClusters] | None = None
+        self.by_camera = CameraContrast(state, data.cameras, settings)
         self.device = next(encoder.parameters()).device
 
     def epochs(self) -> Iterator[Event]:
@@ -94,10 +94,7 @@ class ClusterContrast:
         labels = torch.from_numpy(found.labels)
         self.state.labels = labels
         self.state.tables["centroids"] = ClusterMemory.from_features(features, labels).centroids
-        if self.data.cameras is not None and s.camera_contrast:
-            seen = CameraClusters.of(labels, self.data.cameras)
-            self._seen = labels, seen
-            self.state.tables["camera_centroids"] = seen.memory(features).centroids
+        self.by_camera.begin_epoch(features)
         batches = person_batches(
             labels, self.data.cameras, people=s.people, pictures=s.pictures, batches=s.steps_of(len(labels)),
             generator=self.state.rng,
@@ -148,18 +145,7 @@ class ClusterContrast:
         """Move the centroids towards the features [B, D] of the pictures `batch` [B]."""
         s, tables, labels = self.settings, self.state.tables, self.state.labels[batch]
         ClusterMemory(tables["centroids"]).update(features, labels, momentum=s.memory_momentum, hard=s.hard)
-        if (seen := self._camera_clusters()) is not None:
-            memory = ClusterMemory(tables["camera_centroids"])
-            memory.update(features, seen.of_picture[batch], momentum=s.camera_momentum, hard=False)
-
-    def _camera_clusters(self) -> CameraClusters | None:
-        """This epoch's clusters camera by camera; None where they are not asked for, or cameras not known."""
-        labels = self.state.labels
-        if self.data.cameras is None or "camera_centroids" not in self.state.tables:
-            return None
-        if self._seen is None or self._seen[0] is not labels:
-            self._seen = labels, CameraClusters.of(labels, self.data.cameras)
-        return self._seen[1]
+        self.by_camera.remember(features, batch)
 
     def _contrast(self, pictures: Tensor, rows: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Unit features [b, D] of this process's pictures, which are `rows` [b] of the data, and their losses."""
@@ -172,8 +158,6 @@ class ClusterContrast:
         features = F.normalize(at_least_float32(embeddings), dim=1)
         labels, tables = sent(self.state.labels[rows], self.device), self.state.tables
         losses = {"loss": cluster_contrast(features, tables["centroids"], labels, temperature=s.temperature)}
-        seen = self._camera_clusters() if share_done(self.state, s) >= s.camera_contrast_from else None
-        if seen is not None:
-            contrast = seen.contrast(features, tables["camera_centroids"], rows, settings=s)
-            losses["camera_contrast"] = s.camera_contrast * contrast
+        if share_done(self.state, s) >= s.camera_contrast_from:
+            losses |= self.by_camera.terms(features, rows)
         return features, losses
