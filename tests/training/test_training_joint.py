@@ -91,11 +91,12 @@ def spied(monkeypatch, place, name):
 # --- runs -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_resumed_equals_unbroken_bit_for_bit(precision, tmp_path):
+@pytest.mark.parametrize(("precision", "camera_contrast"), [("fp32", 0.0), ("bf16", 0.5)])
+def test_resumed_equals_unbroken_bit_for_bit(precision, camera_contrast, tmp_path):
     settings = chosen(
-        epochs=2, iterations=2, contrast_steps=1, augment="classic", penalty_every=2, negatives=6, precision=precision
-    )
+        epochs=2, iterations=2, contrast_steps=1, augment="classic", penalty_every=2, negatives=6, precision=precision,
+        camera_contrast=camera_contrast,
+    )  # fmt: skip
     stops = (1, 4, 5, 7)  # inside an epoch, at its last step, right after its end, inside the next
     for unbroken, resumed in unbroken_and_resumed(lambda: new_loop(settings), stops, tmp_path):
         assert same(unbroken[1], resumed[1])
@@ -288,6 +289,25 @@ def test_terms_are_equations_six_to_eight_written_out(known_clusters, monkeypatc
             pull = torch.exp(anchor[b] @ positive[b] / 0.1)
             expected[name] -= torch.log(pull / (pull + negative)).item() / len(rows)
     assert {name: values[name] for name in expected} == pytest.approx(expected, rel=1e-4)
+
+
+def test_clusters_are_contrasted_camera_by_camera_where_that_is_asked(known_clusters, monkeypatch):
+    training = new_joint(chosen(camera_contrast=0.5, camera_temperature=0.1))
+    terms = spied(monkeypatch, joint, "view_contrast")
+    told = next(training.epochs()).values["camera_contrast"]
+    cameras, memory, real = training_set().cameras, known_clusters[0], terms[0][0]
+    seen = {(int(k), int(c)) for k, c in zip(LABELS, cameras, strict=True) if k >= 0}
+    centroid = {(k, c): F.normalize(memory[(LABELS == k) & (cameras == c)].sum(0), dim=0) for k, c in seen}
+    within, across = [], []
+    for feature, row in zip(real, training.state.batches[0].tolist(), strict=True):
+        label, camera = int(LABELS[row]), int(cameras[row])
+        pull = {pair: torch.exp(feature @ centroid[pair] / 0.1) for pair in seen}
+        within.append(-torch.log(pull[label, camera] / sum(pull[k, c] for k, c in seen if c == camera)))
+        others = [pair for pair in seen if pair[0] == label and pair[1] != camera]
+        everybody = sum(pull[k, c] for k, c in seen if k != label) + sum(pull[pair] for pair in others)
+        across += [torch.stack([-torch.log(pull[pair] / everybody) for pair in others]).mean()] if others else []
+    expected = 0.5 * (torch.stack(within).mean() + torch.stack(across).mean())
+    assert told == pytest.approx(expected.item(), rel=1e-4)
 
 
 def test_negatives_may_push_the_real_view(known_clusters, monkeypatch):
