@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from gcl_cli.config import GanWarmupSettings
 from gcl_cli.config.presets import settings_for
 from gcl_cli.config.stages import STAGE_SETTINGS
 
@@ -42,8 +43,9 @@ def size_for(pictures: int, *, on_card: bool) -> Size:
 
 def _at_most_one_pass(pictures: int) -> dict[str, Any]:
     """The steps of an epoch of the generator's warm-up, which the joint training learns from in few of its own."""
-    usual = settings_for(STAGE_SETTINGS["gan-warmup"], "gan-warmup", "small", {})
-    return {"iterations": max(1, min(usual.iterations, pictures // usual.batch_size))}
+    usual = settings_for(GanWarmupSettings, "gan-warmup", "small", {})
+    one_pass = max(1, pictures // usual.batch_size)
+    return {"iterations": min(usual.iterations or one_pass, one_pass)}
 
 
 def _shortened(stage: str, share: float) -> dict[str, Any]:
