@@ -45,7 +45,7 @@ def test_h_is_help(command):
 
 
 def test_mistyped_settings_and_commands_are_told_what_is_alike():
-    assert "Did you mean temperature? It has: " in said("joint", "--set", "tempreature=3")[-1]
+    assert "Did you mean temperature? All of them: gcl config joint" in said("joint", "--set", "tempreature=3")[-1]
     assert "Did you mean joint? Name one of: " in said("config", "jiont")[-1]
     assert "Did you mean 'warmup'" in said("warmpu")[-1]
     assert "Did you mean joint? Write STAGE.KEY=VALUE" in said("run", "--set", "jiont.epochs=3")[-1]

@@ -14,7 +14,7 @@ Part = Literal["mesh", "render", "warmup", "gan-warmup", "joint", "gen-metrics",
 
 def run(
     data: Place | None = None, *, preset: Literal["paper", "small", "tiny"] | None = None, until: Part = "cluster",
-    from_: Part | None = None, set: More = None, allow_subset: bool = False,
+    from_: Part | None = None, update: bool = False, set: More = None, allow_subset: bool = False,
     camera_from: str | None = None, person_from: str | None = None,
     work: Place | None = None, data_root: Place | None = None, device: str = "auto", threads: int | None = None,
 ) -> Result:  # fmt: skip
@@ -26,7 +26,7 @@ def run(
         from gcl_cli.commands.run import command as page
         from gcl_cli.commands.run.requests import Wishes
 
-        return page.run(session, path(data), Wishes(preset, until, from_, _by_step(set)))
+        return page.run(session, path(data), Wishes(preset, until, from_, _by_step(set), update))
 
 
 def _by_step(more: More) -> dict[str, Chosen]:

@@ -190,8 +190,8 @@ def setting_named(stage: str, model: type[Settings], said: str) -> str:
     """The name of a setting, as `model` has it; GclError where it has none of that name."""
     name = said.strip().replace("-", "_")
     if name not in model.model_fields:
-        known = f"{did_you_mean(name, model.model_fields)} It has: {', '.join(sorted(model.model_fields))}".strip()
-        raise GclError(f"{name} is no setting of gcl {stage}.", known)
+        alike = did_you_mean(name, model.model_fields)
+        raise GclError(f"{name} is no setting of gcl {stage}.", f"{alike} All of them: gcl config {stage}".strip())
     return name
 
 

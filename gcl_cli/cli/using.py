@@ -48,6 +48,9 @@ def run_chain(
     anew_from: Annotated[
         Part | None, typer.Option("--from", help="make this step and all that follow anew, as this command says")
     ] = None,
+    update: Annotated[
+        bool, typer.Option("--update", help="first take in pictures that came, went or changed, as gcl update does")
+    ] = False,
     set_more: Annotated[
         list[str] | None, typer.Option(
             "--set", metavar="STAGE.KEY=VALUE", autocompletion=of_chain, help="a setting of a step (repeatable)"
@@ -64,7 +67,7 @@ def run_chain(
     from gcl_cli.commands.run.requests import Wishes
     from gcl_cli.session import Session
 
-    wishes = Wishes(preset, until, anew_from, validated_by_stage(set_more or [], CHAIN))
+    wishes = Wishes(preset, until, anew_from, validated_by_stage(set_more or [], CHAIN), update)
     session = Session(**run, allow_subset=allow_subset, camera_from=camera_from, person_from=person_from)
     with errors_told("run", interrupted=running.go_on(wishes)):
         result = running.run(session, data, wishes)

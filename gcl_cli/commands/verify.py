@@ -44,18 +44,23 @@ def run(session: Session, first: str, second: str, chosen: dict[str, Any], *, en
     passed, chance = curve.strangers.threshold(settings.false_accepts), curve.chance(cosine, prior=settings.prior)
     return {
         "first": str(pictures[0].root / pictures[0].name), "second": str(pictures[1].root / pictures[1].name),
-        "answer": _in_words(cosine, passed, chance), "same_person": round(chance, 4), "prior": settings.prior,
+        "answer": _in_words(cosine, passed, chance, settings.false_accepts), "same_person": round(chance, 4),
+        "prior": settings.prior,
         "similarity": round(cosine, 4), "threshold": round(passed.threshold, 4),
         "false_accepts": passed.in_short(settings.false_accepts), "cameras": cameras, "encoder": source.reference,
         "learned_from": f"cluster/{settings.clusters}",
     }  # fmt: skip
 
 
-def _in_words(cosine: float, passed: FalseAccepts, chance: float) -> str:
-    """The answer: the same person where few strangers are as alike, different people where that is likelier."""
-    if cosine >= passed.threshold:
-        return "the same person"
-    return "different people" if chance < 0.5 else "perhaps the same person: strangers are as alike too often"
+def _in_words(cosine: float, passed: FalseAccepts, chance: float, rate: float) -> str:
+    """The answer: the same person where few enough strangers are as alike, different people where that is likelier."""
+    if chance < 0.5:
+        return "different people"
+    if passed.pairs * rate < 1:
+        return f"perhaps the same person: {passed.pairs} pairs of strangers are too few to tell {rate:.1%} of them"
+    if cosine < passed.threshold:
+        return "perhaps the same person: strangers are as alike too often"
+    return "the same person"
 
 
 def _shown(text: str, opened: WorkData) -> Shown:

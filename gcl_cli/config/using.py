@@ -66,11 +66,16 @@ class SearchSettings(GallerySettings, LikenessSettings):
 
     @model_validator(mode="after")
     def _as_learned(self) -> "SearchSettings":
-        other = [name for name in ("flip", "even_cameras", "centralise", "angle") if getattr(self, name)]
-        if self.unknown and other:
-            option = other[0].replace("_", "-")
+        if self.unknown and self.changes:
+            option = self.changes[0]
             raise ValueError(f"--unknown knows what plain similarities mean, and --{option} changes them: choose one")
         return self
+
+    @property
+    def changes(self) -> list[str]:
+        """The options that make similarities other than plain ones."""
+        names = ("flip", "even_cameras", "centralise", "angle")
+        return [name.replace("_", "-") for name in names if getattr(self, name)]
 
 
 class ReportSettings(Settings):

@@ -78,6 +78,14 @@ class Curve:
         odds = even / (1 - even) * prior / (1 - prior)
         return odds / (1 + odds)
 
+    def even(self) -> float | None:
+        """The lowest cosine that is one person at least as likely as not, both being equally likely before."""
+        first = next((row for row, chance in enumerate(self.y) if chance >= 0.5), None)
+        if not first:
+            return None if first is None else self.x[0]
+        (low, high), (below, above) = self.x[first - 1 : first + 1], self.y[first - 1 : first + 1]
+        return low + (0.5 - below) / (above - below) * (high - low)
+
 
 @dataclass(frozen=True)
 class Likeness:

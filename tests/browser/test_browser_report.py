@@ -25,6 +25,11 @@ def browser() -> Iterator[Browser]:
         yield opened
 
 
+@pytest.fixture(autouse=True)
+def nothing_remembered(browser: Browser) -> None:
+    browser.send("Storage.clearDataForOrigin", origin="file://", storageTypes="local_storage")
+
+
 @pytest.fixture(scope="module")
 def page(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("browser")
@@ -151,7 +156,7 @@ def test_somebody_corrects_clusters_by_mouse_and_keyboard_and_takes_the_file_awa
     (one, far), (_, other) = names
     assert browser.evaluate(shown) == 0 and browser.evaluate(status) == "0 corrections"
     browser.click("[data-answer=different]")
-    assert browser.evaluate(shown) == 1 and browser.evaluate(status) == "1 corrections"
+    assert browser.evaluate(shown) == 1 and browser.evaluate(status) == "1 correction"
     browser.evaluate("document.querySelector('[data-answer=same]').focus()")
     browser.press("s")
     assert browser.evaluate(shown) == -1 and "no question is left" in browser.evaluate(status)
@@ -205,6 +210,30 @@ def test_what_contradicts_an_answer_is_refused(browser, page):
     browser.click("[data-cluster='0'] [data-do=split]")  # says that both are one person
     status = browser.evaluate("document.querySelector('.correct [role=status]').textContent")
     assert status == "That contradicts what was said before: undo first."
+
+
+def test_corrections_are_there_again_when_the_page_is_closed_and_opened(browser, page, tmp_path):
+    status = "document.querySelector('.correct [role=status]').textContent"
+    browser.open(page)
+    browser.click("[data-answer=different]")
+    rows = read_rows(tmp_path, corrections(browser, tmp_path))
+    browser.open(page)
+    assert browser.evaluate(status) == "1 correction"
+    assert read_rows(tmp_path, corrections(browser, tmp_path)) == rows
+    browser.click("[data-undo]")
+    browser.open(page)
+    assert browser.evaluate(status) == "0 corrections"
+
+
+def test_a_page_whose_corrections_cannot_be_remembered_is_not_left_without_a_word(browser, page, tmp_path):
+    leaving = "(e => { dispatchEvent(e); return e.defaultPrevented; })(new Event('beforeunload', { cancelable: true }))"
+    browser.open(page)
+    browser.evaluate("Storage.prototype.setItem = () => { throw new Error('full'); }")
+    assert browser.evaluate(leaving) is False
+    browser.click("[data-answer=different]")
+    assert browser.evaluate(leaving) is True
+    corrections(browser, tmp_path)
+    assert browser.evaluate(leaving) is False
 
 
 @pytest.mark.parametrize("dark", [False, True])

@@ -13,8 +13,8 @@ from using_artifacts import SMALL, make_encoder
 from gcl_cli.artifacts.files import sha256
 from gcl_cli.artifacts.weights import read_architecture
 from gcl_cli.commands import synth
+from gcl_cli.commands.export import card, forms, int8, onnx_file
 from gcl_cli.commands.export import command as export
-from gcl_cli.commands.export import forms, int8, onnx_file
 from gcl_cli.commands.export.int8 import _labelled, split_training
 from gcl_cli.config import Architecture, ExportSettings
 from gcl_cli.errors import GclError
@@ -231,6 +231,11 @@ def test_the_card_names_what_went_in_its_terms_and_what_it_is_not_for(with_peopl
     assert headings == [
         "# warmup/main", "## How to use it", "## What went into the weights", "## Figures", "## What it is not for",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("terms", [*card.DATA_TERMS.values(), card.INIT_TERMS])
+def test_the_card_leaves_the_terms_of_published_sets_to_their_publishers(terms):
+    assert terms.endswith("check the terms with the publisher") and not re.search(r"licen|CC BY|BSD|commercial", terms)
 
 
 def test_int8_is_refused_where_there_is_no_onnx_or_no_set(work, tmp_path):

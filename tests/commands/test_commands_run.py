@@ -187,6 +187,19 @@ def test_the_epochs_grow_with_the_pictures(pictures, share):
     assert size.chosen.get("joint", {"epochs": usual}) == {"epochs": round(share * usual)}
 
 
+@pytest.mark.parametrize(("pictures", "steps"), [(2, 1), (400, 25), (1499, 45)])
+def test_an_epoch_of_the_generator_s_warm_up_is_at_most_one_pass(pictures, steps):
+    assert size_for(pictures, on_card=False).chosen["gan-warmup"]["iterations"] == steps
+
+
+def test_update_takes_in_new_pictures_before_the_chain(gcl, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(running.update, "run", lambda session, data: asked.append((session.work, data)))
+    assert gcl("--update", "--preset", "tiny") == dict.fromkeys(STEPS, "made") and asked == []  # nothing to extend yet
+    assert gcl("--update") == dict.fromkeys(STEPS, "kept") and asked == [("work", "crops")]
+    assert gcl() == dict.fromkeys(STEPS, "kept") and len(asked) == 1
+
+
 class Board:
     """A board at one moment."""
 

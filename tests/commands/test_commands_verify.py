@@ -1,12 +1,16 @@
 """`gcl verify` and `gcl search --unknown`, with an untrained encoder and clusters of its features."""
 
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from using_artifacts import make_encoder, make_people
 
 from gcl_cli.api import cluster, search, verify
+from gcl_cli.commands.verify import _in_words
 from gcl_cli.errors import GclError
+from gcl_cli.retrieval.likeness import Highest
 
 CLUSTERING = {"k1": 4, "k2": 2, "min_samples": 2, "radius": 0.9}
 
@@ -73,6 +77,19 @@ def test_a_search_says_how_likely_each_match_is_and_where_nobody_is(people, tmp_
     assert (": nobody in this gallery" in page) is not above
 
 
+def test_a_plain_search_says_from_which_similarity_on_two_are_likelier_one_person(people, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    train = people / "people/bounding_box_train"
+    one = str(sorted(train.iterdir())[0])
+    said = search(train, one, work=people / "work", device="cpu", top=1)["similarity"]
+    from_ = float(said.partition("from ")[2].split()[0])
+    known = json.loads((people / "work/cluster/main/likeness.json").read_text())["curves"]["any"]
+    assert np.interp(from_, known["x"], known["y"]) == pytest.approx(0.5, abs=0.1) and "cluster/main" in said
+    assert from_ > 0.5
+    mirrored = search(train, one, flip=True, work=people / "work", device="cpu")
+    assert "does not hold with --flip" in mirrored["similarity"]
+
+
 def test_what_plain_similarities_mean_is_not_said_of_others(people):
     with pytest.raises(GclError, match="--unknown knows what plain similarities mean, and --flip changes them"):
         search(people / "people", "1.jpg", unknown=True, flip=True, work=people / "work")
@@ -87,3 +104,17 @@ def test_without_clusters_it_is_said_how_to_make_them(tmp_path):
     with pytest.raises(GclError) as error:
         verify("1", "2", work=tmp_path / "work")
     assert "gcl cluster" in error.value.fix
+
+
+@pytest.mark.parametrize(
+    ("cosine", "strangers", "chance", "said"),
+    [
+        (0.9, 500, 0.9, "the same person"),
+        (0.9, 500, 0.4, "different people"),
+        (0.1, 500, 0.6, "perhaps the same person: strangers are as alike too often"),
+        (0.9, 3, 0.9, "perhaps the same person: 3 pairs of strangers are too few to tell 1.0% of them"),
+    ],
+)
+def test_the_answer_promises_no_more_than_is_known(cosine, strangers, chance, said):
+    passed = Highest((0.5,), strangers).threshold(0.01)
+    assert _in_words(cosine, passed, chance, 0.01) == said

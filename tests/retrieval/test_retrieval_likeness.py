@@ -121,3 +121,11 @@ def test_what_was_learned_is_read_as_it_was_written_and_of_that_encoder_alone(tm
     assert likeness.read_likeness(None, "main", "warmup/main", {"warmup/main": "a"}) == known
     with pytest.raises(GclError, match=r"with warmup/main, not with joint/main"):
         likeness.read_likeness(None, "main", "joint/main", {"joint/main": "b"})
+
+
+@pytest.mark.parametrize(
+    ("chances", "even"), [((0.2, 0.4, 0.8), 0.525), ((0.6, 0.7, 0.8), 0.1), ((0.1, 0.2, 0.3), None)]
+)
+def test_the_cosine_of_even_odds_lies_on_the_curve(chances, even):
+    curve = likeness.Curve((0.1, 0.5, 0.6), chances, likeness.highest(np.zeros(1)))
+    assert curve.even() == (even if even is None else pytest.approx(even))

@@ -11,17 +11,15 @@ from gcl_cli.weights.starting_weights import IMAGENET, OpenedEncoder
 
 SYNTH_RECORD = "synth.json"  # what `gcl synth` leaves beside its pictures
 OWN_WORDS = "no terms known to gcl: ask whoever made it whether you may use it, and for what"
-DATA_TERMS = {  # published set -> what its publishers say of it
-    "market1501": "Market-1501: for research; people on it were not asked",
-    "dukemtmc": "DukeMTMC-reID: withdrawn by its authors; CC BY-NC-SA 4.0 before that, no commercial use",
-    "msmt17": "MSMT17: for research alone, by an agreement with its authors",
+CHECK = "check the terms with the publisher"
+DATA_TERMS = {  # published set -> who made it: its terms are the publisher's to tell, and may change
+    "market1501": f"Market-1501, published by L. Zheng et al. (ICCV 2015): {CHECK}",
+    "dukemtmc": f"DukeMTMC-reID, published by Z. Zheng et al. (ICCV 2017), withdrawn by its authors: {CHECK}",
+    "msmt17": f"MSMT17, published by L. Wei et al. (CVPR 2018): {CHECK}",
 }
 SYNTHETIC = "people drawn by `gcl synth`, nobody's picture: Apache-2.0, as gcl"
 BODIES = "bodies by gcl's model (data CC0 1.0) and MediaPipe's landmarks (Apache-2.0)"
-INIT_TERMS = (
-    "torchvision's weights of a ResNet (BSD-3-Clause), learned from ImageNet-1k, whose pictures are for non-commercial "
-    "research"
-)
+INIT_TERMS = "weights learned from ImageNet's pictures, published with torchvision or as a package: " + CHECK
 NOT_FOR = """\
 - It compares clothes and shapes of people in pictures. It does not know who anybody is, and two people in like clothes
   are one to it. Nothing that matters to a person may be decided by it without a person's own look at the pictures.

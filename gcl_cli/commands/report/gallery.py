@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gcl_cli.artifacts.files import read_json
+from gcl_cli.artifacts.files import digest_of, read_json
 from gcl_cli.artifacts.layout import WorkFolder, elsewhere
 from gcl_cli.artifacts.manifest import Artifact, read_artifact
 from gcl_cli.artifacts.tables import read_table
@@ -70,6 +70,7 @@ class ClusterGallery:
     questions: tuple[Question, ...]
     said: tuple[tuple[str, str, str], ...]  # corrections that the clusters obey already: kind, first, second
     somebody: dict[int, str]  # by cluster, the name of one of its pictures
+    digest: str  # of the clusters and of what was said of them: what the browser remembers is of these alone
     elsewhere: str  # ` --work DIR` where a command would not find the folder by itself
     trust: dict[str, Any] | None  # what is to be expected of them; None: of an earlier version
 
@@ -93,11 +94,12 @@ def cluster_gallery(work: WorkFolder, data: WorkData, settings: ReportSettings, 
         _cluster(entry, members[entry["label"]], labels, samples, settings.members, album)
         for entry in chosen_clusters(entries, settings.clusters)
     )
+    said = _said(artifact)
     return ClusterGallery(
         artifact.reference, _encoder(artifact), len(entries), sum(len(entry["suspicious"]) for entry in entries),
-        len(members.get(-1, ())), len(labels), shown, _questions(artifact, labels, samples, album), _said(artifact),
-        {label: names[0] for label, names in members.items() if label >= 0}, elsewhere(work),
-        _trust(artifact.folder),
+        len(members.get(-1, ())), len(labels), shown, _questions(artifact, labels, samples, album), said,
+        {label: names[0] for label, names in members.items() if label >= 0},
+        digest_of([artifact.manifest.digest, said]), elsewhere(work), _trust(artifact.folder),
     )  # fmt: skip
 
 

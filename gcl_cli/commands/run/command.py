@@ -13,6 +13,7 @@ from gcl_cli.commands.run.forecast import Forecast, step_seconds
 from gcl_cli.commands.run.requests import Wishes, chosen_size, refuse_contradictions, settings_to_use
 from gcl_cli.commands.run.sizing import Size
 from gcl_cli.commands.run.stages_in_turn import STAGES, Job
+from gcl_cli.commands.update import command as update
 from gcl_cli.config import ClusterContrastSettings, GenMetricsSettings
 from gcl_cli.config.presets import settings_for
 from gcl_cli.config.stages import STAGE_SETTINGS
@@ -33,6 +34,8 @@ def run(session: Session, data: str | None, wishes: Wishes) -> dict[str, Any]:
     Raises the GclError of the step that fails; the same call then goes on from there.
     """
     work = session.folder
+    if wishes.update and work.dataset_file.exists():
+        update.run(session, data)
     opened = open_data(session, data)
     record = recall(work)
     steps = wishes.part(steps_of(record))

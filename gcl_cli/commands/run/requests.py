@@ -24,6 +24,7 @@ class Wishes:
     until: str = PARTS[-1]
     anew_from: str | None = None  # this part and all that follow are made anew
     chosen: Mapping[str, dict[str, Any]] = field(default_factory=dict)  # stage -> settings
+    update: bool = False  # pictures that came or went are taken in first, as by `gcl update`
 
     def part(self, steps: tuple[Step, ...]) -> tuple[Step, ...]:
         """The steps up to `until`; GclError when `anew_from` comes after it."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from gcl_cli.config import GanWarmupSettings
 from gcl_cli.config.presets import settings_for
 from gcl_cli.config.stages import STAGE_SETTINGS
 
@@ -11,7 +12,7 @@ LENGTHS = {  # stage -> the settings that say how long it trains
 }  # fmt: skip
 WHOLE = 1500  # training pictures that are worth all of a preset's epochs; fewer get their share,
 LEAST = 0.25  # but never less than this one
-LOOKED_AT = 100  # generated people that `gcl gen-metrics` looks at then
+LOOKED_AT = 32  # generated people that `gcl gen-metrics` looks at then: it measures, and changes no answer
 
 
 @dataclass(frozen=True)
@@ -30,13 +31,21 @@ def size_for(pictures: int, *, on_card: bool) -> Size:
     share = min(1.0, max(LEAST, pictures / WHOLE))
     if share == 1:
         return Size("small", said="No GPU is used: preset small. Smaller networks: --preset tiny")
-    chosen = {stage: _shortened(stage, share) for stage in LENGTHS}
+    chosen: dict[str, dict[str, Any]] = {stage: _shortened(stage, share) for stage in LENGTHS}
+    chosen["gan-warmup"] |= _at_most_one_pass(pictures)
     chosen["gen-metrics"] = {"pictures": LOOKED_AT} if pictures > LOOKED_AT else {}
     return Size(
         "small", chosen,
         f"No GPU is used, and {pictures:,} pictures: preset small, with {share:.0%} of its epochs. "
         "All of them: --preset small",
     )  # fmt: skip
+
+
+def _at_most_one_pass(pictures: int) -> dict[str, Any]:
+    """The steps of an epoch of the generator's warm-up, which the joint training learns from in few of its own."""
+    usual = settings_for(GanWarmupSettings, "gan-warmup", "small", {})
+    one_pass = max(1, pictures // usual.batch_size)
+    return {"iterations": min(usual.iterations or one_pass, one_pass)}
 
 
 def _shortened(stage: str, share: float) -> dict[str, Any]:

@@ -4,10 +4,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.commands.search.page import Found
+from gcl_cli.config import SearchSettings
 from gcl_cli.datasets.grammars import read_names
-from gcl_cli.retrieval.likeness import Likeness
+from gcl_cli.errors import GclError
+from gcl_cli.retrieval.likeness import ANY, Likeness, read_likeness
+from gcl_cli.weights.starting_weights import OpenedEncoder
 
+SCORE = "cosine, 1 = alike"
 EVEN = 0.5  # prior of a match: the best few of a gallery are the person about as often as not
 
 
@@ -33,6 +38,19 @@ def with_answers(
         for one in answered
     ]  # fmt: skip
     return answered, {"answers": answers, "false_accepts": passed.in_short(rate)}
+
+
+def meaning(work: WorkFolder, settings: SearchSettings, source: OpenedEncoder) -> str:
+    """What a similarity stands for, in words: as clusters made with this encoder know it, where there are any."""
+    if settings.changes:
+        return f"{SCORE}; what plain similarities stand for does not hold with --{settings.changes[0]}"
+    try:
+        even = read_likeness(work, settings.clusters, source.reference, source.inputs).curves[ANY].even()
+    except GclError:
+        return f"{SCORE}; clusters made with this encoder would tell which is the same person (gcl cluster)"
+    known = "never, with this encoder" if even is None else f"from {even:.2f} on"
+    by = f"cluster/{settings.clusters}; --unknown says how likely"
+    return f"{SCORE}; likelier the same person than not: {known} ({by})"
 
 
 def _best(one: Found) -> float:

@@ -14,7 +14,7 @@ from gcl_cli.artifacts.embeddings import EmbeddingTable
 from gcl_cli.artifacts.run import Run
 from gcl_cli.body.rotations import normalise
 from gcl_cli.commands.search import graph
-from gcl_cli.commands.search.answers import with_answers
+from gcl_cli.commands.search.answers import meaning, with_answers
 from gcl_cli.commands.search.index import Index, Listing, index_run, list_pictures, update_index
 from gcl_cli.commands.search.page import Found, Match, asked, asked_before, match_rows, write_found, write_page
 from gcl_cli.config import SearchSettings
@@ -74,7 +74,8 @@ def run(
     found, answers = with_answers(found, known, len(listing), settings.false_accepts)
     about = {
         "encoder": source.reference, "gallery": str(listing.root), "index": index.reference, "pictures": len(listing),
-        "embedded": index.embedded, "removed": index.removed, "angle": settings.angle, **said, **answers,
+        "embedded": index.embedded, "removed": index.removed, "angle": settings.angle,
+        "similarity": meaning(work, settings, source), **said, **answers,
     }  # fmt: skip
     return {**about, **_write(folder, found, listing, about), "matches": match_rows(found)}
 

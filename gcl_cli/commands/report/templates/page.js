@@ -84,7 +84,15 @@ for (const map of document.querySelectorAll(".map > svg")) {
 // Corrections by eye: rows of a CSV file, never contradicting each other, that the page hands over as a download.
 for (const panel of document.querySelectorAll(".correct")) {
   const said = JSON.parse(panel.dataset.said), somebody = JSON.parse(panel.dataset.somebody);
-  const steps = [], skipped = new Set();
+  const shelf = `gcl corrections ${panel.dataset.clusters}`, skipped = new Set();
+  const remembered = () => {
+    try { return JSON.parse(localStorage.getItem(shelf)) ?? []; } catch { return []; }
+  };
+  const remember = () => {
+    try { localStorage.setItem(shelf, JSON.stringify(steps)); return true; } catch { return false; }
+  };
+  const steps = remembered();
+  let safe = true;  // whether the page may be left without a word
   const find = (selector) => panel.querySelector(selector);
   const items = [...panel.querySelectorAll(".questions > li")];
   const rows = () => [...said, ...steps.flat()];
@@ -124,7 +132,8 @@ for (const panel of document.querySelectorAll(".correct")) {
     find("[data-undo]").disabled = steps.length === 0;
     const lines = ["kind,first,second", ...rows().map((row) => row.map(cell).join(","))];
     find(".download").href = `data:text/csv;charset=utf-8,${encodeURIComponent(lines.join("\n") + "\n")}`;
-    tell(`${rows().length} corrections${next ? "" : items.length ? "; no question is left" : ""}`);
+    const count = rows().length;
+    tell(`${count} correction${count === 1 ? "" : "s"}${next ? "" : items.length ? "; no question is left" : ""}`);
   };
   const add = (more) => {
     if (known([...rows(), ...more]).wrong) {
@@ -132,6 +141,7 @@ for (const panel of document.querySelectorAll(".correct")) {
       return false;
     }
     steps.push(more);
+    safe = remember();
     show();
     return true;
   };
@@ -144,7 +154,7 @@ for (const panel of document.querySelectorAll(".correct")) {
     if (row) add([row]);
     else { skipped.add(item); show(); }
   };
-  const undo = () => { steps.pop(); show(); };
+  const undo = () => { steps.pop(); safe = remember(); show(); };
   const keys = { s: "same", d: "different", 1: "left", 2: "right", k: "skip" };
   panel.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -153,6 +163,8 @@ for (const panel of document.querySelectorAll(".correct")) {
   });
   for (const button of panel.querySelectorAll("[data-answer]")) button.addEventListener("click", () => answer(button.dataset.answer));
   find("[data-undo]").addEventListener("click", undo);
+  find(".download").addEventListener("click", () => { safe = true; });
+  addEventListener("beforeunload", (event) => { if (!safe) event.preventDefault(); });
   for (const cluster of document.querySelectorAll("[data-cluster]")) {
     const picks = [...cluster.querySelectorAll(".pick")], number = cluster.querySelector("input");
     const names = (marked) => picks.filter((pick) => (pick.getAttribute("aria-pressed") === "true") === marked).map((pick) => pick.dataset.name);
