@@ -22,7 +22,8 @@ EXPECTED = {  # written out by hand from what the published code does
         "generator_rate": 1e-5, "discriminator_rate": 1e-5, "gan_decay_at": (), "iterations": None,
         "adversarial": "least_squares", "penalty_weight": 0.01, "penalty_every": 1, "batchnorm_update": "all",
         "refresh": "none", "clustering": "dbscan", "radius": None, "rho": 0.002, "rho_floor": 0.0, "augment": "none",
-        "camera_aware": False, "contrast_steps": 0, "contrast_views": "none",
+        "camera_aware": False, "camera_contrast": 0.0, "centralise_below": 0.0, "contrast_steps": 0,
+        "contrast_views": "none",
     },
 }  # fmt: skip
 

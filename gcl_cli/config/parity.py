@@ -80,7 +80,10 @@ REFERENCE: dict[str, Row] = {
         "what our defaults and presets add to both paper and code is off",
         {
             "gan-warmup": {"reconstruction_epochs": 0},
-            "joint": {"camera_aware": False, "contrast_steps": 0, "contrast_views": "none"},
+            "joint": {
+                "camera_aware": False, "camera_contrast": 0.0, "centralise_below": 0.0, "contrast_steps": 0,
+                "contrast_views": "none",
+            },
         },
     ),
 }  # fmt: skip

@@ -39,8 +39,8 @@ _FROM_SCRATCH: dict[str, dict[str, Any]] = {
     "joint": {
         "epochs": 20, "iterations": 5, "contrast_steps": 19, "augment": "classic", "identity_rate": 1e-3,
         "refresh": "all", "contrast_views": "painted",
-        "generator_rate": 2e-4, "discriminator_rate": 2e-4, "decay_at": (0.6,), "radius": 0.4, "k1": 20,
-        "precision": "auto", "penalty_every": 4, "sheet_every": 5,
+        "generator_rate": 2e-4, "discriminator_rate": 2e-4, "decay_at": (0.6,), "radius": 0.45, "k1": 20,
+        "camera_contrast": 0.5, "centralise_below": 0.75, "precision": "auto", "penalty_every": 4, "sheet_every": 5,
     },
     "cluster": {"radius": 0.4, "k1": 20},
 }  # fmt: skip

@@ -177,6 +177,8 @@ class Joint:
         """The chosen terms of Eq. 6-8, without novel views L_vi alone, and the prototype contrast of GCL+."""
         s, bank = self.settings, self.state.bank
         others = {"prototype": self._prototype(part.rows, real, mixed, mixup)} if "prototype" in s.losses else {}
+        # Paper: Eq. 6-8 alone. Here: clusters may be contrasted camera by camera, too (`camera_contrast`, which the
+        # small presets set).
         others |= self.by_camera.terms(real, part.rows)
         chosen = set(s.losses) & ({"vi"} if novel is None else {"vi", "vi_syn", "vi_mem"})
         terms: dict[str, Tensor] = {}
