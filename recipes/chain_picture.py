@@ -15,11 +15,12 @@ from gcl_cli.body.overlay import overlay
 from gcl_cli.datasets.decoding import read_crop
 from gcl_cli.people.data import open_data, training_set
 from gcl_cli.people.painting import before_own_backdrops, draw_people, paint_people
-from gcl_cli.people.rendered_views import open_views, require_painted
+from gcl_cli.people.rendered_views import open_views, require_flows
 from gcl_cli.session import Session
 from gcl_cli.training.drawn_views import resized_pictures
 from gcl_cli.training.generation import generate
 from gcl_cli.training.novel_views import painted_people
+from gcl_cli.training.painting import Painting
 from gcl_cli.weights.networks import load_encoder, load_gan, read_encoder
 from gcl_cli.weights.shipped_generator import SIZE, load_shipped_generator
 
@@ -36,8 +37,8 @@ def main(folder: Path, target: Path) -> None:
     networks = {"identity_encoder": load_encoder(source, architecture, torch.device("cpu"))}
     networks |= load_gan(source, architecture, torch.device("cpu"))
     render, views = open_views(work, data, architecture)
-    paint = require_painted(render, architecture)
     pictures = training_set(data, architecture, session).pictures
+    paint = Painting(require_flows(render), pictures)
     rows = np.linspace(0, len(views.names) - 1, PEOPLE + 2).round().astype(int)[1:-1]
     turns = torch.tensor(ANGLES)
     shipped = drawn_by_what_ships(
