@@ -12,7 +12,7 @@ from gcl_cli.machine.devices import arithmetic, sent
 from gcl_cli.networks.identity_encoder import PARTS
 from gcl_cli.networks.painted_generator import CHANNELS, GREY, structures
 from gcl_cli.networks.painter import Painter
-from gcl_cli.training.augmentation import IMAGENET_MEAN, IMAGENET_STD, flip, normalise
+from gcl_cli.training.augmentation import flip, in_colour, normalise
 from gcl_cli.training.drawn_views import PaintedStructures
 from gcl_cli.training.gan import ViewGan, Views, frozen_statistics
 from gcl_cli.training.gcl_plus import Mixup
@@ -57,13 +57,13 @@ class PaintedGan(ViewGan):
             behind = without_people(part.target, part.covered * 255)
             front = torch.zeros_like(part.turn)
             code = self.through(self.identity_encoder, part.seen)
-            looks = self.painter.looks(_in_colour(part.target), part.covered, code.parts)
+            looks = self.painter.looks(in_colour(part.target), part.covered, code.parts)
             reconstructed, _ = self._drawn(part.own, front, looks[:, :, :PARTS], behind)
             novel, alpha = self._drawn(part.new, part.turn, looks, behind)
             with frozen_statistics(self.identity_encoder, freeze_statistics):
                 code_reconstructed = self.through(self.identity_encoder, reconstructed)
                 code_novel = self.through(self.identity_encoder, novel)
-                back = self.painter.looks(_in_colour(novel), alpha, code_novel.parts)
+                back = self.painter.looks(in_colour(novel), alpha, code_novel.parts)
                 cycled, _ = self._drawn(painted_back(part, novel), front, back[:, :, :PARTS], behind)
                 code_cycled = self.through(self.identity_encoder, cycled)
                 views = Views(code, reconstructed, novel, cycled, code_reconstructed, code_novel, code_cycled)
@@ -107,7 +107,7 @@ def painted_part(
     own_flow, new_flow = (mirrored(sent(told.flows(rows, side), device), flipped) for side in (front, turns))
     own_grey, new_grey = (flip(sent(told.bodies(rows, side), device), flipped) for side in (front, turns))
     size = (own_grey.shape[2], own_grey.shape[3])
-    own, new = (paint(_in_colour(target), flow, size) for flow in (own_flow, new_flow))
+    own, new = (paint(in_colour(target), flow, size) for flow in (own_flow, new_flow))
     shown = F.interpolate(sent(hidden, device), size=size)
     degrees = sent(torch.tensor(told.angles)[turns].float(), device)
     return PaintedPart(
@@ -119,21 +119,13 @@ def painted_part(
 def painted_back(part: PaintedPart, novel: Tensor) -> Tensor:
     """The own structure [b, 7, H, W] with the texture of the turned pictures [b, 3, H, W], where these show it."""
     own = part.own[:, GREY]
-    return structures(own, paint(_in_colour(novel), part.back, (own.shape[2], own.shape[3])), own)
+    return structures(own, paint(in_colour(novel), part.back, (own.shape[2], own.shape[3])), own)
 
 
 def draw_shown(count: int, rng: torch.Generator) -> Tensor:
     """Which blocks of `count` pictures keep their texture: [count, 1, 8, 4], 0 or 1; of each another share."""
     share = SHOWN * torch.rand(count, 1, 1, 1, generator=rng)
     return (torch.rand(count, 1, *BLOCKS, generator=rng) < share).float()
-
-
-def _in_colour(pictures: Tensor) -> Tensor:
-    """Normalised pictures [b, 3, H, W] in [0, 1] again; differentiable."""
-    mean, std = (
-        torch.tensor(values, device=pictures.device)[:, None, None] for values in (IMAGENET_MEAN, IMAGENET_STD)
-    )
-    return (pictures * std + mean).clamp(0, 1)
 
 
 def view_gan(state: TrainingState, settings: GanSettings) -> ViewGan:
