@@ -80,16 +80,18 @@ def open_view_generator(work: WorkFolder, generator: str | None, device: torch.d
     return TrainedGenerator(gan.reference, source.architecture, networks, _drawing(work, gan))
 
 
-def turn_people(generator: ViewGenerator, files: Sequence[Path], angles: tuple[int, ...]) -> TurnedPeople:
-    """Pictures of the people on `files`, turned by `angles` in degrees; a warning for every doubtful body."""
+def turn_people(
+    generator: ViewGenerator, files: Sequence[Path], angles: tuple[int, ...], *, tell: bool = True
+) -> TurnedPeople:
+    """Pictures of the people on `files`, turned by `angles` in degrees; tell: warn of every doubtful body."""
     names = tuple(map(str, files))
     meshes = estimate_shard(HERE, MeshSettings(), "cpu", Shard("train", 0, names))
     if isinstance(generator, ShippedGenerator):
         people = _painted(generator, names, meshes, angles)
     else:
         people = _trained(generator, names, meshes, angles)
-    notes = notes_of(names, meshes)
-    for name, word in zip(names, people.status, strict=True):
+    notes = notes_of(names, meshes) if tell else {}
+    for name, word in zip(names, people.status, strict=True) if tell else ():
         _warn_of_body(name, word, notes.get(name))
     return people
 
