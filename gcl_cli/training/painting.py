@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gcl_cli.machine.devices import sent
 from gcl_cli.records import SUBPIXELS, ViewFlows
+from gcl_cli.training.structures import OWN
 
 SHOWN = 127  # of 255, above which a picture itself is taken to show what is painted
 FAR = SUBPIXELS**2  # the square of a pixel, in parts of one
@@ -65,18 +66,18 @@ def turned_back(own: Tensor, new: Tensor) -> Tensor:
 def _best_shown(new: Tensor, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
     """Which pixel of the sides `new` [B, 4, H, W] shows each of the photographs best, [B, H * W]; and if any does."""
     height, width = new.shape[2:]
-    x, y, _, seen = new.flatten(2).long().unbind(1)
-    pixel = rows * width + columns
+    x, y, _, seen = new.flatten(2).int().unbind(1)
+    pixel = (rows * width + columns).int()
     best = torch.full_like(x, FAR * height * width)  # distance and pixel in one number: the smallest is the best
-    for down in (-1, 0, 1):
-        for right in (-1, 0, 1):
-            column, row = ((at + SUBPIXELS // 2) // SUBPIXELS + step for at, step in ((x, right), (y, down)))
+    for down in (0, 1):
+        for right in (0, 1):
+            column, row = x // SUBPIXELS + right, y // SUBPIXELS + down
             distance = (column * SUBPIXELS - x) ** 2 + (row * SUBPIXELS - y) ** 2
             inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
             counts = inside & (seen > SHOWN) & (distance < FAR)
             found = torch.where(counts, distance, FAR) * height * width + pixel
-            best.scatter_reduce_(1, torch.where(counts, row * width + column, 0), found, "amin")
-    return best % (height * width), best < FAR * height * width
+            best.scatter_reduce_(1, torch.where(counts, row * width + column, 0).long(), found, "amin")
+    return (best % (height * width)).long(), best < FAR * height * width
 
 
 class Painting:
@@ -88,8 +89,11 @@ class Painting:
 
     def __call__(self, rows: Tensor, angle_index: Tensor) -> Tensor:
         """Colour and opacity [B, 4, H, W] uint8 of `rows` [B], each from `angles[angle_index]` [B]."""
-        pictures = self.pictures[rows].float() / 255
-        painted = paint(pictures, self.flows(rows, angle_index), (pictures.shape[2], pictures.shape[3]))
+        pictures, flows = self.pictures[rows], self.flows(rows, angle_index)
+        if flows.shape[2:] == pictures.shape[2:] and bool((angle_index == OWN).all()):
+            opacity = flows[:, 2:3].to(torch.uint8)  # as photographed everything comes from where it is
+            return torch.cat([pictures * (opacity > 0), opacity], dim=1)
+        painted = paint(pictures.float() / 255, flows, (pictures.shape[2], pictures.shape[3]))
         return (painted[:, :4] * 255).round_().to(torch.uint8)
 
 
