@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # importing torch takes seconds: processes that share work on
     from torch import Tensor
 
 DRAWN_BY = "gcl-cli"  # the mark in every picture that a command draws, so that none is taken for a person again
+SUBPIXELS = 8  # parts of a pixel, each way, that flows are counted in
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,19 @@ class PaintedViews(Protocol):
         ...
 
 
+class ViewFlows(Protocol):
+    """Where people seen from several sides take their colours from in their photographs, read when asked for."""
+
+    angles: tuple[int, ...]  # degrees, 0 first: as photographed
+
+    def __call__(self, rows: Tensor, angle_index: Tensor) -> Tensor:
+        """Flows [B, 4, H, W] int16 of `rows` [B], each at its own `angles[angle_index]` [B].
+
+        Column and row in parts of a pixel (SUBPIXELS), opacity, how far the photograph itself shows what is painted.
+        """
+        ...
+
+
 @dataclass
 class TrainingSet:
     """What the training loops learn from: pictures in memory, and what is known of them; never a true label."""
@@ -83,6 +97,12 @@ class LabelledSet:
 
     def __len__(self) -> int:
         return len(self.pictures)
+
+
+class Sided(Protocol):
+    """What is of people from several sides."""
+
+    angles: tuple[int, ...]  # degrees, 0 first
 
 
 class StructurePictures(Protocol):

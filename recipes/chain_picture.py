@@ -1,4 +1,9 @@
-"""One picture of the chain from a finished quickstart: crop, mesh, new sides; painted, shipped and trained views."""
+"""One picture of the chain from a finished quickstart: crop, mesh, new sides; painted, shipped and trained views.
+
+    python recipes/chain_picture.py quickstart docs/chain.png
+
+Where a painted generator was trained, which began as the one that ships, its views stand alone.
+"""
 
 import sys
 from pathlib import Path
@@ -15,12 +20,13 @@ from gcl_cli.body.overlay import overlay
 from gcl_cli.datasets.decoding import read_crop
 from gcl_cli.people.data import open_data, training_set
 from gcl_cli.people.painting import before_own_backdrops, draw_people, paint_people
-from gcl_cli.people.rendered_views import open_views, require_painted
+from gcl_cli.people.rendered_views import open_views, require_flows, require_structures
 from gcl_cli.session import Session
 from gcl_cli.training.drawn_views import resized_pictures
 from gcl_cli.training.generation import generate
 from gcl_cli.training.novel_views import painted_people
-from gcl_cli.weights.networks import load_encoder, load_gan, read_encoder
+from gcl_cli.training.painting import Painting
+from gcl_cli.weights.networks import has_painter, load_encoder, load_gan, read_encoder
 from gcl_cli.weights.shipped_generator import SIZE, load_shipped_generator
 
 PEOPLE = 4
@@ -36,8 +42,10 @@ def main(folder: Path, target: Path) -> None:
     networks = {"identity_encoder": load_encoder(source, architecture, torch.device("cpu"))}
     networks |= load_gan(source, architecture, torch.device("cpu"))
     render, views = open_views(work, data, architecture)
-    paint = require_painted(render, architecture)
+    own = has_painter(source)
+    told = require_structures(render, (architecture.height, architecture.width)) if own else views
     pictures = training_set(data, architecture, session).pictures
+    paint = Painting(require_flows(render), pictures)
     rows = np.linspace(0, len(views.names) - 1, PEOPLE + 2).round().astype(int)[1:-1]
     turns = torch.tensor(ANGLES)
     shipped = drawn_by_what_ships(
@@ -47,14 +55,14 @@ def main(folder: Path, target: Path) -> None:
     for row, of_shipped in zip(rows, shipped, strict=True):
         same = torch.full((len(turns),), int(row))
         painted = painted_people(pictures, paint, same, turns)
-        made = torch.cat([painted, of_shipped, generate(networks, pictures, views, same, turns)])
+        others = [] if own else [of_shipped]
+        made = torch.cat([painted, *others, generate(networks, pictures, told, same, turns)])
         crop = read_crop(data.root, views.names[row])
         drawn = [views.picture(int(row), angle) for angle in ANGLES]
         new = [picture.permute(1, 2, 0).numpy() for picture in made]
         sheet.append([Cell(picture) for picture in (crop, _mesh_on(crop, work, row), *drawn, *new)])
-    others = ("180°", "270°")
-    heads = ("90°", "painted: 90°", "shipped: 90°", "trained: 90°")
-    captions = ("picture", "body", *(caption for head in heads for caption in (head, *others)))
+    heads = ("90°", "painted: 90°", *(() if own else ("shipped: 90°",)), "trained: 90°")
+    captions = ("picture", "body", *(caption for head in heads for caption in (head, "180°", "270°")))
     write_sheet(target, sheet, headings=captions, height=HEIGHT)
 
 

@@ -1,11 +1,11 @@
-"""Rendered pictures on disk: PNG-compressed pictures end to end, memory-mapped: grey, painted, and what is seen."""
+"""Rendered pictures on disk: PNG-compressed pictures end to end, memory-mapped: grey bodies, and flows."""
 
 from __future__ import annotations
 
 import io
 import mmap
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,18 +22,19 @@ if TYPE_CHECKING:  # importing torch takes seconds: processes that only compress
     from torch import Tensor
 
 REMEMBERED = 1 << 28  # bytes of decoded views that a store keeps: those of some thousand small pictures
-PAINTED = ".painted"  # what follows the split in the names of the files of painted views
-SEEN = ".seen"  # and of how far the photograph itself shows what is painted, grey pictures
+FLOW = ".flow"  # what follows the split in the names of the files of flows
+FORMER = ".painted"  # and followed it in those of painted colours, which earlier versions stored
+PLANES = 4  # of a flow: column, row, opacity, seen; stored below one another in one picture of 16 bits
 
 
 def compress(picture: np.ndarray) -> bytes:
-    """A grey picture [H, W] or one with colour and opacity [H, W, 4], uint8, as PNG bytes.
+    """A grey picture [H, W] uint8, or a flow [4, H, W] uint16 as one of 4 H rows, as PNG bytes.
 
     Run lengths are all there is to find in smooth shading on white: as small as a full search, in half the time.
     """
     file = io.BytesIO()
     how = {"compress_type": zlib.Z_RLE} if picture.ndim == 2 else {"compress_level": 1}
-    Image.fromarray(picture).save(file, "PNG", **how)
+    Image.fromarray(picture.reshape(-1, picture.shape[-1])).save(file, "PNG", **how)
     return file.getvalue()
 
 
@@ -63,20 +64,14 @@ class ViewWriter:
 
 
 def has_views(folder: Path, split: str, kind: str) -> bool:
-    """Whether a split has views of a `kind`, such as PAINTED, beside the grey ones."""
+    """Whether a split has views of a `kind`, such as FLOW, beside the grey ones."""
     return (folder / f"{split}{kind}.pngs").exists()
 
 
-class ViewStore:
-    """The views of one split; pictures are decoded when they are asked for.
+class StoredPictures:
+    """The pictures of one split and kind, as they are stored."""
 
-    A callable of the form records.StructurePictures (`kind` SEEN, too), or records.PaintedViews for `kind` PAINTED;
-    `size` (height, width) resizes on the way.
-    """
-
-    def __init__(
-        self, folder: Path, split: str, angles: tuple[int, ...], size: tuple[int, int], *, kind: str = ""
-    ) -> None:
+    def __init__(self, folder: Path, split: str, angles: tuple[int, ...], kind: str = "") -> None:
         path = folder / f"{split}{kind}.pngs"
         if not path.exists():
             raise GclError(
@@ -84,10 +79,6 @@ class ViewStore:
             )
         self.names = read_names(folder, split)
         self.angles = angles
-        self._size = size
-        #: one view [H, W] or [H, W, 4] uint8, by its row and the index of its angle
-        bytes_of_one = size[0] * size[1] * (4 if kind == PAINTED else 1)
-        self.picture = lru_cache(max(1, REMEMBERED // bytes_of_one))(self._decoded)
         self._offsets = _read_offsets(folder / f"{split}{kind}.index.safetensors", len(self.names), len(angles))
         if path.stat().st_size != self._offsets.max(initial=0) or not self._offsets.size:
             raise unusable(path, "it is not as long as its index says")
@@ -95,24 +86,61 @@ class ViewStore:
             self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
     def png(self, row: int, angle_index: int) -> bytes:
-        """One view as it is stored: the bytes of a PNG file."""
+        """One picture as it is stored: the bytes of a PNG file."""
         start, stop = self._offsets[row, angle_index : angle_index + 2]
         return self._bytes[start:stop]
 
+    def opened(self, row: int, angle_index: int) -> Image.Image:
+        """The same, to be decoded."""
+        return Image.open(io.BytesIO(self.png(row, angle_index)))
+
+
+class ViewStore(StoredPictures):
+    """The bodies of one split; pictures are decoded when they are asked for.
+
+    A callable of the form records.StructurePictures; `size` (height, width) resizes on the way.
+    """
+
+    def __init__(self, folder: Path, split: str, angles: tuple[int, ...], size: tuple[int, int]) -> None:
+        super().__init__(folder, split, angles)
+        self._size = size
+        #: one view [H, W] uint8, by its row and the index of its angle
+        self.picture = lru_cache(max(1, REMEMBERED // (size[0] * size[1])))(self._decoded)
+
     def _decoded(self, row: int, angle_index: int) -> np.ndarray:
-        image: Image.Image = Image.open(io.BytesIO(self.png(row, angle_index)))
-        height, width = self._size
+        image, (height, width) = self.opened(row, angle_index), self._size
         if image.size != (width, height):
             image = image.resize((width, height), Image.Resampling.BICUBIC)
         return np.asarray(image)
 
     def __call__(self, rows: Tensor, angle_index: Tensor) -> Tensor:
-        """Views [B, 1 or 4, H, W] uint8 of `rows` [B], each at its own `angles[angle_index]` [B]."""
-        import torch
+        """Views [B, 1, H, W] uint8 of `rows` [B], each at its own `angles[angle_index]` [B]."""
+        return _stacked(self.picture, rows, angle_index)[:, None]
 
-        pairs = zip(rows.tolist(), angle_index.tolist(), strict=True)
-        views = torch.from_numpy(np.stack([self.picture(row, angle) for row, angle in pairs]))
-        return views[:, None] if views.ndim == 3 else views.permute(0, 3, 1, 2)
+
+class FlowStore(StoredPictures):
+    """The flows of one split, at the size that they are stored at; a callable of the form records.ViewFlows."""
+
+    def __init__(self, folder: Path, split: str, angles: tuple[int, ...]) -> None:
+        super().__init__(folder, split, angles, FLOW)
+        width, height = self.opened(0, 0).size
+        #: one flow [4, H, W] int16, by its row and the index of its angle
+        self.flow = lru_cache(max(1, REMEMBERED // (width * height * 2)))(self._decoded)
+
+    def _decoded(self, row: int, angle_index: int) -> np.ndarray:
+        planes = np.asarray(self.opened(row, angle_index))
+        return planes.astype(np.int16).reshape(PLANES, -1, planes.shape[1])
+
+    def __call__(self, rows: Tensor, angle_index: Tensor) -> Tensor:
+        """Flows [B, 4, H, W] int16 of `rows` [B], each at its own `angles[angle_index]` [B]."""
+        return _stacked(self.flow, rows, angle_index)
+
+
+def _stacked(read: Callable[[int, int], np.ndarray], rows: Tensor, angle_index: Tensor) -> Tensor:
+    import torch
+
+    pairs = zip(rows.tolist(), angle_index.tolist(), strict=True)
+    return torch.from_numpy(np.stack([read(row, angle) for row, angle in pairs]))
 
 
 def _read_offsets(path: Path, rows: int, angles: int) -> np.ndarray:

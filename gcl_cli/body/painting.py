@@ -1,31 +1,34 @@
 """Turned views of a person in the colours of their own photograph: what it shows of the body is painted onto the body.
 
-The mesh says where every pixel of the person lies on the body, and so where it is seen from another side. What the
-photograph does not show takes the colour of the nearest place of the body that it does show.
+The mesh says where every pixel of the person lies on the body, and so from which pixel of the photograph another side
+takes its colour: the flow of that side. What the photograph does not show takes the colour of the nearest place of the
+body that it does show.
 """
 
 from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
-from scipy.ndimage import map_coordinates, maximum_filter
+from scipy.ndimage import distance_transform_edt, map_coordinates, maximum_filter
 from scipy.spatial import cKDTree
 
 from gcl_cli.body.model import load_body
 from gcl_cli.body.rasterizer import nearest, vertex_normals
 from gcl_cli.body.rendering import faces_viewer, to_picture, turned_points
 from gcl_cli.body.silhouette import Surface, coverage
+from gcl_cli.records import SUBPIXELS
 
 STEEPEST = 0.5  # cosine between view and surface from which a colour is trusted: at the rim is the background
 NEARER = 0.03  # share of the picture's height by which a vertex may lie behind what is drawn in front of it
 ROOM = 64  # a person's cut-out is wider than the naked body by one pixel for so many rows of the picture
 FEWEST = 50  # vertices with a trusted colour below which all that are visible count
+TORN = 32  # corners of a triangle whose colours are further apart than one pixel for so many rows do not blend
 # How far apart two places of the body are for clothing: its front and back are alike, and so are left and right.
 THROUGH, THROUGH_HEAD, ACROSS = 0.35, 1.0, 0.1
 
 
-def paint_views(
-    photograph: np.ndarray,
+def view_flows(
+    size: tuple[int, int],
     surface: Surface,
     vertices: np.ndarray,
     camera: np.ndarray | Sequence[float],
@@ -36,15 +39,26 @@ def paint_views(
     recentre: bool,
     places: np.ndarray,
 ) -> np.ndarray:
-    """The person of a photograph [H, W, 3] uint8 seen from `angles`: [A, H, W, 4] uint8, colour and opacity.
+    """Where the views of a person from `angles` take their colours from: [A, 4, H, W] uint16, 0 where nobody is.
 
-    The photograph is the crop resized; everything else as for `rendering.render_views`, with whose views of one size
-    these agree to the pixel. At 0 degrees it is the photograph itself, where the person is.
+    Column and row of the photograph, resized to `size` (height, width), in parts of a pixel (`records.SUBPIXELS`; 0 is
+    the middle of the first); opacity; and how far the photograph itself shows what is painted: 255 where it does, 0
+    where the colour is that of another place of the body. At 0 degrees they point at themselves.
+
+    Everything else as for `rendering.render_views`, with whose views of one size these agree to the pixel.
     places: [V, K] see `body_places`.
     """
-    return traced_views(
-        photograph, surface, vertices, camera, crop_size, angles, up=up, recentre=recentre, places=places
-    )[..., :4]
+    height, width = size
+    own = to_picture(vertices, camera, crop_size, height, width)
+    sources = seen_places(size, own, vertex_normals(vertices, surface.faces), surface, places)
+    points, _ = turned_points(vertices, camera, crop_size, angles, up=up, height=height, width=width, recentre=recentre)
+    flows = np.stack([_flow(view, sources, surface, height, width) for view in points])
+    for index in np.flatnonzero(np.asarray(angles) % 360 == 0):
+        opaque = maximum_filter(flows[index, 2], size=2 * round(height / ROOM) + 1)
+        rows, columns = np.indices(size)
+        there = opaque > 0
+        flows[index] = np.stack([columns * SUBPIXELS, rows * SUBPIXELS, opaque, np.full(size, 255)]) * there
+    return flows
 
 
 def traced_views(
@@ -59,33 +73,36 @@ def traced_views(
     recentre: bool,
     places: np.ndarray,
 ) -> np.ndarray:
-    """`paint_views` with a fifth channel, [A, H, W, 5] uint8: how far the photograph itself shows what is painted.
+    """The person of a photograph [H, W, 3] uint8 from `angles`: [A, H, W, 5] uint8, colour, opacity and what is seen.
 
-    255 where it does, 0 where the colour is that of another place of the body or where there is no body.
+    The photograph is the crop resized, sampled bilinearly where `view_flows` says; at 0 degrees it is itself, where the
+    person is. Where nobody is all is 0.
     """
-    height, width = photograph.shape[:2]
-    own = to_picture(vertices, camera, crop_size, height, width)
-    colours, shown = seen_colours(photograph, own, vertex_normals(vertices, surface.faces), surface, places)
-    points, _ = turned_points(vertices, camera, crop_size, angles, up=up, height=height, width=width, recentre=recentre)
-    values = np.column_stack([colours, 255 * shown.astype(np.float32)])
-    views = [_drawn(view, values, surface, height, width) for view in points]
-    for index in np.flatnonzero(np.asarray(angles) % 360 == 0):
-        opaque = maximum_filter(views[index][..., 3], size=2 * round(height / ROOM) + 1)
-        there = opaque > 0
-        cut_out = photograph * there[..., None]  # nothing of what is behind them
-        views[index] = np.dstack([cut_out, opaque, there.astype(np.uint8) * 255])
-    return np.stack(views)
+    flows = view_flows(
+        (photograph.shape[0], photograph.shape[1]), surface, vertices, camera, crop_size, angles,
+        up=up, recentre=recentre, places=places,
+    )  # fmt: skip
+    return np.stack([sampled(photograph, flow) for flow in flows])
 
 
-def seen_colours(
-    photograph: np.ndarray, points: np.ndarray, normals: np.ndarray, surface: Surface, places: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """The colour [V, 3] float32 of every vertex at `points` [V, 3] (pixel x, y, depth) of the photograph [H, W, 3].
+def sampled(photograph: np.ndarray, flow: np.ndarray) -> np.ndarray:
+    """A photograph [H, W, 3] uint8 painted by a flow [4, H, W]: [H, W, 5] uint8, colour, opacity and what is seen."""
+    columns, rows, opacity, seen = flow
+    at = np.stack([rows, columns]) / SUBPIXELS
+    channels = photograph.astype(np.float32).transpose(2, 0, 1)
+    colours = [map_coordinates(one, at, order=1, mode="nearest") * (opacity > 0) for one in channels]
+    return np.rint(np.stack([*colours, opacity, seen], axis=-1)).astype(np.uint8)
 
-    Where the photograph does not show it well, the colour of the nearest of `places` [V, K] that is shown well.
-    And which are shown well: [V] bool.
+
+def seen_places(
+    size: tuple[int, int], points: np.ndarray, normals: np.ndarray, surface: Surface, places: np.ndarray
+) -> np.ndarray:
+    """Where every vertex at `points` [V, 3] (pixel x, y, depth) takes its colour from: [V, 3] float32.
+
+    x and y in pixels of a photograph of `size` (height, width), and whether that is where it is itself: 1 or 0. What is
+    not shown well takes the colour of the nearest of `places` [V, K] that is.
     """
-    height, width = photograph.shape[:2]
+    height, width = size
     front = faces_viewer(points, surface)
     found = nearest(points, surface.corners[:, front], height, width)
     depth = np.full(height * width, np.inf, np.float32)
@@ -97,14 +114,11 @@ def seen_colours(
     shown = visible & (normals[:, 2] < -STEEPEST)
     if shown.sum() < FEWEST:
         shown = visible if visible.any() else np.ones_like(visible)
-    at = np.stack([y, x]) - 0.5
-    colours = np.stack(
-        [map_coordinates(photograph[..., c].astype(np.float32), at, order=1, mode="nearest") for c in range(3)], axis=1
-    )
+    sources = np.column_stack([x, y, shown]).astype(np.float32)
     hidden = np.flatnonzero(~shown)
     donors = np.flatnonzero(shown)
-    colours[hidden] = colours[donors[cKDTree(places[donors]).query(places[hidden])[1]]]
-    return colours, shown
+    sources[hidden, :2] = sources[donors[cKDTree(places[donors]).query(places[hidden])[1]], :2]
+    return sources
 
 
 @cache
@@ -126,28 +140,33 @@ def _places(points: np.ndarray, through: np.ndarray) -> np.ndarray:
     return np.stack([np.abs(x), y, z * through, ACROSS * np.sign(x)], axis=1).astype(np.float32)
 
 
-def _drawn(points: np.ndarray, values: np.ndarray, surface: Surface, height: int, width: int) -> np.ndarray:
-    """A body at `points` [V, 3] with `values` [V, 4] (colour, seen) as [H, W, 5] uint8: colour, opacity, seen.
+def _flow(points: np.ndarray, sources: np.ndarray, surface: Surface, height: int, width: int) -> np.ndarray:
+    """The flow [4, H, W] uint16 of a body at `points` [V, 3] whose vertices have the `sources` [V, 3].
 
-    Values reach over the rim, where the body covers a part of a pixel.
+    It reaches over the rim, where the body covers a part of a pixel.
     """
     front = faces_viewer(points, surface)
     share = coverage(points, surface, front, height, width)
     corners = surface.corners[:, front]
     found = nearest(points, corners, height, width)
-    of_corners = values.take(corners.take(found.triangle, axis=1), axis=0)  # [3, P, 4]
-    picture = np.zeros((height * width, 5), np.float32)
-    picture[found.pixel, :4] = np.einsum("cp,cpk->pk", found.barycentric, of_corners)
-    picture[found.pixel, 4] = 1
-    picture = _over_the_rim(picture.reshape(height, width, 5), share > 0)
-    picture[..., 4] = share * 255
-    return np.rint(np.clip(picture[..., [0, 1, 2, 4, 3]], 0, 255)).astype(np.uint8)
+    of_corners = sources.take(corners.take(found.triangle, axis=1), axis=0)  # [3, P, 3]
+    flow = np.zeros((height * width, 3), np.float32)
+    flow[found.pixel] = _blended(of_corners, found.barycentric, height / TORN)
+    known = np.zeros(height * width, bool)
+    known[found.pixel] = True
+    rows, columns = distance_transform_edt(~known.reshape(height, width), return_distances=False, return_indices=True)
+    x, y, shown = flow.reshape(height, width, 3)[rows, columns].transpose(2, 0, 1)
+    x, y = np.clip(x - 0.5, 0, width - 1) * SUBPIXELS, np.clip(y - 0.5, 0, height - 1) * SUBPIXELS
+    opacity = np.rint(share * 255)
+    return (np.rint([x, y, opacity, shown * 255]) * (opacity > 0)).astype(np.uint16)
 
 
-def _over_the_rim(picture: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """`picture` [H, W, K + 1] (values, known or not); what is `wanted` gets the mean of what is known beside it."""
-    rows, columns = np.nonzero(wanted & (picture[..., -1] == 0))
-    padded = np.pad(picture * picture[..., -1:], ((1, 1), (1, 1), (0, 0)))
-    sums = np.sum([padded[rows + i, columns + j] for i in range(3) for j in range(3)], axis=0)
-    picture[rows, columns, :-1] = sums[:, :-1] / np.maximum(sums[:, -1:], 1)
-    return picture
+def _blended(of_corners: np.ndarray, barycentric: np.ndarray, reach: float) -> np.ndarray:
+    """Sources [P, 3] inside triangles, of their corners [3, P, 3]; `barycentric`: [3, P].
+
+    Where the corners' lie further apart than `reach` pixels the nearest corner's: between them may be anything.
+    """
+    blended: np.ndarray = np.einsum("cp,cpk->pk", barycentric, of_corners)
+    torn = np.flatnonzero(np.ptp(of_corners[..., :2], axis=0).max(axis=1) > reach)
+    blended[torn, :2] = of_corners[barycentric[:, torn].argmax(axis=0), torn, :2]
+    return blended

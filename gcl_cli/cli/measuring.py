@@ -11,10 +11,10 @@ from gcl_cli.cli.options import (
     AsJson,
     CameraFrom,
     Encoder,
-    Generator,
     Init,
     MeasuredGenerator,
     PersonFrom,
+    ViewGenerator,
     with_settings,
 )
 from gcl_cli.cli.pages import MEASURE
@@ -55,7 +55,7 @@ def cluster(
 @with_settings("evaluate", c.EvaluateSettings)
 def evaluate(
     dataset: Annotated[str | None, typer.Option(metavar="DATA", help="another data set than the work folder's")] = None,
-    encoder: Encoder = None, init: Init = None, generator: Generator = None, allow_subset: AllowSubset = False,
+    encoder: Encoder = None, init: Init = None, generator: ViewGenerator = None, allow_subset: AllowSubset = False,
     camera_from: CameraFrom = None, person_from: PersonFrom = None, as_json: AsJson = None,
     *, chosen: dict[str, Any], run: dict[str, Any],
 ) -> None:  # fmt: skip

@@ -21,7 +21,7 @@ from gcl_cli.errors import GclError, did_you_mean
 
 Data = Annotated[str | None, typer.Argument(metavar="DATA", help="folder of person crops, or the name of a data set")]
 Preset = Annotated[Literal["paper", "small", "tiny"], typer.Option(help="size of networks and schedules")]
-_ENCODERS, _GENERATORS = (completion.of_artifacts(stages) for stages in (("joint", "warmup"), ("joint", "gan-warmup")))
+_ENCODERS = completion.of_artifacts(("joint", "warmup"))
 _SHIPPED_TOO = completion.of_artifacts(("joint", "gan-warmup"), "shipped")
 Encoder = Annotated[
     str | None,
@@ -37,28 +37,17 @@ Init = Annotated[
 InitGan = Annotated[
     list[str] | None, typer.Option(metavar="FILE", help="weight file of generator or discriminator to start from")
 ]
-Generator = Annotated[
-    str | None,
-    typer.Option(metavar="STAGE[/NAME]", autocompletion=_GENERATORS, help="whose generator [default: the latest]"),
-]
-MeasuredGenerator = Annotated[
-    str | None,
-    typer.Option(
-        "--generator",
-        metavar="STAGE[/NAME]",
-        autocompletion=_SHIPPED_TOO,
-        help="whose, or shipped: gcl's own [default: the latest]",
-    ),
-]
-ViewGenerator = Annotated[
-    str | None,
-    typer.Option(
-        "--generator",
-        metavar="STAGE[/NAME]",
-        autocompletion=_SHIPPED_TOO,
-        help="whose generator [default: shipped, which is gcl's own]",
-    ),
-]
+
+
+def _generator(unnamed: str) -> Any:
+    return typer.Option(
+        "--generator", metavar="STAGE[/NAME]", autocompletion=_SHIPPED_TOO,
+        help=f"whose, or shipped: gcl's own [default: {unnamed}]",
+    )  # fmt: skip
+
+
+MeasuredGenerator = Annotated[str | None, _generator("the latest")]
+ViewGenerator = Annotated[str | None, _generator("shipped")]
 Method = Annotated[
     Literal["cluster-contrast", "jvtc", "mmcl", "act", "supervised"],
     typer.Option(help="how the encoder learns; options show cluster-contrast's defaults"),

@@ -44,9 +44,13 @@ class EvaluateSettings(GallerySettings):
     rerank_k1: int = setting(20, "with --rerank: length of the neighbour lists", ge=1)
     rerank_k2: int = setting(6, "with --rerank: pictures that lend each other their neighbours", ge=1)
     rerank_lambda: float = setting(0.3, "with --rerank: weight of the original distance", ge=0, le=1)
-    views: bool = setting(False, "average the embeddings over generated views; needs a generator", option=True)
-    angles: tuple[int, ...] = setting(TURNED_ANGLES, "with --views: turns to generate")
-    views_from: str = setting("main", "with --views: name of the rendered bodies of query and gallery")
+    views: bool = setting(
+        False, "mix each picture's embedding with those of drawn views; the plain figures stand beside", option=True
+    )
+    angles: tuple[int, ...] = setting(TURNED_ANGLES, "with --views: turns to draw")
+    view_weight: float | None = setting(
+        None, "with --views: how much they count; none: chosen without labels, from 0 to .5", ge=0, le=1
+    )
     expansion: int = setting(0, "gallery pictures that a query takes into itself (query expansion); 0: off", ge=0)
     expansion_alpha: float = setting(3.0, "with expansion: power of their cosines; 0: a plain average", ge=0)
     camera_pairs: bool = setting(True, "tell mAP and rank-1 of every pair of cameras")
@@ -60,7 +64,7 @@ class EvaluateSettings(GallerySettings):
         if self.temporal and self.rerank:
             raise ValueError("--temporal and --rerank each replace the distance: choose one")
         if self.views and self.flip:
-            raise ValueError("--views and --flip each average the embedding over other pictures: choose one")
+            raise ValueError("--views and --flip each mix the embedding with those of other pictures: choose one")
         return self
 
 

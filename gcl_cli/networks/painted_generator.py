@@ -37,10 +37,10 @@ class PaintedSizes(NamedTuple):
 def structures(grey: Tensor, painted: Tensor, own: Tensor) -> Tensor:
     """The structure [B, 7, H, W] in [0, 1] of turned bodies.
 
-    grey, own: [B, 1, H, W] uint8, the body turned and as photographed, on white; painted: [B, 5, H, W] uint8 (colour,
-    opacity, seen), see `body.painting.traced_views`.
+    grey, own: [B, 1, H, W], the body turned and as photographed, on white; painted: [B, 5, H, W] (colour, opacity,
+    seen), see `body.painting.traced_views`. Each is uint8, or a float in [0, 1] already.
     """
-    return torch.cat([grey, painted, own], dim=1).float() / 255
+    return torch.cat([part if part.is_floating_point() else part.float() / 255 for part in (grey, painted, own)], dim=1)
 
 
 class PaintedGenerator(nn.Module):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -15,10 +16,12 @@ from gcl_cli.body.silhouette import Surface
 from gcl_cli.config import MeshSettings
 from gcl_cli.datasets.decoding import picture_sizes, read_pictures
 from gcl_cli.networks.painted_generator import PaintedGenerator, structures
+from gcl_cli.networks.painter import Painter
 from gcl_cli.people.bodies import STATUS
 from gcl_cli.people.estimating import estimate_shard
 from gcl_cli.people.shards import Shard
 from gcl_cli.records import MeshEstimates
+from gcl_cli.training.drawn_views import Looks
 from gcl_cli.training.novel_views import composed, without_people
 
 OWN = 0  # index of the side as photographed
@@ -75,16 +78,24 @@ def paint_people(
 
 
 @torch.no_grad()
-def draw_people(generator: PaintedGenerator, people: PaintedPeople, codes_of: Tensor | None = None) -> Tensor:
+def draw_people(
+    generator: PaintedGenerator | Painter,
+    people: PaintedPeople,
+    codes_of: Tensor | None = None,
+    *,
+    looks_by: Looks | None = None,
+) -> Tensor:
     """Everybody from all sides: [N, S, 4, H, W] uint8, colour and opacity; fp32.
 
-    codes_of: [N] whose looks each of them gets; None: their own.
+    codes_of: [N] whose looks each of them gets; None: their own. looks_by: what tells a Painter of looks; None: what a
+    PaintedGenerator sees.
     """
+    find = looks_by or cast(PaintedGenerator, generator).appearance
     device = next(generator.parameters()).device
     opacity = people.painted[:, OWN, OPACITY : OPACITY + 1]
     looks = torch.cat(
         [
-            generator.appearance(some.to(device).float() / 255, opaque.to(device).float() / 255)
+            find(some.to(device).float() / 255, opaque.to(device).float() / 255)
             for some, opaque in zip(people.photographs.split(TOGETHER), opacity.split(TOGETHER), strict=True)
         ]
     )

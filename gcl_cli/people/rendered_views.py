@@ -11,13 +11,13 @@ from gcl_cli import console
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.manifest import Artifact, read_artifact
 from gcl_cli.artifacts.sheets import Cell, write_sheet
-from gcl_cli.artifacts.view_store import PAINTED, SEEN, ViewStore, has_views
+from gcl_cli.artifacts.view_store import FLOW, FORMER, FlowStore, ViewStore, has_views
 from gcl_cli.config import Architecture
 from gcl_cli.errors import GclError
 from gcl_cli.people.bodies import STATUS, read_status
 from gcl_cli.people.data import WorkData
-from gcl_cli.records import Event, Observer, StructurePictures
-from gcl_cli.training.drawn_views import PaintedStructures
+from gcl_cli.records import Event, Observer
+from gcl_cli.training.drawn_views import PaintedStructures, Structures
 from gcl_cli.training.generation import generate
 from gcl_cli.training.structures import OWN
 from gcl_cli.weights.shipped_generator import SIZE
@@ -42,30 +42,37 @@ def open_views(work: WorkFolder, data: WorkData, architecture: Architecture) -> 
 
 def open_signals(
     work: WorkFolder, data: WorkData, architecture: Architecture, *, painted: bool
-) -> tuple[Artifact, StructurePictures]:
+) -> tuple[Artifact, Structures]:
     """The same, and what a generator is told of people: grey bodies, or for a painted one its own structures."""
     render, store = open_views(work, data, architecture)
     return render, require_structures(render, (architecture.height, architecture.width)) if painted else store
 
 
-def open_painted(render: Artifact, architecture: Architecture) -> ViewStore | None:
-    """The painted views of the training pictures; None where they were rendered without."""
-    return _open_kind(render, PAINTED, (architecture.height, architecture.width))
+def open_flows(render: Artifact) -> FlowStore | None:
+    """Where painted views of the training pictures take their colours from; None where they were rendered without.
 
-
-def _open_kind(render: Artifact, kind: str, size: tuple[int, int]) -> ViewStore | None:
-    if not has_views(render.folder, "train", kind):
+    GclError where an earlier version rendered, which stored colours.
+    """
+    if has_views(render.folder, "train", FORMER):
+        raise GclError(
+            f"{render.reference} was made by an earlier version of gcl, which stored what is painted and not where it "
+            "comes from.",
+            "Make it again: gcl render --restart",
+        )
+    if not has_views(render.folder, "train", FLOW):
         return None
-    return ViewStore(render.folder, "train", tuple(render.config["angles"]), size, kind=kind)
+    return FlowStore(render.folder, "train", tuple(render.config["angles"]))
 
 
 def open_structures(render: Artifact, size: tuple[int, int] = SIZE) -> PaintedStructures | None:
     """What a painted generator is told of the training pictures' people, at a `size` (height, width).
 
-    None where they were rendered without painted views, or by a version that did not keep what is seen.
+    None where they were rendered without flows.
     """
-    painted, seen, bodies = (_open_kind(render, kind, size) for kind in (PAINTED, SEEN, ""))
-    return PaintedStructures(bodies, painted, seen) if painted and seen and bodies else None
+    flows = open_flows(render)
+    if flows is None:
+        return None
+    return PaintedStructures(ViewStore(render.folder, "train", flows.angles, size), flows)
 
 
 def require_structures(render: Artifact, size: tuple[int, int]) -> PaintedStructures:
@@ -73,7 +80,7 @@ def require_structures(render: Artifact, size: tuple[int, int]) -> PaintedStruct
     told = open_structures(render, size)
     if told is None:
         raise GclError(
-            f"A painted generator needs painted views and what of them is seen; {render.reference} has none.",
+            f"A painted generator needs to know where painted views come from; {render.reference} holds bodies alone.",
             "Paint them, from meshes: gcl render --restart",
         )
     if size[0] % MULTIPLE or size[1] % MULTIPLE:
@@ -85,12 +92,12 @@ def require_structures(render: Artifact, size: tuple[int, int]) -> PaintedStruct
     return told
 
 
-def require_painted(render: Artifact, architecture: Architecture) -> ViewStore:
-    """The painted views of the training pictures; GclError where they were rendered without."""
-    painted = open_painted(render, architecture)
-    if painted is None:
+def require_flows(render: Artifact) -> FlowStore:
+    """As `open_flows`; GclError where they were rendered without."""
+    flows = open_flows(render)
+    if flows is None:
         raise GclError(f"{render.reference} holds grey views alone.", "Paint them: gcl render --restart")
-    return painted
+    return flows
 
 
 def well_meshed(work: WorkFolder, render: Artifact, quality: str, *, batch_size: int) -> Tensor | None:
@@ -119,7 +126,7 @@ def well_meshed(work: WorkFolder, render: Artifact, quality: str, *, batch_size:
     return torch.from_numpy(status <= WORST[quality])
 
 
-def draw_generated(path: Path, networks: dict[str, nn.Module], pictures: Tensor, structures: StructurePictures) -> None:
+def draw_generated(path: Path, networks: dict[str, nn.Module], pictures: Tensor, structures: Structures) -> None:
     """A sheet, always of the same people: photograph, mesh, reconstruction and the novel views at all other angles.
 
     The networks' modes are put back, so that a training goes on as if nothing had been drawn.
@@ -143,7 +150,7 @@ def draw_generated(path: Path, networks: dict[str, nn.Module], pictures: Tensor,
 
 
 def sheets_of_epochs(
-    folder: Path, networks: dict[str, nn.Module], pictures: Tensor, structures: StructurePictures, *, every: int
+    folder: Path, networks: dict[str, nn.Module], pictures: Tensor, structures: Structures, *, every: int
 ) -> tuple[Observer, ...]:
     """Draws `views/epoch_003.png` and so on, every few epochs, so that one can watch generation improve; 0: none."""
     if every == 0:

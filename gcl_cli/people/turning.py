@@ -27,7 +27,7 @@ from gcl_cli.people.estimating import estimate_shard
 from gcl_cli.people.painting import before_own_backdrops, draw_people, paint_people
 from gcl_cli.people.shards import Shard
 from gcl_cli.records import MeshEstimates
-from gcl_cli.training.drawn_views import PaintedStructures, drawn_by_painter
+from gcl_cli.training.drawn_views import looks_of
 from gcl_cli.training.generation import generate
 from gcl_cli.weights.networks import load_gan, read_generator
 from gcl_cli.weights.shipped_generator import SHIPPED, SIZE, load_shipped_generator
@@ -80,16 +80,18 @@ def open_view_generator(work: WorkFolder, generator: str | None, device: torch.d
     return TrainedGenerator(gan.reference, source.architecture, networks, _drawing(work, gan))
 
 
-def turn_people(generator: ViewGenerator, files: Sequence[Path], angles: tuple[int, ...]) -> TurnedPeople:
-    """Pictures of the people on `files`, turned by `angles` in degrees; a warning for every doubtful body."""
+def turn_people(
+    generator: ViewGenerator, files: Sequence[Path], angles: tuple[int, ...], *, tell: bool = True
+) -> TurnedPeople:
+    """Pictures of the people on `files`, turned by `angles` in degrees; tell: warn of every doubtful body."""
     names = tuple(map(str, files))
     meshes = estimate_shard(HERE, MeshSettings(), "cpu", Shard("train", 0, names))
     if isinstance(generator, ShippedGenerator):
         people = _painted(generator, names, meshes, angles)
     else:
         people = _trained(generator, names, meshes, angles)
-    notes = notes_of(names, meshes)
-    for name, word in zip(names, people.status, strict=True):
+    notes = notes_of(names, meshes) if tell else {}
+    for name, word in zip(names, people.status, strict=True) if tell else ():
         _warn_of_body(name, word, notes.get(name))
     return people
 
@@ -125,13 +127,8 @@ def _painted_by_own(
 ) -> TurnedPeople:  # fmt: skip
     """By a painter that was trained here."""
     people = paint_people(HERE, names, angles, size, meshes=meshes)
-    parts = (people.bodies[:, :, None], people.painted[:, :, :4], people.painted[:, :, 4:])
-    told = PaintedStructures(*(_Views(people.sides, part) for part in parts))
     encoder, painter = cast(IdentityEncoder, networks["identity_encoder"]), cast(Painter, networks["generator"])
-    drawn_views = drawn_by_painter(painter.eval(), encoder.eval(), people.photographs, told, "fp32")
-    rows = torch.arange(len(names)).repeat_interleave(len(people.sides))
-    sides = torch.arange(len(people.sides)).repeat(len(names))
-    drawn = drawn_views(rows, sides).unflatten(0, (len(names), len(people.sides)))
+    drawn = draw_people(painter.eval(), people, looks_by=looks_of(painter, encoder.eval()))
     generated = before_own_backdrops(people, drawn)[:, 1:]
     return TurnedPeople(angles, people.photographs, people.bodies, generated, drawn[:, 1:], people.status)
 

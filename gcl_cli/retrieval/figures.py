@@ -45,9 +45,7 @@ def figures(
     """All figures, shares in percent, and the queries that have no figure by name."""
     skipped = np.flatnonzero(ranking.first_rank == 0)
     found: dict[str, Any] = {
-        "mAP": 100 * ranking.mean_average_precision,
-        **{f"rank_{k}": 100 * float(ranking.cmc[k - 1]) for k in RANKS},
-        "mINP": 100 * ranking.mean_inverse_negative_penalty,
+        **headline(ranking),
         "queries": ranking.valid_queries, "skipped_queries": ranking.skipped_queries,
         "skipped_names": [data.split("query")[row].name for row in skipped],
         "mAP_by_convention": {name: 100 * mean for name, mean in ranking.mean_by_convention.items()},
@@ -56,6 +54,15 @@ def figures(
         found["intervals"] = intervals(ranking, settings)
     found["protocol"] = protocol(settings)
     return {**found, "camera_pairs": pairs} if settings.camera_pairs else found
+
+
+def headline(ranking: Ranking) -> dict[str, float]:
+    """The figures that are always told, in percent."""
+    return {
+        "mAP": 100 * ranking.mean_average_precision,
+        **{f"rank_{k}": 100 * float(ranking.cmc[k - 1]) for k in RANKS},
+        "mINP": 100 * ranking.mean_inverse_negative_penalty,
+    }
 
 
 def intervals(ranking: Ranking, settings: EvaluateSettings) -> dict[str, list[float]]:
@@ -97,7 +104,8 @@ def _distance(settings: EvaluateSettings) -> str:
     """What is compared, and how."""
     features = "unit embeddings"
     if settings.views:
-        features += f" averaged over each picture and its generated views at {_listed(settings.angles)} degrees"
+        how = "a weight chosen without labels" if settings.view_weight is None else f"weight {settings.view_weight:g}"
+        features += f" mixed with those of each picture's views at {_listed(settings.angles)} degrees ({how})"
     features += in_words(settings)
     if settings.expansion:
         features += (

@@ -32,8 +32,13 @@ def normalise(pictures: Tensor) -> Tensor:
 
 def denormalise(pictures: Tensor) -> Tensor:
     """ImageNet-normalised pictures [B, 3, H, W] to uint8; what lies outside black and white is clamped."""
+    return in_colour(pictures.detach().float()).mul_(255).round_().to(torch.uint8)
+
+
+def in_colour(pictures: Tensor) -> Tensor:
+    """ImageNet-normalised pictures [B, 3, H, W] in [0, 1] again; differentiable, but where they had to be clamped."""
     mean, std = _per_channel(IMAGENET_MEAN, pictures.device), _per_channel(IMAGENET_STD, pictures.device)
-    return (pictures.detach().float() * std + mean).clamp_(0, 1).mul_(255).round_().to(torch.uint8)
+    return (pictures * std + mean).clamp(0, 1)
 
 
 def draw_flips(count: int, *, probability: float, generator: torch.Generator) -> Tensor:

@@ -10,8 +10,9 @@ from gcl_cli.machine.devices import arithmetic, sent
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.networks.painted_generator import OPACITY, PaintedGenerator, structures
 from gcl_cli.networks.painter import Painter
-from gcl_cli.records import PaintedViews, StructurePictures
+from gcl_cli.records import StructurePictures, ViewFlows
 from gcl_cli.training.augmentation import normalise
+from gcl_cli.training.painting import paint, resized
 from gcl_cli.training.structures import OWN
 
 TOGETHER = 64  # views that are drawn at a time
@@ -23,20 +24,27 @@ Looks = Callable[[Tensor, Tensor], Tensor]  # photographs [B, 3, H, W], where pe
 class PaintedStructures:
     """What a painted generator is told of people, from several sides."""
 
-    def __init__(self, bodies: StructurePictures, painted: PaintedViews, seen: StructurePictures) -> None:
-        """Views of the same people, sides and size; seen: how far the photographs show what is painted."""
+    def __init__(self, bodies: StructurePictures, flows: ViewFlows) -> None:
+        """Of the same people and sides; structures have the size of the bodies."""
         self.angles = bodies.angles
-        self.bodies, self.painted, self.seen = bodies, painted, seen
+        self.bodies, self.flows = bodies, flows
 
-    def __call__(self, rows: Tensor, angle_index: Tensor) -> Tensor:
-        """Structures [B, 7, H, W] in [0, 1] of `rows` [B], each at its own `angles[angle_index]` [B]."""
-        own = self.bodies(rows, torch.full_like(rows, OWN))
-        given = torch.cat([self.painted(rows, angle_index), self.seen(rows, angle_index)], dim=1)
-        return structures(self.bodies(rows, angle_index), given, own)
+    def __call__(self, photographs: Tensor, rows: Tensor, angle_index: Tensor) -> Tensor:
+        """Structures [B, 7, H, W] of `rows` [B], each at its own `angles[angle_index]` [B].
 
-    def covered(self, rows: Tensor) -> Tensor:
-        """What the bodies of `rows` [B] cover of their photographs, [B, 1, H, W] in [0, 1]."""
-        return self.painted(rows, torch.full_like(rows, OWN))[:, COVERED].float() / 255
+        photographs: [B, 3, h, w] in [0, 1], theirs, changed or not: what is painted has their colours.
+        """
+        device = photographs.device
+        grey, own = (sent(self.bodies(rows, side), device) for side in (angle_index, torch.full_like(rows, OWN)))
+        flows = sent(self.flows(rows, angle_index), device)
+        return structures(grey, paint(photographs, flows, (own.shape[2], own.shape[3])), own)
+
+    def covered(self, rows: Tensor, size: tuple[int, int]) -> Tensor:
+        """What the bodies of `rows` [B] cover of their photographs, [B, 1, *size] in [0, 1]."""
+        return resized(self.flows(rows, torch.full_like(rows, OWN))[:, 2:3].float() / 255, size)
+
+
+Structures = StructurePictures | PaintedStructures  # what a generator is told: the paper's, or a painted one
 
 
 class DrawnViews:
@@ -61,16 +69,18 @@ class DrawnViews:
 
     def _some(self, rows: Tensor, side: Tensor) -> Tensor:
         device = next(self.generator.parameters()).device
-        structure, covered = self.told(rows, side), self.told.covered(rows)
-        photographs = resized_pictures(self.pictures[rows], (covered.shape[2], covered.shape[3]))
+        photographs = sent(self.pictures[rows], device).float() / 255
+        structure = self.told(photographs, rows, side)
+        size = (structure.shape[2], structure.shape[3])
+        covered = sent(self.told.covered(rows, size), device)
         turn = torch.tensor(self.angles)[side]
         with arithmetic(self.precision, device):
-            looks = self.looks(sent(photographs, device).float() / 255, sent(covered, device))
-            drawn = self.generator(sent(structure, device), sent(turn, device), looks).cpu()
-        body = torch.where((side == OWN)[:, None, None, None], structure[:, OPACITY], 0.0)
+            looks = self.looks(resized(photographs, size), covered)
+            drawn = self.generator(structure, sent(turn, device), looks)
+        body = torch.where(sent(side == OWN, device)[:, None, None, None], structure[:, OPACITY], 0.0)
         drawn[:, COVERED] = torch.maximum(drawn[:, COVERED], body)
-        size = (self.pictures.shape[2], self.pictures.shape[3])
-        return resized_pictures((drawn * 255).round_().to(torch.uint8), size)
+        made = (drawn.cpu() * 255).round_().to(torch.uint8)
+        return resized_pictures(made, (self.pictures.shape[2], self.pictures.shape[3]))
 
 
 def drawn_by_shipped(
@@ -85,10 +95,12 @@ def drawn_by_painter(
 ) -> DrawnViews:
     """What a painter draws of people whom its encoder sees; both are to be in evaluation mode."""
 
-    def looks(photographs: Tensor, covered: Tensor) -> Tensor:
-        return painter.looks(photographs, covered, encoder(normalise(photographs)).parts)
+    return DrawnViews(painter, looks_of(painter, encoder), pictures, told, precision=precision)
 
-    return DrawnViews(painter, looks, pictures, told, precision=precision)
+
+def looks_of(painter: Painter, encoder: IdentityEncoder) -> Looks:
+    """What a painter is told of the looks of people whom its encoder sees."""
+    return lambda photographs, covered: painter.looks(photographs, covered, encoder(normalise(photographs)).parts)
 
 
 def resized_pictures(pictures: Tensor, size: tuple[int, int]) -> Tensor:

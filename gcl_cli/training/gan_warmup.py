@@ -1,6 +1,7 @@
 """The warm-up of the view generator: L_gan with a frozen identity encoder (Eq. 1-4, stage 2)."""
 
 from collections.abc import Iterator, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +10,7 @@ from gcl_cli.config import GanWarmupSettings
 from gcl_cli.machine.devices import sent
 from gcl_cli.records import Event, StructurePictures, TrainingSet
 from gcl_cli.training.augmentation import normalise
-from gcl_cli.training.drawn_views import PaintedStructures
+from gcl_cli.training.drawn_views import PaintedStructures, Structures
 from gcl_cli.training.gan import discriminator_step, gan_optimizers, views_of
 from gcl_cli.training.painted_gan import PaintedPart, painted_part, view_gan
 from gcl_cli.training.parts import Descent, GenerationPart, cut
@@ -33,7 +34,7 @@ class GanWarmup:
         self,
         state: TrainingState,
         data: TrainingSet,
-        structures: StructurePictures,
+        structures: Structures,
         settings: GanWarmupSettings,
         *,
         team: Team = ALONE,
@@ -76,7 +77,8 @@ class GanWarmup:
     def _reconstruction_step(self, rows: Tensor, real: Tensor) -> Losses:
         """The generator's side learns to paint the pictures `real` [b, 3, H, W] in their own structure."""
         with self.state.stopwatch.timing("data"):
-            own = to_signal(self.structures(rows, torch.full_like(rows, OWN)), self.gan.device)
+            bodies = cast(StructurePictures, self.structures)  # nothing painted: settings do not allow it
+            own = to_signal(bodies(rows, torch.full_like(rows, OWN)), self.gan.device)
         learning = Descent(self.state.optimizers, "generator", parts=self.parts, team=self.team)
         for seen, structure in zip(real.tensor_split(self.parts), own.tensor_split(self.parts), strict=True):
             image = (self.gan.reconstruct(seen, structure) - seen).abs().mean()

@@ -12,11 +12,11 @@ from gcl_cli.losses.contrast import joint_objective, negative_logsumexp, view_co
 from gcl_cli.machine.devices import arithmetic, fused, sent
 from gcl_cli.networks.identity_encoder import IdentityCode
 from gcl_cli.networks.normalisation import at_least_float32
-from gcl_cli.records import Event, StructurePictures, TrainingSet
+from gcl_cli.records import Event, TrainingSet
 from gcl_cli.training.augmentation import classic_augmentation, flip, normalise
 from gcl_cli.training.bank import MemoryBank, draw_positives, negative_mask
 from gcl_cli.training.camera_centroids import CameraContrast
-from gcl_cli.training.drawn_views import PaintedStructures
+from gcl_cli.training.drawn_views import PaintedStructures, Structures
 from gcl_cli.training.gan import Views, discriminator_step, frozen_statistics, gan_optimizers, views_of
 from gcl_cli.training.gcl_plus import Mixup, draw_mixup, prototype_loss
 from gcl_cli.training.joint_epochs import EpochPlanner
@@ -54,7 +54,7 @@ class Joint:
         self,
         state: TrainingState,
         data: TrainingSet,
-        structures: StructurePictures,
+        structures: Structures,
         settings: JointSettings,
         *,
         team: Team = ALONE,

@@ -123,8 +123,8 @@ class BankedViews(NovelViews):
 def require_novel_views(settings: JointSettings, *, there: bool) -> None:
     """GclError where losses of novel views are wanted and nothing makes any: no generator, and no painted views.
 
-    there: whether painted people, and what drawing them needs, are. What `contrast_views` is depends on the preset, so
-    that settings alone cannot tell.
+    there: whether it is known how to paint people. What `contrast_views` is depends on the preset, so that settings
+    alone cannot tell.
     """
     orphans = [name for name in ("vi_syn", "vi_mem") if name in settings.losses]
     if orphans and "gan" not in settings.losses and settings.contrast_views == "none":
@@ -133,10 +133,8 @@ def require_novel_views(settings: JointSettings, *, there: bool) -> None:
             "Add gan to --losses, or --set contrast_views=painted.",
         )
     if wants_novel(settings) and not there:
-        lack = {"painted": "are grey alone", "generated": "do not say what of the painted people is seen"}
         raise GclError(
-            f"The steps without generation want {settings.contrast_views} views, and the rendered ones "
-            f"{lack[settings.contrast_views]}.",
+            f"The steps without generation want {settings.contrast_views} views, and the rendered ones are grey alone.",
             "Go without: --set contrast_views=none; or paint them, from meshes: gcl render --restart",
         )
 

@@ -10,13 +10,14 @@ from torch import Tensor
 from gcl_cli.config import GanSettings
 from gcl_cli.machine.devices import arithmetic, sent
 from gcl_cli.networks.identity_encoder import PARTS
-from gcl_cli.networks.painted_generator import CHANNELS, COLOUR, SEEN
+from gcl_cli.networks.painted_generator import CHANNELS, GREY, structures
 from gcl_cli.networks.painter import Painter
-from gcl_cli.training.augmentation import IMAGENET_MEAN, IMAGENET_STD, normalise
+from gcl_cli.training.augmentation import flip, in_colour, normalise
 from gcl_cli.training.drawn_views import PaintedStructures
 from gcl_cli.training.gan import ViewGan, Views, frozen_statistics
 from gcl_cli.training.gcl_plus import Mixup
 from gcl_cli.training.novel_views import without_people
+from gcl_cli.training.painting import mirrored, paint, turned_back
 from gcl_cli.training.state import TrainingState
 from gcl_cli.training.structures import OWN
 from gcl_cli.training.team import Team
@@ -32,6 +33,7 @@ class PaintedPart(NamedTuple):
     target: Tensor  # [b, 3, H, W] what the generator must paint
     own: Tensor  # [b, 7, H, W] structures as photographed, most of their texture hidden
     new: Tensor  # [b, 7, H, W] turned
+    back: Tensor  # [b, 4, h, w] flows by which what is turned is painted back onto the own side
     turn: Tensor  # [b] degrees
     covered: Tensor  # [b, 1, H, W] in [0, 1], where the body is
 
@@ -39,30 +41,30 @@ class PaintedPart(NamedTuple):
 class PaintedGan(ViewGan):
     """The same game with a painter in place of the structure encoder and the generator.
 
-    Own side and cycle are painted from part codes alone and a remainder of the texture, so that the codes must say what
-    people wear: L_gan teaches the identity encoder through them.
+    The own side is painted from part codes alone and a remainder of the texture, so that the codes must say what people
+    wear: L_gan teaches the identity encoder through them. In the cycle what the turned view does not show is hidden.
     """
 
     def __init__(self, state: TrainingState, settings: GanSettings) -> None:
         super().__init__(state, settings)
         self.painter = cast(Painter, state.networks["generator"])
 
-    # Paper: the cycle draws x''_ori from the code of x'_new and the own structure. Here: with a painted generator also
-    # from the remainder of the own texture that it draws x'_ori from.
+    # Paper: the cycle draws x''_ori from the code of x'_new and the own structure. Here: with a painted generator the
+    # own structure has the texture of x'_new, where that shows it: x'_new is painted back.
     def views_of_part(self, part: PaintedPart, mixup: Mixup | None, *, freeze_statistics: bool) -> Views:  # type: ignore[override]
         """As `ViewGan.views`, each person before what is behind them in their photograph."""
         with arithmetic(self.settings.precision, self.device):
             behind = without_people(part.target, part.covered * 255)
             front = torch.zeros_like(part.turn)
             code = self.through(self.identity_encoder, part.seen)
-            looks = self.painter.looks(_in_colour(part.target), part.covered, code.parts)
+            looks = self.painter.looks(in_colour(part.target), part.covered, code.parts)
             reconstructed, _ = self._drawn(part.own, front, looks[:, :, :PARTS], behind)
             novel, alpha = self._drawn(part.new, part.turn, looks, behind)
             with frozen_statistics(self.identity_encoder, freeze_statistics):
                 code_reconstructed = self.through(self.identity_encoder, reconstructed)
                 code_novel = self.through(self.identity_encoder, novel)
-                back = self.painter.looks(_in_colour(novel), alpha, code_novel.parts)
-                cycled, _ = self._drawn(part.own, front, back[:, :, :PARTS], behind)
+                back = self.painter.looks(in_colour(novel), alpha, code_novel.parts)
+                cycled, _ = self._drawn(painted_back(part, novel), front, back[:, :, :PARTS], behind)
                 code_cycled = self.through(self.identity_encoder, cycled)
                 views = Views(code, reconstructed, novel, cycled, code_reconstructed, code_novel, code_cycled)
                 if mixup is not None:
@@ -80,7 +82,8 @@ class PaintedGan(ViewGan):
         """As `ViewGan.rehearsal`."""
         real, covered = (torch.zeros(batch, channels, *size, device=self.device) for channels in (3, 1))
         blank = torch.zeros(batch, CHANNELS, *size, device=self.device)
-        part = PaintedPart(real, real, blank, blank, torch.zeros(batch, device=self.device), covered)
+        flows = torch.zeros(batch, 4, *size, device=self.device, dtype=torch.int16)
+        part = PaintedPart(real, real, blank, blank, flows, torch.zeros(batch, device=self.device), covered)
         return real, self.views_of_part(part, None, freeze_statistics=True)
 
     def decode_of(self, views: Views) -> Callable[[], Tensor]:
@@ -100,29 +103,29 @@ def painted_part(
     """
     device, hidden = target.device, team.own(draw_shown(len(rows), rng))
     rows, turns = team.own(rows), team.own(turns)
-    own, new = (sent(told(rows, side), device) for side in (torch.full_like(rows, OWN), turns))
-    own, new, covered = (
-        torch.where(flipped[:, None, None, None], one.flip(3), one)
-        for one in (own, new, sent(told.covered(rows), device))
-    )
-    shown = F.interpolate(sent(hidden, device), size=own.shape[2:])
-    own = torch.cat([own[:, :1], own[:, COLOUR.start : SEEN.stop] * shown, own[:, SEEN.stop :]], dim=1)
+    front = torch.full_like(rows, OWN)
+    own_flow, new_flow = (mirrored(sent(told.flows(rows, side), device), flipped) for side in (front, turns))
+    own_grey, new_grey = (flip(sent(told.bodies(rows, side), device), flipped) for side in (front, turns))
+    size = (own_grey.shape[2], own_grey.shape[3])
+    own, new = (paint(in_colour(target), flow, size) for flow in (own_flow, new_flow))
+    shown = F.interpolate(sent(hidden, device), size=size)
     degrees = sent(torch.tensor(told.angles)[turns].float(), device)
-    return PaintedPart(seen, target, own, new, torch.where(flipped, 360 - degrees, degrees), covered)
+    return PaintedPart(
+        seen, target, structures(own_grey, own * shown, own_grey), structures(new_grey, new, own_grey),
+        turned_back(own_flow, new_flow), torch.where(flipped, 360 - degrees, degrees), own[:, 3:4],
+    )  # fmt: skip
+
+
+def painted_back(part: PaintedPart, novel: Tensor) -> Tensor:
+    """The own structure [b, 7, H, W] with the texture of the turned pictures [b, 3, H, W], where these show it."""
+    own = part.own[:, GREY]
+    return structures(own, paint(in_colour(novel), part.back, (own.shape[2], own.shape[3])), own)
 
 
 def draw_shown(count: int, rng: torch.Generator) -> Tensor:
     """Which blocks of `count` pictures keep their texture: [count, 1, 8, 4], 0 or 1; of each another share."""
     share = SHOWN * torch.rand(count, 1, 1, 1, generator=rng)
     return (torch.rand(count, 1, *BLOCKS, generator=rng) < share).float()
-
-
-def _in_colour(pictures: Tensor) -> Tensor:
-    """Normalised pictures [b, 3, H, W] in [0, 1] again; differentiable."""
-    mean, std = (
-        torch.tensor(values, device=pictures.device)[:, None, None] for values in (IMAGENET_MEAN, IMAGENET_STD)
-    )
-    return (pictures * std + mean).clamp(0, 1)
 
 
 def view_gan(state: TrainingState, settings: GanSettings) -> ViewGan:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from gcl_cli.errors import GclError
 from gcl_cli.machine.devices import sent
-from gcl_cli.records import PaintedViews, StructurePictures
+from gcl_cli.records import Sided, StructurePictures
 from gcl_cli.training.state import TrainingState
 from gcl_cli.training.team import Team
 
@@ -47,7 +47,7 @@ def read_ahead(structures: StructurePictures, device: torch.device) -> Structure
     return ReadAhead(structures) if device.type == "cuda" else structures
 
 
-def expect_next(structures: StructurePictures, state: TrainingState, turns: Tensor, team: Team) -> None:
+def expect_next(structures: Sided, state: TrainingState, turns: Tensor, team: Team) -> None:
     """Let the views of the next batch be read: its step begins by drawing angles, and this one draws no more."""
     following = state.batches[state.step + 1 :]
     if isinstance(structures, ReadAhead) and len(following):
@@ -61,7 +61,7 @@ def to_signal(pictures: Tensor, device: torch.device) -> Tensor:
     return sent(pictures, device).float() / 127.5 - 1.0
 
 
-def angle_indices(structures: StructurePictures | PaintedViews, angles: tuple[int, ...]) -> Tensor:
+def angle_indices(structures: Sided, angles: tuple[int, ...]) -> Tensor:
     """Where `angles` (degrees) stand among the rendered ones; GclError when one was not rendered."""
     missing = [angle for angle in angles if angle not in structures.angles]
     if missing:

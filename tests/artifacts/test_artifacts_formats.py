@@ -24,7 +24,7 @@ from gcl_cli.artifacts.formats import (
     write_truth,
 )
 from gcl_cli.artifacts.layout import WorkFolder
-from gcl_cli.artifacts.view_store import PAINTED, ViewStore, ViewWriter, compress
+from gcl_cli.artifacts.view_store import FLOW, FlowStore, ViewStore, ViewWriter, compress
 from gcl_cli.artifacts.weights import read_architecture, read_weights, save_weights
 from gcl_cli.config import Architecture
 from gcl_cli.errors import GclError
@@ -166,16 +166,21 @@ def test_views_are_resized_to_the_size_that_is_asked_for(tmp_path):
     assert store(torch.tensor([0]), torch.tensor([0])).shape == (1, 1, 20, 16)
 
 
-def test_painted_views_come_back_with_their_opacity_beside_the_grey_ones(tmp_path):
+def test_flows_come_back_as_they_were_beside_the_grey_views(tmp_path):
     view_store(tmp_path)
-    painted = np.random.default_rng(1).integers(0, 256, (4, 3, 40, 20, 4), dtype=np.uint8)
-    write_views(tmp_path, f"train{PAINTED}", ([compress(view) for view in row] for row in painted))
-    store = ViewStore(tmp_path, "train", (0, 90, 180), (40, 20), kind=PAINTED)
+    flows = np.random.default_rng(1).integers(0, 1 << 13, (4, 3, 4, 30, 15), dtype=np.uint16)
+    write_views(tmp_path, f"train{FLOW}", ([compress(flow) for flow in row] for row in flows))
+    store = FlowStore(tmp_path, "train", (0, 90, 180))
     found = store(torch.tensor([3, 1]), torch.tensor([0, 2]))
-    assert np.array_equal(found.permute(0, 2, 3, 1).numpy(), painted[[3, 1], [0, 2]])
+    assert found.dtype == torch.int16 and np.array_equal(found.numpy(), flows[[3, 1], [0, 2]])
     assert ViewStore(tmp_path, "train", (0, 90, 180), (40, 20)).picture(0, 0).shape == (40, 20)
-    smaller = ViewStore(tmp_path, "train", (0, 90, 180), (20, 10), kind=PAINTED)
-    assert smaller(torch.tensor([0]), torch.tensor([1])).shape == (1, 4, 20, 10)
+
+
+def test_a_flow_is_one_picture_of_sixteen_bits_with_its_planes_below_one_another(tmp_path):
+    flow = np.arange(4 * 3 * 2, dtype=np.uint16).reshape(4, 3, 2) * 300
+    picture = Image.open(io.BytesIO(compress(flow)))
+    assert picture.format == "PNG" and picture.size == (2, 12)
+    assert np.array_equal(np.asarray(picture), flow.reshape(12, 2))
 
 
 def test_a_writer_that_is_left_by_an_error_leaves_no_index(tmp_path):

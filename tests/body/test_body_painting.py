@@ -2,14 +2,16 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import map_coordinates
 from scipy.spatial.transform import Rotation
 
 from gcl_cli.body.estimator import fallback_pose
 from gcl_cli.body.model import load_body
-from gcl_cli.body.painting import body_places, mesh_places, paint_views, seen_colours, traced_views
+from gcl_cli.body.painting import body_places, mesh_places, seen_places, traced_views, view_flows
 from gcl_cli.body.rasterizer import interpolate, rasterize, vertex_normals
 from gcl_cli.body.rendering import PICTURE_UP, render_views, to_picture, turned_points
 from gcl_cli.body.silhouette import Surface
+from gcl_cli.records import SUBPIXELS
 
 BODY = load_body()
 SURFACE = Surface.of(BODY.faces)
@@ -45,7 +47,7 @@ def painted(person, angles, picture=None, **changed):
     vertices, camera, down = person
     picture = photograph(vertices, camera, worn(down)) if picture is None else picture
     given = {"up": PICTURE_UP, "recentre": True, "places": body_places()} | changed
-    return paint_views(picture, SURFACE, vertices, camera, CROP, angles, **given)
+    return traced_views(picture, SURFACE, vertices, camera, CROP, angles, **given)
 
 
 def test_at_its_own_side_a_person_is_the_photograph_and_opaque(person):
@@ -107,8 +109,11 @@ def test_a_hidden_vertex_takes_the_colour_of_the_nearest_place_that_is_shown(per
     points = to_picture(vertices, camera, CROP, HEIGHT, WIDTH)
     normals = vertex_normals(vertices, SURFACE.faces)
     picture = photograph(vertices, camera, worn(person[2]))
-    colours, _ = seen_colours(picture, points, normals, SURFACE, body_places())
+    columns, rows, shown = seen_places((HEIGHT, WIDTH), points, normals, SURFACE, body_places()).T
+    colours = picture[rows.astype(int), columns.astype(int)]
+    assert np.array_equal(np.column_stack([columns, rows])[shown == 1], points[shown == 1, :2])
     behind = normals[:, 2] > 0.5
+    assert not shown[behind].any()
     torso = np.abs(body_places()[:, 0]) < 0.1
     for rows, colour in ((person[2] < 0.4, TOP), (person[2] > 0.6, BOTTOM)):
         assert np.abs(np.median(colours[behind & torso & rows], axis=0) - colour).max() < 5
@@ -127,12 +132,45 @@ def test_meshes_without_known_parts_are_painted_too(person):
 def test_a_person_outside_the_picture_is_painted_with_what_there_is(person):
     vertices, _, _ = person
     picture = np.full((HEIGHT, WIDTH, 3), 77, np.uint8)
-    views = paint_views(
+    views = traced_views(
         picture, SURFACE, vertices, (65.0, 500.0, 500.0), CROP, [0, 90],
         up=PICTURE_UP, recentre=True, places=body_places(),
     )  # fmt: skip
-    assert views.shape == (2, HEIGHT, WIDTH, 4)
+    assert views.shape == (2, HEIGHT, WIDTH, 5)
     assert (views[1][views[1][..., 3] == 255][:, :3] == 77).all()
+
+
+@pytest.mark.parametrize("angle", [45, 90, 180, 300])
+def test_sampling_by_a_flow_paints_what_vertices_with_colours_of_their_own_would(person, angle):
+    """Colours are blended over each triangle, slowly; a photograph of soft stripes, so that blending is sampling."""
+    vertices, camera, _ = person
+    rows, columns = np.indices((HEIGHT, WIDTH))
+    stripes = 127 + 100 * np.sin(np.stack([rows / 9, columns / 7, (rows + columns) / 11], axis=-1))
+    picture = np.rint(stripes).astype(np.uint8)
+    own = to_picture(vertices, camera, CROP, HEIGHT, WIDTH)
+    sources = seen_places((HEIGHT, WIDTH), own, vertex_normals(vertices, SURFACE.faces), SURFACE, body_places())
+    at = (np.clip(sources[:, 1] - 0.5, 0, HEIGHT - 1), np.clip(sources[:, 0] - 0.5, 0, WIDTH - 1))
+    colours = np.stack([map_coordinates(stripes[..., c], at, order=1) for c in range(3)], axis=1).astype(np.float32)
+    turned = {"up": PICTURE_UP, "height": HEIGHT, "width": WIDTH, "recentre": True}
+    (points,), _ = turned_points(vertices, camera, CROP, [angle], **turned)
+    faces, barycentric, _ = rasterize(points, BODY.faces, HEIGHT, WIDTH)
+    expected = interpolate(colours, BODY.faces, faces, barycentric)
+    (view,) = painted(person, [angle], picture)
+    inside = (view[..., 3] == 255) & (faces >= 0)
+    wrong = np.abs(view[..., :3] - expected).mean(axis=-1)[inside]
+    assert wrong.mean() < 4 and (wrong < 12).mean() > 0.9
+
+
+def test_a_flow_points_at_the_place_that_a_colour_is_guessed_from(person):
+    """The back of a person who is seen from the front: its colours come from the front, at the same height."""
+    vertices, camera, _ = person
+    given = {"up": PICTURE_UP, "recentre": True, "places": body_places()}
+    own, behind = view_flows((HEIGHT, WIDTH), SURFACE, vertices, camera, CROP, [0, 180], **given).astype(int)
+    solid = behind[2] == 255
+    columns, rows = behind[0][solid] / SUBPIXELS, behind[1][solid] / SUBPIXELS
+    assert (own[2][rows.round().astype(int), columns.round().astype(int)] > 0).mean() > 0.98
+    assert np.median(np.abs(rows - np.indices((HEIGHT, WIDTH))[0][solid])) < 4
+    assert behind[3][solid].mean() < 0.1 * 255
 
 
 def test_a_painted_view_tells_what_the_photograph_shows(person):
@@ -140,7 +178,6 @@ def test_a_painted_view_tells_what_the_photograph_shows(person):
     picture = photograph(vertices, camera, worn(down))
     given = {"up": PICTURE_UP, "recentre": True, "places": body_places()}
     views = traced_views(picture, SURFACE, vertices, camera, CROP, [0, 45, 180], **given)
-    assert np.array_equal(views[..., :4], paint_views(picture, SURFACE, vertices, camera, CROP, [0, 45, 180], **given))
     own, beside, behind = (view[view[..., 3] == 255, 4] / 255 for view in views)
     assert own.min() == 1, "at its own side all that is there is the photograph"
     assert 0.4 < beside.mean() < 0.95

@@ -3,6 +3,7 @@
 import json
 import shutil
 import traceback
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -284,11 +285,15 @@ def test_steps_without_generation_may_have_views_of_the_generator_that_ships(cha
     assert chain.manifest("joint/drawn")["config"]["contrast_views"] == "generated"
 
 
-def test_generated_views_from_an_earlier_render_are_refused_or_left_out(chain, monkeypatch):
-    monkeypatch.setattr(joint, "open_structures", lambda _: None)
-    with pytest.raises(GclError, match="do not say what of the painted people is seen") as raised:
-        joint.run(chain.options(name="drawn"), "main", {"contrast_views": "generated"})
-    assert "gcl render --restart" in raised.value.fix
+def test_views_that_an_earlier_version_rendered_are_refused(chain):
+    """It stored colours, in files of another name."""
+    colours = chain.work / "render" / "main" / "train.painted.pngs"
+    colours.touch()
+    for of_them in (partial(chain.joint, name="older"), partial(chain.gen_metrics, name="older")):
+        with pytest.raises(GclError, match="earlier version of gcl, which stored what is painted") as raised:
+            of_them()
+        assert raised.value.fix == "Make it again: gcl render --restart"
+    colours.unlink()
 
 
 def test_a_painted_generator_is_good_untrained_and_goes_through_every_command(chain, tmp_path):

@@ -11,6 +11,7 @@ from safetensors.numpy import load_file
 
 from gcl_cli import console
 from gcl_cli.artifacts.sheets import FRAME, LINE, RIGHT, WRONG
+from gcl_cli.commands import synth
 from gcl_cli.commands.evaluate import command as evaluate
 from gcl_cli.commands.evaluate import features
 from gcl_cli.commands.evaluate import ram as memory
@@ -20,11 +21,15 @@ from gcl_cli.commands.mesh import command as mesh
 from gcl_cli.commands.render import command as render
 from gcl_cli.commands.warmup import command as warmup
 from gcl_cli.commands.warmup.command import Warmup
-from gcl_cli.config import Architecture, EvaluateSettings, presets
+from gcl_cli.config import Architecture, EpochClusterSettings, EvaluateSettings, presets
+from gcl_cli.datasets import market1501
 from gcl_cli.errors import GclError
+from gcl_cli.metrics.ranking import rank_features
+from gcl_cli.people.turning import ShippedGenerator, turn_people
 from gcl_cli.retrieval.distances import distances_by_looks
 from gcl_cli.retrieval.ranked_lists import best_median_and_worst
 from gcl_cli.session import Session
+from gcl_cli.weights.shipped_generator import load_shipped_generator
 
 SMALL = {
     "architecture": {
@@ -36,7 +41,7 @@ SMALL = {
     "gan-warmup": {"epochs": 1, "reconstruction_epochs": 0, "iterations": 1, "batch_size": 4},
 }  # fmt: skip
 FOLDERS = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
-VIEWS = {"views": True, "angles": (90, 180), "views_from": "test"}
+VIEWS = {"views": True, "angles": (90, 180)}
 
 
 def write(path: Path, person: int, camera: int) -> None:
@@ -74,13 +79,11 @@ def options(work: Path, **changed) -> Session:
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory, people) -> Path:
-    """A barely trained encoder and generator, and bodies of all splits: of query and gallery under a name of theirs."""
+    """A barely trained encoder and generator."""
     folder = tmp_path_factory.mktemp("work")
     given = options(folder)
-    for splits, name in ((("train",), "main"), (("query", "gallery"), "test")):
-        own = options(folder, name=name)
-        mesh.run(own, str(people), {"sheet": 0, "splits": splits})
-        render.run(own, name, {"height": 64, "width": 32, "backend": "numpy"})
+    mesh.run(given, str(people), {"sheet": 0, "splits": ("train",)})
+    render.run(given, "main", {"height": 64, "width": 32, "backend": "numpy"})
     warmup.run(given, str(people), Warmup("cluster-contrast", "tiny"))
     gan_warmup.run(given, None, {})
     return folder
@@ -207,40 +210,84 @@ def test_the_mirrored_picture_is_averaged_in(work, plain):
     assert np.abs(rows - own).max() > 1e-4 and (rows * own).sum(1).min() > 0.5
 
 
-def test_views_are_averaged_into_the_embeddings(work, plain):
-    found = measured(work, save_embeddings=True, **VIEWS)
-    assert found["generator"] == "gan-warmup/main" and "90, 180 degrees" in found["protocol"]
-    folder = work / "evaluate" / "warmup-main-views"
-    inputs = json.loads((folder / "manifest.json").read_text())["inputs"]
-    assert {"gan-warmup/main", "render/test", "warmup/main"} <= inputs.keys()
-    averaged = load_file(folder / "gallery.embeddings.safetensors")["embeddings"]
-    np.testing.assert_allclose(np.linalg.norm(averaged, axis=1), 1, atol=1e-6)
-    own = load_file(work / "evaluate" / "kept" / "gallery.embeddings.safetensors")["embeddings"]
-    assert np.abs(averaged - own).max() > 1e-4
+def test_views_are_mixed_into_the_embeddings_and_the_plain_figures_stand_beside(work, plain):
+    found = measured(work, generator="gan-warmup/main", save_embeddings=True, view_weight=0.3, **VIEWS)
+    assert found["generator"] == "gan-warmup/main" and "90, 180 degrees (weight 0.3)" in found["protocol"]
+    assert found["without_views"] == {name: plain[name] for name in found["without_views"]}
+    assert {"mAP", "rank_1", "mINP"} <= found["without_views"].keys()
+    inputs = json.loads((work / "evaluate" / "warmup-main-views" / "manifest.json").read_text())["inputs"]
+    assert {"gan-warmup/main", "warmup/main"} <= inputs.keys()
+    rows, own = kept_rows(work, "warmup-main-views"), kept_rows(work, "kept")
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-6)
+    assert np.abs(rows - own).max() > 1e-4 and (rows * own).sum(1).min() > 0.5
 
 
-def test_views_of_a_chunk_are_those_of_its_own_pictures(monkeypatch):
-    """Pictures 10 to 14 of a split, two at a time: a view is the row and the turn of the body that it was made from."""
-    turns = torch.tensor([2, 1])
-
-    def drawn(rows, turn):
-        return torch.stack([rows.float(), turn.float()], dim=1)
-
-    monkeypatch.setattr(views, "BATCH", 2)
-    monkeypatch.setattr(views, "generate", lambda _, pictures, bodies, rows, turn: bodies(rows, turn))
-    monkeypatch.setattr(views, "embed", lambda _, rows, precision: rows.clone())
-    store = type("Store", (), {"angles": (0, 90, 180), "__call__": staticmethod(drawn)})()
-    found = views.view_embedder(None, {}, store, turns)(torch.zeros(5, 2), 10)
-    expected = torch.tensor([[2.0 * row, 3.0] for row in range(10, 15)])  # both turns, 2 and 1, and zeros
-    torch.testing.assert_close(found, torch.nn.functional.normalize(expected, dim=1))
+def test_the_generator_that_ships_draws_views_and_a_weight_of_nothing_changes_nothing(work, plain):
+    found = measured(work, "nothing", view_weight=0.0, **VIEWS)
+    assert found["generator"] == "shipped" and found["view_weight"] == 0
+    assert found["without_views"] == {name: found[name] for name in found["without_views"]}
+    chosen = measured(work, "chosen", **VIEWS)
+    assert chosen["view_weight"] in views.WEIGHTS and "a weight chosen without labels" in chosen["protocol"]
 
 
-def test_bodies_of_training_pictures_alone_are_refused_with_the_commands_to_type(work):
-    with pytest.raises(GclError, match="not of query and gallery") as caught:
-        measured(work, views=True)
-    assert "gcl mesh --splits query,gallery --name test" in caught.value.fix
+def test_a_generator_without_views_is_refused(work):
     with pytest.raises(GclError, match="nothing is generated"):
         measured(work, generator="gan-warmup")
+
+
+CLUSTERS = EpochClusterSettings(radius=0.5, k1=6, k2=3, min_samples=2)
+
+
+def crowd(people: int = 12, pictures: int = 6, *, noise: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Who people are [N, 32], their unit rows under noise, and the cameras that took them."""
+    rng = torch.Generator().manual_seed(0)
+    who = torch.nn.functional.normalize(torch.randn(people, 32, generator=rng), dim=1).repeat_interleave(pictures, 0)
+    rows = who + noise * torch.randn(who.shape, generator=rng)
+    return who, torch.nn.functional.normalize(rows, dim=1), torch.arange(pictures).repeat(people)
+
+
+def test_views_that_tell_who_people_are_count_and_those_of_anybody_do_not():
+    who, own, cameras = crowd(noise=0.17)
+    anybody = torch.nn.functional.normalize(torch.randn(own.shape, generator=torch.Generator().manual_seed(1)), dim=1)
+    assert views.chosen_weight(own, who, cameras, CLUSTERS) >= 0.3
+    assert views.chosen_weight(own, anybody, cameras, CLUSTERS) == 0
+
+
+def test_where_nothing_clusters_views_do_not_count_which_is_said(monkeypatch):
+    warned = []
+    monkeypatch.setattr(console, "warn", warned.append)
+    rows = torch.eye(3)
+    assert views.chosen_weight(rows, rows, torch.tensor([1, 2, -1]), CLUSTERS) == 0
+    assert "nothing to choose a weight by" in warned[0]
+
+
+@pytest.mark.slow
+def test_views_of_synthetic_people_never_make_retrieval_worse(tmp_path):
+    """Whatever the eye: the weight is chosen from the pictures, and figures are those of a city nobody learned from."""
+    folder = tmp_path / "people"
+    synth.run(str(folder), {"ids": 16, "cameras": 3, "images": 2, "distractors": 0}, threads=1, restart=False)
+    files = sorted(folder.rglob("*.jpg"))
+    samples = [market1501.parse(file.name) for file in files]
+    persons, cameras = (np.array([getattr(one, name) for one in samples]) for name in ("person", "camera"))
+    drawn = turn_people(
+        ShippedGenerator(load_shipped_generator(torch.device("cpu"))), files, (90, 180, 270), tell=False
+    )
+    for coarse in ((8, 4), (16, 8)):
+
+        def eye(pictures, size=coarse):
+            small = torch.nn.functional.interpolate(pictures.float() / 255 - 0.5, size, mode="area")
+            return torch.nn.functional.normalize(small.flatten(1), dim=1)
+
+        own = eye(drawn.photographs)
+        of_views = eye(drawn.generated.flatten(0, 1)).unflatten(0, (-1, 3)).mean(1)
+        weight = views.chosen_weight(own, of_views, torch.from_numpy(cameras), CLUSTERS)
+        plain, fused = (
+            rank_features(
+                rows, rows, persons, cameras, persons, cameras, max_rank=1, average_precision="open-reid"
+            ).mean_average_precision
+            for rows in (own, views.mixed(own, of_views, weight))
+        )  # fmt: skip
+        assert fused >= plain
 
 
 def test_the_sheet_frames_right_and_wrong_pictures_of_every_query_shown(work, plain):

@@ -15,14 +15,14 @@ from gcl_cli.artifacts.formats import read_names, write_meshes
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.run import Run
 from gcl_cli.artifacts.vertex_tables import VertexMeshes, write_vertices
-from gcl_cli.artifacts.view_store import PAINTED, SEEN, ViewStore
+from gcl_cli.artifacts.view_store import FLOW, FlowStore, ViewStore
 from gcl_cli.body.estimator import fallback_pose
 from gcl_cli.body.model import load_body
 from gcl_cli.commands.render import command as render
 from gcl_cli.errors import GclError
 from gcl_cli.people.bodies import read_bodies
 from gcl_cli.people.data import open_data
-from gcl_cli.records import MeshEstimates
+from gcl_cli.records import SUBPIXELS, MeshEstimates
 from gcl_cli.session import Session
 
 EIGHT = tuple(range(0, 360, 45))
@@ -105,25 +105,40 @@ def test_several_processes_draw_what_one_draws(work, monkeypatch):
     assert np.array_equal(stored(work, "train"), stored(work, "train", "two"))
 
 
-def test_people_are_painted_beside_the_grey_views_in_the_colours_of_their_crops(work):
+def test_where_painted_people_take_their_colours_from_is_stored_beside_the_grey_views(work):
     render.run(options(work), "main", SMALL | {"paint_height": 32})
-    store = ViewStore(work / "render" / "main", "train", EIGHT, (32, 16), kind=PAINTED)
-    views = store(torch.arange(5), torch.tensor([0, 1, 2, 4, 7]))
-    assert views.shape == (5, 4, 32, 16)
-    for view in views:
-        assert 0.02 < (view[3] > 127).float().mean() < 0.6  # a person in the middle of nothing
-        assert (view[:3, view[3] == 255] == 0).all()  # the crops are black
-    seen = ViewStore(work / "render" / "main", "train", EIGHT, (32, 16), kind=SEEN)
-    own, behind = seen(torch.arange(5), torch.zeros(5).long()), seen(torch.arange(5), torch.full((5,), 4))
-    assert own.shape == (5, 1, 32, 16) and torch.equal(
-        own[:, 0] == 255, store(torch.arange(5), torch.zeros(5).long())[:, 3] > 0
-    )
-    assert behind.float().mean() < 0.3 * own.float().mean(), "hardly anything of a back is seen from the front"
+    store, everybody = FlowStore(work / "render" / "main", "train", EIGHT), torch.arange(5)
+    for flow in store(everybody, torch.tensor([0, 1, 2, 4, 7])):
+        assert flow.shape == (4, 32, 16)
+        assert 0.02 < (flow[2] > 127).float().mean() < 0.6  # a person in the middle of nothing
+        assert (flow[:, flow[2] == 0] == 0).all()
+        assert (flow[0] <= 15 * SUBPIXELS).all() and (flow[1] <= 31 * SUBPIXELS).all(), "from inside the crop"
+    own, behind = store(everybody, torch.zeros(5).long()), store(everybody, torch.full((5,), 4))
+    assert torch.equal(own[:, 3] == 255, own[:, 2] > 0)
+    columns = SUBPIXELS * torch.arange(16).expand(5, 32, -1)
+    assert torch.equal(own[:, 0], columns * (own[:, 2] > 0)), "as photographed, everything comes from where it is"
+    assert behind[:, 3].float().mean() < 0.3 * own[:, 3].float().mean(), "the front hardly shows anything of a back"
+
+
+def test_what_an_earlier_version_painted_is_not_taken_for_what_this_one_would(work, monkeypatch):
+    def before(*given):
+        source = drawn(*given)
+        del source.config["painted"]
+        return source
+
+    drawn = render._drawn
+    with monkeypatch.context() as earlier:
+        earlier.setattr(render, "_drawn", before)
+        render.run(options(work), "main", SMALL)
+    with pytest.raises(GclError, match="painted: absent -> flows") as raised:
+        render.run(options(work), "main", SMALL)
+    assert "--restart" in raised.value.fix
+    assert render.run(options(work, restart=True), "main", SMALL)["views"]
 
 
 def test_nothing_is_painted_where_nobody_asks_for_it(work):
     render.run(options(work), "main", SMALL | {"paint_height": 0})
-    assert not (work / "render" / "main" / f"train{PAINTED}.pngs").exists()
+    assert not (work / "render" / "main" / f"train{FLOW}.pngs").exists()
     assert (work / "render" / "main" / "sheet.png").exists()
 
 

@@ -15,7 +15,7 @@ from using_artifacts import SMALL
 from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.manifest import read_artifact
 from gcl_cli.artifacts.run import Run
-from gcl_cli.artifacts.view_store import PAINTED, ViewStore
+from gcl_cli.artifacts.view_store import FLOW, StoredPictures
 from gcl_cli.cli import app
 from gcl_cli.commands import synth
 from gcl_cli.commands.mesh import command as mesh
@@ -101,7 +101,7 @@ def table(work: str = "work") -> dict[str, dict[str, np.ndarray]]:
     read: dict[str, dict[str, np.ndarray]] = {}
     names = json.loads(Path(work, "mesh/main/train.names.json").read_text())
     columns = load_file(Path(work, "mesh/main/train.safetensors"))
-    stores = [ViewStore(Path(work, "render/main"), "train", ANGLES, (64, 32), kind=kind) for kind in ("", PAINTED)]
+    stores = [StoredPictures(Path(work, "render/main"), "train", ANGLES, kind) for kind in ("", FLOW)]
     embedded = load_file(Path(work, "cluster/main/train.embeddings.safetensors"))["embeddings"]
     clustered = json.loads(Path(work, "cluster/main/train.names.json").read_text())
     assert names == clustered == [*stores[0].names] == [*stores[1].names]

@@ -1,5 +1,6 @@
 """What the steps on the card that is not there are given: networks of every preset, pictures, bodies, tables."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from gcl_cli.config import Architecture
 from gcl_cli.config.presets import settings_for
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.networks.initialisation import initialise
-from gcl_cli.records import LabelledSet, TrainingSet
+from gcl_cli.records import SUBPIXELS, LabelledSet, TrainingSet
 from gcl_cli.training.state import TrainingState
 from gcl_cli.weights.networks import GAN, new_gan, place
 
@@ -27,11 +28,11 @@ def architecture_of(preset: str, **chosen: Any) -> Architecture:
     return settings_for(Architecture, "architecture", preset, chosen)
 
 
-def weightless(architecture: Architecture) -> dict[str, nn.Module]:
-    """The four networks on the card, in the memory layout of a card, their weights without memory."""
+def weightless(architecture: Architecture, gan: Mapping[str, type[Any]] = GAN) -> dict[str, nn.Module]:
+    """Encoder and `gan` on the card, in the memory layout of a card, their weights without memory."""
     with torch.device("meta"):
         networks = {"identity_encoder": IdentityEncoder(architecture)}
-        networks |= {name: kind(architecture) for name, kind in GAN.items()}
+        networks |= {name: kind(architecture) for name, kind in gan.items()}
     return {name: place(network._apply(OnCard), CUDA) for name, network in networks.items()}
 
 
@@ -57,6 +58,21 @@ class Bars:
         for picture, row, angle in zip(made, rows.tolist(), angle_index.tolist(), strict=True):
             picture[:, 8 + row % 8 : -8, 3 + angle : 12 + angle] = 60 + 10 * angle
         return made
+
+
+class Flows:
+    """Flows of people who stand in the middle and are seen from everywhere as they are from their own side."""
+
+    angles = ANGLES
+
+    def __init__(self, architecture: Architecture) -> None:
+        row, column = torch.meshgrid(torch.arange(architecture.height), torch.arange(architecture.width), indexing="ij")
+        all_of_it = torch.full_like(row, 255)
+        self.flow = torch.stack([column * SUBPIXELS, row * SUBPIXELS, all_of_it, all_of_it]).to(torch.int16)
+        self.flow[:, :8] = 0
+
+    def __call__(self, rows: Tensor, angle_index: Tensor) -> Tensor:
+        return self.flow.expand(len(rows), -1, -1, -1).clone()
 
 
 def training_set(architecture: Architecture, **more: Any) -> TrainingSet:

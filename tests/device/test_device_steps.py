@@ -15,6 +15,7 @@ from device_world import (
     PICTURES,
     STEPS,
     Bars,
+    Flows,
     amid_an_epoch,
     architecture_of,
     chance,
@@ -28,6 +29,7 @@ from torch import Tensor
 
 from gcl_cli.config import (
     ActSettings,
+    Architecture,
     ClusterContrastSettings,
     GanWarmupSettings,
     JointSettings,
@@ -37,6 +39,7 @@ from gcl_cli.config import (
 )
 from gcl_cli.config.presets import settings_for
 from gcl_cli.training.camera_centroids import CameraClusters
+from gcl_cli.training.drawn_views import PaintedStructures, Structures
 from gcl_cli.training.features import embed
 from gcl_cli.training.gan_warmup import GanWarmup, gan_warmup_state
 from gcl_cli.training.generation import generate
@@ -47,6 +50,7 @@ from gcl_cli.training.warmups.cluster_contrast import ClusterContrast, cluster_c
 from gcl_cli.training.warmups.jvtc import Jvtc, jvtc_state
 from gcl_cli.training.warmups.mmcl import Mmcl, mmcl_state
 from gcl_cli.training.warmups.supervised import Supervised, supervised_state
+from gcl_cli.weights.networks import GAN, PAINTED_GAN
 
 EVERY = ("gan", "vi", "vi_syn", "vi_mem", "mixup", "prototype")
 BATCH = 8
@@ -118,27 +122,31 @@ def act(preset: str, **chosen: Any) -> Loop:
     return state, Act(state, training_set(settings), settings, source=labelled_set(settings))
 
 
-def gan_warmup(preset: str, **chosen: Any) -> Loop:
+def told(size: Architecture, *, painted: bool) -> Structures:
+    return PaintedStructures(Bars(size), Flows(size)) if painted else Bars(size)
+
+
+def gan_warmup(preset: str, *, painted: bool = False, **chosen: Any) -> Loop:
     chosen = {"precision": "bf16", "batch_size": BATCH, "reconstruction_epochs": 0} | chosen
     settings, size = settings_for(GanWarmupSettings, "gan-warmup", preset, chosen), architecture_of(preset)
-    state = gan_warmup_state(weightless(size), settings)
+    state = gan_warmup_state(weightless(size, PAINTED_GAN if painted else GAN), settings)
     amid_an_epoch(state, batches(BATCH))
-    return state, GanWarmup(state, training_set(size), Bars(size), settings)
+    return state, GanWarmup(state, training_set(size), told(size, painted=painted), settings)
 
 
-def joint(preset: str, **chosen: Any) -> Loop:
+def joint(preset: str, *, painted: bool = False, **chosen: Any) -> Loop:
     chosen = {
         "precision": "bf16", "batch_size": BATCH, "losses": EVERY, "negatives": 16, "contrast_steps": 0,
         "contrast_views": "painted",
     } | chosen  # fmt: skip
     settings, size = settings_for(JointSettings, "joint", preset, chosen), architecture_of(preset)
-    networks = weightless(size)
+    networks = weightless(size, PAINTED_GAN if painted else GAN)
     state, width = joint_state(networks, settings), networks["identity_encoder"].embedding_size
     amid_an_epoch(
         state, batches(BATCH), labels=people(), bank=unit_rows(PICTURES, width), prototypes=unit_rows(PEOPLE, width)
     )
     pictures = training_set(size, painted=Bars(size, channels=4))
-    return state, Joint(state, pictures, Bars(size), settings)
+    return state, Joint(state, pictures, told(size, painted=painted), settings)
 
 
 def waits_of(here: Card, loop: Loop, *, steps: int = 1) -> dict[str, int]:
@@ -188,6 +196,11 @@ def test_a_step_of_the_generators_warm_up_never_waits(here: Card, preset: str, r
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_joint_step_with_every_loss_never_waits(here: Card, preset: str) -> None:
     assert waits_of(here, joint(preset, penalty_every=1)) == {}
+
+
+@pytest.mark.parametrize("stage", [gan_warmup, joint])
+def test_a_step_with_a_painted_generator_never_waits(here: Card, stage: Any) -> None:
+    assert waits_of(here, stage("tiny", painted=True)) == {}
 
 
 IN_PARTS = {"checkpoint_activations": True, "batchnorm_groups": 2}

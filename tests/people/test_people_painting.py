@@ -5,10 +5,13 @@ import pytest
 import torch
 from PIL import Image
 
+from gcl_cli.body.painting import traced_views, view_flows
 from gcl_cli.commands import synth
 from gcl_cli.errors import GclError
+from gcl_cli.people import painting
 from gcl_cli.people.painting import before_own_backdrops, draw_people, paint_people
 from gcl_cli.training.drawn_views import PaintedStructures, drawn_by_shipped, resized_pictures
+from gcl_cli.training.painting import Painting, paint, turned_back
 from gcl_cli.weights import shipped_generator
 from gcl_cli.weights.shipped_generator import SIZE, load_shipped_generator
 
@@ -16,11 +19,35 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
-def people(tmp_path_factory):
+def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("painting") / "people"
     synth.run(str(folder), {"ids": 2, "cameras": 2, "images": 2, "distractors": 0}, threads=1, restart=False)
-    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.jpg"))[:4]
+    return folder
+
+
+@pytest.fixture(scope="module")
+def names(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.jpg"))[:4]
+
+
+@pytest.fixture(scope="module")
+def people(folder, names):
     return paint_people(folder, names, (90, 180), SIZE)
+
+
+@pytest.fixture(scope="module")
+def flows(folder, names):
+    """What `gcl render` would store of them, [N, S, 4, H, W]."""
+    made = []
+
+    def flowing(photograph, *given, **also):
+        made.append(view_flows(photograph.shape[:2], *given, **also))
+        return traced_views(photograph, *given, **also)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(painting, "traced_views", flowing)
+        paint_people(folder, names, (90, 180), SIZE)
+    return torch.from_numpy(np.array(made).astype(np.int16))
 
 
 def test_people_are_painted_from_their_own_side_and_those_that_are_asked_for(people):
@@ -68,22 +95,43 @@ class Stored:
         return self.views[rows, angle_index]
 
 
-def drawn_views(people, pictures):
-    bodies, painted = people.bodies[:, :, None], people.painted
-    stored = (Stored(bodies), Stored(painted[:, :, :4]), Stored(painted[:, :, 4:]))
-    return drawn_by_shipped(load_shipped_generator(CPU), pictures, PaintedStructures(*stored), precision="fp32")
+def drawn_views(people, flows, pictures):
+    told = PaintedStructures(Stored(people.bodies[:, :, None]), Stored(flows))
+    return drawn_by_shipped(load_shipped_generator(CPU), pictures, told, precision="fp32")
 
 
-def test_a_training_draws_rendered_people_as_those_of_files_are_drawn(people):
-    views, expected = drawn_views(people, people.photographs), draw_people(load_shipped_generator(CPU), people)
+def test_stored_flows_paint_people_as_they_are_painted_without(people, flows):
+    rows, sides = torch.arange(4).repeat_interleave(3), torch.arange(3).repeat(4)
+    views = Painting(Stored(flows), people.photographs)(rows, sides)
+    expected = people.painted[rows, sides, :4]
+    assert torch.equal(views[:, 3], expected[:, 3])
+    assert (views.int() - expected.int()).abs().max() <= 1
+    assert torch.equal(views[sides == 0], expected[sides == 0]), "as photographed: bit for bit"
+
+
+def test_what_is_turned_is_painted_back_onto_the_own_side(people, flows):
+    """There and back again: where both sides see it, the photograph."""
+    beside = flows[:, 1]  # by 90 degrees
+    photographs = people.photographs.float() / 255
+    turned = paint(photographs, beside)[:, :3]
+    back = paint(turned, turned_back(flows[:, 0], beside))
+    seen = back[:, 4] == 1
+    assert seen.float().sum() > 0.1 * (flows[:, 0, 2] > 127).sum()
+    wrong = (back[:, :3] - photographs).abs().mean(1)
+    shuffled = (back[:, :3] - photographs.roll(8, 2)).abs().mean(1)
+    assert wrong[seen].mean() < 0.05 and wrong[seen].mean() < 0.6 * shuffled[seen].mean()
+
+
+def test_a_training_draws_rendered_people_as_those_of_files_are_drawn(people, flows):
+    views, expected = drawn_views(people, flows, people.photographs), draw_people(load_shipped_generator(CPU), people)
     rows, sides = torch.tensor([2, 0, 3]), torch.tensor([1, 2, 2])
     assert (views(rows, sides).int() - expected[rows, sides].int()).abs().max() <= 1
     own = views(rows, torch.zeros(3, dtype=torch.int64))
     assert (own[:, 3:] >= people.painted[rows, 0, 3:4]).all(), "nobody's body is left in a backdrop"
 
 
-def test_drawn_people_have_the_size_of_the_networks_pictures(people):
-    views = drawn_views(people, resized_pictures(people.photographs, (64, 32)))
+def test_drawn_people_have_the_size_of_the_networks_pictures(people, flows):
+    views = drawn_views(people, flows, resized_pictures(people.photographs, (64, 32)))
     assert views(torch.tensor([1]), torch.tensor([1])).shape == (1, 4, 64, 32)
 
 

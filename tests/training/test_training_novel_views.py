@@ -142,7 +142,7 @@ def test_sides_of_an_epoch_are_drawn_from_the_angles_that_are_asked_for():
 
 
 def test_generated_views_that_cannot_be_drawn_are_an_error_with_two_ways_out():
-    with pytest.raises(GclError, match="what of the painted people is seen") as caught:
+    with pytest.raises(GclError, match="want generated views, and the rendered ones are grey alone") as caught:
         novel_views(data(painted=None), chosen(contrast_views="generated"))
     assert "gcl render --restart" in caught.value.fix and "contrast_views=none" in caught.value.fix
 

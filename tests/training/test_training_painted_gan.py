@@ -17,11 +17,12 @@ from training_world import (
 
 from gcl_cli.config import GanWarmupSettings, JointSettings
 from gcl_cli.networks.painted_generator import COLOUR, GREY, OPACITY, SEEN
-from gcl_cli.training.augmentation import normalise
+from gcl_cli.records import SUBPIXELS
+from gcl_cli.training.augmentation import denormalise, flip, normalise
 from gcl_cli.training.drawn_views import PaintedStructures
 from gcl_cli.training.gan_warmup import GanWarmup, gan_warmup_state
 from gcl_cli.training.joint import Joint, joint_state
-from gcl_cli.training.painted_gan import SHOWN, PaintedGan, draw_shown, painted_part
+from gcl_cli.training.painted_gan import SHOWN, PaintedGan, draw_shown, painted_back, painted_part
 from gcl_cli.training.ram import gan_memory
 from gcl_cli.training.team import ALONE
 from gcl_cli.weights.shipped_generator import load_shipped_generator, new_painted_gan
@@ -30,14 +31,22 @@ OWN_GREY = slice(6, 7)
 ROWS, TURNS = torch.tensor([3, 9]), torch.tensor([2, 6])  # by 90 and 270 degrees
 
 
-class Seen(Blocks):
-    """Everything of the own side is seen, and nothing of the others."""
+class Flows:
+    """People stand in one block of the picture; a turned one is as many pixels further right as the angle's index."""
+
+    angles = Blocks.angles
 
     def __call__(self, rows, angle_index):
-        return super().__call__(rows, angle_index)[:, 3:] * (angle_index == 0)[:, None, None, None]
+        flows = torch.zeros(len(rows), 4, 64, 32, dtype=torch.int16)
+        row, column = torch.meshgrid(torch.arange(64), torch.arange(32), indexing="ij")
+        for flow, angle in zip(flows, angle_index.tolist(), strict=True):
+            flow[:] = torch.stack([(column - angle) * SUBPIXELS, row * SUBPIXELS, *2 * [torch.full_like(row, 255)]])
+            flow *= ((row >= 8) & (row < 56) & (column >= 8 + angle) & (column < 22 + angle)).short()
+        return flows
 
 
-TOLD = PaintedStructures(Bars(), Blocks(), Seen())
+TOLD = PaintedStructures(Bars(), Flows())
+BLOCK = (..., slice(8, 56), slice(8, 22))
 
 
 def networks(seed: int = 0):
@@ -45,8 +54,10 @@ def networks(seed: int = 0):
 
 
 def part(flipped=(False, False)):
-    real = normalise(training_set().pictures[ROWS])
-    return painted_part(TOLD, ROWS, TURNS, real, real, torch.tensor(flipped), rng=rng(), team=ALONE)
+    """Of two pictures, mirrored where `flipped`."""
+    flipped = torch.tensor(flipped)
+    real = flip(normalise(training_set().pictures[ROWS]), flipped)
+    return painted_part(TOLD, ROWS, TURNS, real, real, flipped, rng=rng(), team=ALONE)
 
 
 def new_gan(**changed) -> PaintedGan:
@@ -65,18 +76,21 @@ def test_a_new_painter_draws_as_the_generator_that_ships_whatever_the_codes_say(
 
 def test_a_part_has_the_structures_with_the_own_texture_mostly_hidden():
     made = part()
-    whole = TOLD(ROWS, torch.zeros(2, dtype=torch.int64))
+    photographs = training_set().pictures[ROWS].float() / 255
+    whole = TOLD(photographs, ROWS, torch.zeros(2, dtype=torch.int64))
+    assert torch.allclose(whole[:, COLOUR][BLOCK], photographs[BLOCK], atol=1e-6)
     assert torch.equal(made.own[:, GREY], whole[:, GREY]) and torch.equal(made.own[:, OWN_GREY], whole[:, OWN_GREY])
     kept = made.own[:, OPACITY].sum() / whole[:, OPACITY].sum()
     assert kept < 0.8 and (made.own[:, SEEN] <= whole[:, SEEN]).all()
     assert (made.own[:, COLOUR].sum(1) * (1 - made.own[:, OPACITY][:, 0]) == 0).all(), "hidden: no colour is left"
-    assert torch.equal(made.new, TOLD(ROWS, TURNS)) and made.turn.tolist() == [90, 270]
+    assert torch.allclose(made.new, TOLD(photographs, ROWS, TURNS), atol=1e-6) and made.turn.tolist() == [90, 270]
     assert torch.equal(made.covered, whole[:, OPACITY])
 
 
 def test_who_is_mirrored_turns_the_other_way_round():
     plain, mirrored = part(), part((True, False))
-    assert torch.equal(mirrored.new[0], plain.new[0].flip(2)) and torch.equal(mirrored.new[1], plain.new[1])
+    assert torch.allclose(mirrored.new[0], plain.new[0].flip(2), atol=1e-5)
+    assert torch.equal(mirrored.new[1], plain.new[1]) and torch.equal(mirrored.back[1], plain.back[1])
     assert mirrored.turn.tolist() == [270, 270]
     assert torch.equal(mirrored.covered[0], plain.covered[0].flip(2))
 
@@ -111,6 +125,41 @@ def test_l_gan_teaches_the_identity_encoder_through_the_codes():
     with torch.no_grad():
         gan.painter.codes.weight.normal_(std=0.05, generator=rng())
     assert taught() > 0
+
+
+def test_the_cycle_paints_back_what_the_turned_view_shows():
+    """By hand: turned by k places a person is k pixels further right, so that back is as many to the left."""
+    made = part()
+    novel = normalise(torch.rand(2, 3, 64, 32, generator=rng())).requires_grad_()
+    own = painted_back(made, novel)
+    assert torch.equal(own[:, GREY], made.own[:, GREY]) and torch.equal(own[:, OWN_GREY], made.own[:, OWN_GREY])
+    there = torch.zeros(2, 1, 64, 32)
+    there[BLOCK] = 1
+    assert torch.equal(own[:, OPACITY], there) and torch.equal(own[:, SEEN], there)
+    for view, drawn, turn in zip(own[:, COLOUR], novel, TURNS.tolist(), strict=True):
+        shown = denormalise(drawn[None])[0].float() / 255
+        assert torch.allclose(view[BLOCK], shown[..., 8:56, 8 + turn : 22 + turn], atol=0.003)
+    own[:, COLOUR].sum().backward()
+    taught = novel.grad.abs().sum((0, 1)) > 1e-3
+    assert taught[8:56, 14:24].all() and not taught[:, :10].any() and not taught[:8].any()
+
+
+def test_the_cycle_teaches_the_turned_view_through_what_is_painted_back():
+    """Alone: no code leads from the turned view to the cycle here, and its own structure is grey."""
+    gan = new_gan(precision="fp32")
+    made, seen = part(), []
+
+    def drawn(structure, turn, looks, behind):
+        seen.append(structure)
+        picture = normalise(structure[:, COLOUR])
+        return (picture.requires_grad_() if picture.is_leaf else picture), structure[:, OPACITY]
+
+    gan._drawn = drawn
+    gan.painter.looks = lambda photographs, opacity, parts: torch.zeros(2, 96, 8)
+    views = gan.views_of_part(made, None, freeze_statistics=True)
+    (gradient,) = torch.autograd.grad((views.cycled - made.target).abs().mean(), views.novel)
+    assert gradient.abs().sum() > 0
+    assert torch.equal(seen[2], painted_back(made, views.novel))
 
 
 def test_the_memory_of_a_step_is_told_without_touching_anything():

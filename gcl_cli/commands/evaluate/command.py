@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from gcl_cli.artifacts.embeddings import drop_embeddings
@@ -12,8 +13,8 @@ from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.run import Run
 from gcl_cli.commands.evaluate.features import embed_split, embedder
 from gcl_cli.commands.evaluate.ram import plan_memory
-from gcl_cli.commands.evaluate.view_features import ViewSource, load_view_networks, open_view_source, view_embedder
-from gcl_cli.config import EvaluateSettings
+from gcl_cli.commands.evaluate.view_features import chosen_weight, embed_views, mixed, read_view_inputs
+from gcl_cli.config import EvaluateSettings, JointSettings
 from gcl_cli.config.presets import settings_for
 from gcl_cli.datasets.catalogue import resolve
 from gcl_cli.datasets.dataset import require_split
@@ -22,17 +23,19 @@ from gcl_cli.following.loop import complete_already
 from gcl_cli.metrics.query_expansion import expand_queries
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.people.data import Times, WorkData, open_data, open_other, times_of
+from gcl_cli.people.turning import open_view_generator
 from gcl_cli.retrieval.distances import (
     Distances,
     distances_by_looks,
     distances_reranked,
     distances_with_times,
 )
-from gcl_cli.retrieval.figures import figures, labels_of, ranked
-from gcl_cli.retrieval.ranked_lists import draw_ranked_lists
+from gcl_cli.retrieval.figures import figures, headline, labels_of, ranked
+from gcl_cli.retrieval.ranked_lists import Labels, draw_ranked_lists
 from gcl_cli.retrieval.whole_gallery import lean_on_gallery, require_cameras
 from gcl_cli.session import Session
 from gcl_cli.weights.selected import at_selected_epoch
+from gcl_cli.weights.shipped_generator import SHIPPED
 from gcl_cli.weights.starting_weights import OpenedEncoder, open_encoder
 
 # settings that stand in the name of what was measured
@@ -48,7 +51,7 @@ class Subject:
     data: WorkData
     settings: EvaluateSettings
     seen: Times | None  # for --temporal
-    views: ViewSource | None  # for --views
+    view_inputs: dict[str, str]  # what the views of --views depend on
 
 
 def run(
@@ -65,19 +68,24 @@ def run(
     settings = settings_for(EvaluateSettings, "evaluate", source.preset, chosen)
     source = at_selected_epoch(work, source) if settings.epoch == "selected" else source
     subject = _subject(work, source, settings, _data(session, dataset), generator)
-    inputs = {"dataset": subject.data.digest, **source.inputs, **(subject.views.inputs if subject.views else {})}
+    inputs = {"dataset": subject.data.digest, **source.inputs, **subject.view_inputs}
     config = {
         "encoder": source.reference, "dataset": subject.data.dataset.name, **settings.model_dump(exclude={"memory"})
     }  # fmt: skip
-    if subject.views:
-        config["generator"] = subject.views.generator.reference
+    if settings.views:
+        config["generator"] = next(iter(subject.view_inputs), SHIPPED)
     job = Run(work, "evaluate", _name(session.name, subject, dataset), config, inputs)
     if result := complete_already(job, restart=session.restart):
         return result
     network, labels = source.load(session.open_device()), labels_of(subject.data)
     at_once = plan_memory(*labels.sizes, network.embedding_size, source.architecture, settings)
     with job.begin(restart=session.restart):
-        distances, said = _distances(job, subject, network, labels.cameras, session)
+        rows, said = _embeddings(job, subject, network, session), dict[str, Any]()
+        if settings.views:
+            plain, _ = ranked(labels, _distances(rows, subject, labels.cameras)[0], settings, at_once=at_once)
+            said = {"without_views": headline(plain), **_mix_in_views(rows, subject, network, labels, session)}
+        distances, leaning = _distances(rows, subject, labels.cameras)
+        said |= leaning
         ranking, pairs = ranked(labels, distances, settings, at_once=at_once)
         result = {**_shown(config, settings), **said, **figures(subject.data, ranking, pairs, settings)}
         write_json(job.folder / "result.json", result)
@@ -96,8 +104,8 @@ def _subject(
         raise GclError(f"--generator {generator}: nothing is generated here.", "Add --views, or leave it out.")
     names = [sample.name for split in ("query", "gallery") for sample in data.split(split)]
     require_cameras(labels_of(data).cameras, names, settings)
-    views = open_view_source(work, data, generator, source.architecture, settings) if settings.views else None
-    return Subject(source, data, settings, times_of(data) if settings.temporal else None, views)
+    inputs = read_view_inputs(work, generator) if settings.views else {}
+    return Subject(source, data, settings, times_of(data) if settings.temporal else None, inputs)
 
 
 def _data(session: Session, dataset: str | None) -> WorkData:
@@ -117,13 +125,9 @@ def _name(asked: str, subject: Subject, dataset: str | None) -> str:
     return "-".join([subject.source.label, *own, *added])
 
 
-def _distances(
-    job: Run, subject: Subject, network: IdentityEncoder, cameras: Tensor, session: Session
-) -> tuple[Distances, dict[str, Any]]:
-    """From pictures to distances, and what was found out on the way; cameras: [Q + G]."""
-    settings = subject.settings
-    rows = _embeddings(job, subject, network, session)
-    query, gallery, said = lean_on_gallery(rows["query"], rows["gallery"], cameras, settings)
+def _distances(rows: dict[str, Tensor], subject: Subject, cameras: Tensor) -> tuple[Distances, dict[str, Any]]:
+    """From unit rows by split to distances, and what was found out on the way; cameras: [Q + G]."""
+    query, gallery, said = lean_on_gallery(rows["query"], rows["gallery"], cameras, subject.settings)
     return _compared(query, gallery, rows, subject), said
 
 
@@ -142,10 +146,6 @@ def _compared(query: Tensor, gallery: Tensor, rows: dict[str, Tensor], subject: 
 def _embeddings(job: Run, subject: Subject, network: IdentityEncoder, session: Session) -> dict[str, Tensor]:
     """Unit embeddings [N, D] by split; their files stay in the job's folder where that is asked for."""
     features = dict.fromkeys(("query", "gallery"), embedder(network, flip=subject.settings.flip))
-    if subject.views:
-        networks = load_view_networks(job.work, subject.views, session.open_device())
-        for split, drawn in subject.views.stores.items():
-            features[split] = view_embedder(network, networks, drawn, subject.views.turns)
     if subject.seen:
         features["train"] = embedder(network)
     rows = {
@@ -160,9 +160,33 @@ def _embeddings(job: Run, subject: Subject, network: IdentityEncoder, session: S
     return rows
 
 
+def _mix_in_views(
+    rows: dict[str, Tensor], subject: Subject, network: IdentityEncoder, labels: Labels, session: Session
+) -> dict[str, Any]:
+    """Change the unit rows of query and gallery, in place, by their views'; returns how much these count."""
+    settings, size = subject.settings, subject.source.architecture
+    generator = open_view_generator(session.folder, next(iter(subject.view_inputs), None), session.open_device())
+    splits, root = ("query", "gallery"), subject.data.root
+    views = [
+        embed_views(
+            network, generator, [root / name for name in subject.data.names(split)], settings.angles,
+            (size.height, size.width), what=split,
+        )
+        for split in splits
+    ]  # fmt: skip
+    weight = settings.view_weight
+    if weight is None:
+        own = torch.cat([rows[split] for split in splits])
+        clustering = settings_for(JointSettings, "joint", subject.source.preset, {})
+        weight = chosen_weight(own, torch.cat(views), labels.cameras, clustering)
+    for split, of_views in zip(splits, views, strict=True):
+        rows[split].copy_(mixed(rows[split], of_views, weight))
+    return {"view_weight": weight}
+
+
 def _shown(config: dict[str, Any], settings: EvaluateSettings) -> dict[str, Any]:
     """What of the settings had a say in the figures."""
-    own = {word: (word,) for word in ADDED} | {"views": ("views", "angles")}
+    own = {word: (word,) for word in ADDED} | {"views": ("views", "angles", "view_weight")}
     hidden = {"save_embeddings", "ranked", "camera_pairs"}
     for name, beginnings in own.items():
         if not getattr(settings, name):

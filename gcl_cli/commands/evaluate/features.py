@@ -17,12 +17,12 @@ from gcl_cli.training.features import embed
 
 CHUNK = 4096  # pictures decoded at a time: galleries need not fit in memory
 
-Features = Callable[[Tensor, int], Tensor]  # pictures [B, 3, H, W] uint8 and the row of the first -> unit rows [B, D]
+Features = Callable[[Tensor], Tensor]  # pictures [B, 3, H, W] uint8 -> unit rows [B, D]
 
 
 def embedder(network: IdentityEncoder, *, flip: bool = False) -> Features:
     """The embeddings of the pictures as they are, or averaged with those of their mirror images."""
-    return lambda pictures, _: embed(network, pictures, precision="fp32", flip=flip)
+    return lambda pictures: embed(network, pictures, precision="fp32", flip=flip)
 
 
 def embed_split(
@@ -38,6 +38,6 @@ def embed_split(
                 data.root, names[start : start + CHUNK],
                 height=architecture.height, width=architecture.width, threads=session.processes,
             )  # fmt: skip
-            rows[start : start + CHUNK] = features(pictures, start).cpu()
+            rows[start : start + CHUNK] = features(pictures).cpu()
             meter.advance(len(pictures))
     return rows

@@ -1,130 +1,91 @@
-"""Embeddings that are means over a picture and its generated views."""
+"""Embeddings of the views of pictures from other sides, and how much these are to count beside the pictures."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
+from gcl_cli import console
 from gcl_cli.artifacts.layout import WorkFolder
-from gcl_cli.artifacts.manifest import Artifact, read_artifact
-from gcl_cli.artifacts.view_store import ViewStore
-from gcl_cli.commands.evaluate.features import Features
-from gcl_cli.config import Architecture, EvaluateSettings
+from gcl_cli.clustering.pseudo_labels import cluster_features
+from gcl_cli.config import EpochClusterSettings
 from gcl_cli.errors import GclError
+from gcl_cli.metrics.ranking import rank_features
 from gcl_cli.networks.identity_encoder import IdentityEncoder
-from gcl_cli.people.data import WorkData
-from gcl_cli.records import StructurePictures
+from gcl_cli.people.turning import ViewGenerator, turn_people
+from gcl_cli.training.drawn_views import resized_pictures
 from gcl_cli.training.features import embed
-from gcl_cli.training.generation import generate
-from gcl_cli.training.structures import angle_indices
-from gcl_cli.weights.networks import has_painter, latest, load_gan, read_generator
-from gcl_cli.weights.starting_weights import open_encoder_of
+from gcl_cli.weights.networks import read_generator
+from gcl_cli.weights.shipped_generator import SHIPPED
 
-SPLITS = ("query", "gallery")
-BATCH = 256  # pictures whose views exist at a time
-
-
-@dataclass(frozen=True)
-class ViewSource:
-    """What generates the views: a generator with the encoder it was trained with, and drawn bodies by split."""
-
-    generator: Artifact
-    render: Artifact
-    stores: dict[str, ViewStore]
-    turns: Tensor  # [A] which of the drawn angles are generated
-
-    @property
-    def inputs(self) -> dict[str, str]:
-        """Digests of what is read."""
-        return {artifact.reference: artifact.manifest.digest for artifact in (self.generator, self.render)}
+BATCH = 64  # pictures whose views exist at a time
+WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)  # of views beside the picture, from which one is chosen
+ANCHORS = 2000  # pictures that are ranked by each of them, at most
 
 
-def open_view_source(
-    work: WorkFolder, data: WorkData, generator: str | None, architecture: Architecture, settings: EvaluateSettings
-) -> ViewSource:
-    """The generator that `--generator` names, or the latest, and the bodies of query and gallery.
+def read_view_inputs(work: WorkFolder, generator: str | None) -> dict[str, str]:
+    """What the views depend on: the artifact that `--generator` names, with its digest; nothing where gcl's own draws.
 
-    GclError when there are none, when they are of other pictures, or when the generator's pictures have another size.
+    GclError when it is missing.
     """
-    gan = read_generator(work, generator or latest(work, ("joint", "gan-warmup")))
-    if has_painter(gan):
-        raise GclError(
-            f"--views: {gan.reference} has a painted generator, and query and gallery have no painted views.",
-            "Name a generator of bodies alone: --generator gan-warmup/NAME, made without --generator painted.",
-        )
-    own = open_encoder_of(work, gan, init=None).architecture
-    size = (architecture.height, architecture.width)
-    if (own.height, own.width) != size:
-        raise GclError(
-            f"{gan.reference} generates {own.height}x{own.width} pictures, the encoder reads {size[0]}x{size[1]}.",
-            "Choose an encoder and a generator of one preset.",
-        )
-    render = read_artifact(work, f"render/{settings.views_from}")
-    angles = tuple(render.config["angles"])
-    _require_splits(render)
-    stores = {split: ViewStore(render.folder, split, angles, size) for split in SPLITS}
-    for split, store in stores.items():
-        if store.names != data.names(split):
-            raise GclError(
-                f"{render.reference} was drawn for other pictures than the {split} set of {data.root} has.",
-                "Measure --views in a work folder of that data set.",
-            )
-    return ViewSource(gan, render, stores, angle_indices(stores["query"], settings.angles))
+    if generator in (None, SHIPPED):
+        return {}
+    gan = read_generator(work, str(generator))
+    return {gan.reference: gan.manifest.digest}
 
 
-def _require_splits(render: Artifact) -> None:
-    drawn = [row["split"] for row in render.manifest.result["views"]]
-    if missing := [split for split in SPLITS if split not in drawn]:
-        raise GclError(
-            f"--views: {render.reference} has bodies of {', '.join(drawn)}, not of {' and '.join(missing)}.",
-            "Draw them: gcl mesh --splits query,gallery --name test; gcl render --meshes test --name test; "
-            "then gcl evaluate --views --set views_from=test",
-        )
+def embed_views(
+    network: IdentityEncoder, generator: ViewGenerator, files: Sequence[Path], angles: tuple[int, ...],
+    size: tuple[int, int], *, what: str,
+) -> Tensor:  # fmt: skip
+    """Unit rows [N, D]: the means of the embeddings of each file's person from `angles`, drawn by `generator`.
 
-
-def load_view_networks(work: WorkFolder, source: ViewSource, device: torch.device) -> dict[str, nn.Module]:
-    """The generator's networks, with the encoder that it was trained with."""
-    own = open_encoder_of(work, source.generator, init=None)
-    return {"identity_encoder": own.load(device), **load_gan(source.generator, own.architecture, device)}
-
-
-def view_embedder(
-    network: IdentityEncoder, networks: dict[str, nn.Module], drawn: StructurePictures, turns: Tensor
-) -> Features:
-    """The mean of the embeddings of a picture and of its views at the angles `turns` [A], at unit length again.
-
-    network: whose embeddings they are; networks: what generates; drawn: bodies of the pictures' split.
+    size: (height, width) of the pictures that the network reads; what: the files, for the meter.
     """
-
-    def features(pictures: Tensor, first: int) -> Tensor:
-        return torch.cat(
-            [
-                _with_views(network, networks, some, _Shifted(drawn, first + number * BATCH), turns)
-                for number, some in enumerate(pictures.split(BATCH))
-            ]
-        )
-
-    return features
+    rows = []
+    with console.meter(f"views of {what}", len(files)) as meter:
+        for start in range(0, len(files), BATCH):
+            drawn = turn_people(generator, files[start : start + BATCH], angles, tell=False).generated
+            of_sides = embed(network, resized_pictures(drawn.flatten(0, 1), size), precision="fp32").cpu()
+            rows.append(F.normalize(of_sides.unflatten(0, (-1, len(angles))).mean(dim=1), dim=1))
+            meter.advance(len(drawn))
+    return torch.cat(rows)
 
 
-def _with_views(
-    network: IdentityEncoder, networks: dict[str, nn.Module], pictures: Tensor, drawn: StructurePictures, turns: Tensor
-) -> Tensor:
-    rows = torch.arange(len(pictures))
-    total = embed(network, pictures, precision="fp32")  # [B, D]
-    for turn in turns:
-        made = generate(networks, pictures, drawn, rows, turn.expand(len(rows)))  # [B, 3, H, W]
-        total += embed(network, made, precision="fp32")
-    return F.normalize(total, dim=1)
+def mixed(own: Tensor, views: Tensor, weight: float) -> Tensor:
+    """Unit rows [N, D] between those of pictures and of their views."""
+    return F.normalize((1 - weight) * own + weight * views, dim=1)
 
 
-class _Shifted:
-    """Drawn bodies from row `first` on, in the form of records.StructurePictures."""
+def chosen_weight(own: Tensor, views: Tensor, cameras: Tensor, settings: EpochClusterSettings) -> float:
+    """How much views are to count, in WEIGHTS, without labels: where the clusters of the pictures are found best.
 
-    def __init__(self, drawn: StructurePictures, first: int) -> None:
-        self.angles = drawn.angles
-        self._drawn, self._first = drawn, first
+    own, views: [N, D] unit rows; cameras: [N], negative = unknown. The clusters are those of the pictures alone, as a
+    joint training finds them: these favour a weight of 0, so that views count where they help in spite of that. By the
+    mean average precision of clustered pictures, in other cameras where cameras are known. 0 where there are none.
+    """
+    known = bool((cameras >= 0).all())
+    try:
+        labels = cluster_features(own, cameras if known else None, settings=settings).labels
+        return _best_of_weights(own, views, labels, cameras.numpy() if known else np.arange(len(own)))
+    except GclError as error:
+        console.warn(f"--views: there is nothing to choose a weight by, and views do not count. {error.problem}")
+        return 0.0
 
-    def __call__(self, rows: Tensor, angle_index: Tensor) -> Tensor:
-        return self._drawn(rows + self._first, angle_index)
+
+def _best_of_weights(own: Tensor, views: Tensor, labels: np.ndarray, cameras: np.ndarray) -> float:
+    clustered = np.flatnonzero(labels >= 0)
+    anchors = clustered[np.linspace(0, len(clustered) - 1, min(ANCHORS, len(clustered))).astype(int)]
+    people = np.where(labels >= 0, labels + 1, labels.max() + 2 + np.arange(len(labels)))  # the others: nobody twice
+
+    def precision(weight: float) -> float:
+        rows = mixed(own, views, weight)
+        return rank_features(
+            rows[anchors], rows, people[anchors], cameras[anchors], people, cameras,
+            max_rank=1, average_precision="open-reid",
+        ).mean_average_precision  # fmt: skip
+
+    return max(WEIGHTS, key=precision)  # of equals the smallest

@@ -13,13 +13,14 @@ from gcl_cli.config import Architecture, GenMetricsSettings
 from gcl_cli.datasets.decoding import picture_sizes, read_pictures
 from gcl_cli.people.data import WorkData, training_set
 from gcl_cli.people.painting import before_own_backdrops, draw_people, paint_people
-from gcl_cli.people.rendered_views import open_painted, open_signals, require_painted
-from gcl_cli.records import PaintedViews, StructurePictures
+from gcl_cli.people.rendered_views import open_flows, open_signals, require_flows
+from gcl_cli.records import PaintedViews
 from gcl_cli.session import Session
-from gcl_cli.training.drawn_views import resized_pictures
+from gcl_cli.training.drawn_views import Structures, resized_pictures
 from gcl_cli.training.features import embed
 from gcl_cli.training.generation import generate
 from gcl_cli.training.novel_views import TOGETHER, painted_people
+from gcl_cli.training.painting import Painting
 from gcl_cli.training.structures import angle_indices
 from gcl_cli.weights.networks import has_painter, load_encoder, load_gan, read_encoder, weight_file, with_own_layout
 from gcl_cli.weights.shipped_generator import SHIPPED, SIZE, load_shipped_generator
@@ -42,7 +43,7 @@ class Subject:
     render: Artifact
     architecture: Architecture
     pictures: Tensor  # [N, 3, H, W] uint8, all training pictures at the size of the networks
-    structures: StructurePictures
+    structures: Structures
     measured: str  # which views: "generated", "painted" or those of the shipped generator
     painted: PaintedViews | None
     rows: Tensor  # [M] that are measured
@@ -128,6 +129,7 @@ def open_subject(
     architecture = with_own_layout(made, architecture) if trained else architecture
     encoder = load_encoder(source, architecture, device)
     render, structures = open_signals(work, opened, architecture, painted=trained and has_painter(made))
+    flows = (require_flows if measured == "painted" else open_flows)(render)
     training = training_set(opened, architecture, session)
     rng = torch.Generator().manual_seed(settings.seed)
     rows = torch.randperm(len(training), generator=rng)[: settings.pictures or len(training)].sort().values
@@ -136,7 +138,7 @@ def open_subject(
         networks={"identity_encoder": encoder, **(load_gan(made, architecture, device) if trained else {})},
         data=opened, render=render, architecture=architecture, pictures=training.pictures, structures=structures,
         measured=measured,
-        painted=(require_painted if measured == "painted" else open_painted)(render, architecture),
+        painted=Painting(flows, training.pictures) if flows else None,
         rows=rows, people=people, cameras=None if training.cameras is None else training.cameras[rows],
         spaces={ENCODER: lambda pictures: embed(encoder, pictures, precision="fp32").cpu()},
         threads=session.processes,

@@ -24,17 +24,17 @@ from gcl_cli.people.corrections import corrections_digest, read_corrections
 from gcl_cli.people.data import WorkData, open_data, training_set
 from gcl_cli.people.rendered_views import (
     draw_generated,
-    open_painted,
     open_signals,
     open_structures,
     sheets_of_epochs,
     well_meshed,
 )
-from gcl_cli.records import StructurePictures, TrainingSet
+from gcl_cli.records import TrainingSet
 from gcl_cli.session import Session
-from gcl_cli.training.drawn_views import DrawnViews, PaintedStructures, drawn_by_painter, drawn_by_shipped
+from gcl_cli.training.drawn_views import DrawnViews, PaintedStructures, Structures, drawn_by_painter, drawn_by_shipped
 from gcl_cli.training.joint import Joint, joint_state
 from gcl_cli.training.novel_views import require_novel_views, wants_novel
+from gcl_cli.training.painting import Painting
 from gcl_cli.training.ram import gan_memory
 from gcl_cli.training.team import Team
 from gcl_cli.weights.moments import go_on_with_moments
@@ -61,9 +61,8 @@ def run(
     preset = gan.config["preset"]
     settings = settings_for(JointSettings, "joint", preset, chosen)
     render, structures = open_signals(work, opened, source.architecture, painted=has_painter(gan))
-    painted, told = open_painted(render, source.architecture), open_structures(render)
-    there = {"none"} | ({"painted"} if painted else set()) | ({"generated"} if told else set())
-    settings = _with_views_that_are(there, settings, render, asked="contrast_views" in chosen)
+    told = open_structures(render)
+    settings = _with_views_that_are(told is not None, settings, render, asked="contrast_views" in chosen)
     judges = open_validation(validation, opened, source.architecture, session)
     inputs = {"dataset": opened.digest} | {one.reference: one.manifest.digest for one in (gan, render)} | source.inputs
     inputs |= corrections_digest(settings.corrections) | ({} if judges is None else {"validation": judges.digest})
@@ -76,7 +75,8 @@ def run(
     with begun_together(job, session) as (team, device):
         pictures = training_set(opened, source.architecture, session)
         corrections = read_corrections(settings.corrections, opened.names("train"), dataset_record.names_before(work))
-        pictures = replace(pictures, well_meshed=usable, corrections=corrections, painted=painted)
+        pictures = replace(pictures, well_meshed=usable, corrections=corrections)
+        pictures.painted = Painting(told.flows, pictures.pictures) if told else None
         if told and settings.contrast_views == "generated":
             pictures.painted = _drawn(gan, source, pictures, structures, told, settings.precision, device)
         networks: dict[str, nn.Module] = {"identity_encoder": source.load(device)}
@@ -87,7 +87,7 @@ def run(
 
 
 def _drawn(
-    gan: Artifact, source: OpenedEncoder, pictures: TrainingSet, own: StructurePictures, told: PaintedStructures,
+    gan: Artifact, source: OpenedEncoder, pictures: TrainingSet, own: Structures, told: PaintedStructures,
     precision: str, device: torch.device,
 ) -> DrawnViews:  # fmt: skip
     """What draws the generated views of steps without generation: the painter as `gan` left it, or the one that ships.
@@ -105,16 +105,15 @@ def _named(init: str | None, validation: str | None) -> dict[str, str]:
     return {name: value for name, value in (("init", init), ("validation", validation)) if value}
 
 
-def _with_views_that_are(there: set[str], settings: JointSettings, render: Artifact, *, asked: bool) -> JointSettings:
-    """The settings, without the novel views that a preset wishes for where they are not `there`, which is told.
+def _with_views_that_are(there: bool, settings: JointSettings, render: Artifact, *, asked: bool) -> JointSettings:
+    """The settings, without the novel views that a preset wishes for where nothing is `there` to paint, which is told.
 
     asked: the user wants them: then it is a GclError that names the ways out, as it is where losses need them.
     """
-    lacking = settings.contrast_views not in there
-    if wants_novel(settings) and lacking and not asked:
+    if wants_novel(settings) and not there and not asked:
         console.warn(f"{render.reference} holds no painted views: steps without generation have L_vi alone.")
-        settings, lacking = settings.model_copy(update={"contrast_views": "none"}), False
-    require_novel_views(settings, there=not lacking)
+        settings = settings.model_copy(update={"contrast_views": "none"})
+    require_novel_views(settings, there=there)
     return settings
 
 
@@ -122,7 +121,7 @@ def _training(
     networks: dict[str, nn.Module],
     gan: Artifact,
     pictures: TrainingSet,
-    structures: StructurePictures,
+    structures: Structures,
     settings: JointSettings,
     judges: Validation | None,
     team: Team,

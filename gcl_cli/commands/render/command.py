@@ -1,4 +1,4 @@
-"""`gcl render`: bodies, or pictures rendered elsewhere -> grey and painted pictures from several sides."""
+"""`gcl render`: bodies, or pictures rendered elsewhere -> grey pictures from several sides, and how to paint them."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,13 +19,15 @@ from gcl_cli.artifacts.picture_lists import fingerprint
 from gcl_cli.artifacts.run import Run
 from gcl_cli.artifacts.sheets import Cell, write_sheet
 from gcl_cli.artifacts.view_folders import ViewFiles, find_views
-from gcl_cli.artifacts.view_store import PAINTED, SEEN, ViewStore, ViewWriter, has_views
+from gcl_cli.artifacts.view_store import FLOW, FlowStore, ViewStore, ViewWriter, has_views
+from gcl_cli.body.painting import sampled
 from gcl_cli.body.pyrender_backend import choose_backend
 from gcl_cli.commands.render.drawing import PAINTED_SPLIT, DrawnViews, MeshRows, draw_bodies
 from gcl_cli.commands.render.kept_views import KeptViews
 from gcl_cli.commands.render.published_views import GivenViews, export_views, read_given
 from gcl_cli.config import RenderSettings
 from gcl_cli.config.presets import settings_for
+from gcl_cli.datasets.decoding import read_crop, resized
 from gcl_cli.errors import GclError, first_few
 from gcl_cli.following.loop import complete_already
 from gcl_cli.machine.processes import map_shared
@@ -47,6 +49,7 @@ class Source:
     splits: Mapping[str, Sequence[str]]  # the pictures of every split
     parts: Callable[[str, Sequence[str]], list[Any]]  # the work units of some pictures of a split
     make: Callable[[Any], list[DrawnViews]]  # the views of a work unit; must pickle
+    root: Path  # the data set
     remark: str
     also: tuple[str, ...] = ()  # kinds of views beside the grey ones
     result: dict[str, Any] = field(default_factory=dict)
@@ -83,11 +86,13 @@ def _drawn(data: WorkData, work: WorkFolder, meshes: str, settings: RenderSettin
         return [MeshRows(artifact.folder, split, tuple(row_of[name] for name in cut), cut) for cut in cuts]
 
     own = settings.model_dump(exclude={"import_from", "on_missing", "export_png"})
+    painted = {"painted": "flows"} if settings.paint_height else {}  # earlier versions, which do not say so: colours
     return Source(
-        {"meshes": artifact.reference, **own, "backend": backend},
+        {"meshes": artifact.reference, **own, "backend": backend, **painted},
         {"dataset": data.digest, artifact.reference: artifact.manifest.digest},
-        named, parts, partial(draw_bodies, data.root, settings, backend), f"Drawing with {backend}: {reason}",
-        also=(PAINTED, SEEN) if settings.paint_height else (),
+        named, parts, partial(draw_bodies, data.root, settings, backend), data.root,
+        f"Drawing with {backend}: {reason}",
+        also=(FLOW,) if settings.paint_height else (),
     )  # fmt: skip
 
 
@@ -110,7 +115,8 @@ def _imported(data: WorkData, settings: RenderSettings) -> Source:
     own = settings.model_dump(exclude={"backend", "turn", "paint_height", "export_png"})
     return Source(
         {**own, "import_from": str(root.resolve())}, {"dataset": data.digest, "views": digest},
-        named, parts, partial(read_given, data.root, settings), f"Taking the pictures in {root}", result=unpaired,
+        named, parts, partial(read_given, data.root, settings), data.root,
+        f"Taking the pictures in {root}", result=unpaired,
     )  # fmt: skip
 
 
@@ -139,7 +145,7 @@ def _make(job: Run, source: Source, settings: RenderSettings, session: Session) 
     with job.begin(restart=session.restart):
         kept = {split: _kept(job, source, split, settings) for split in source.splits}
         rows = [_make_split(job, source, kept[split], session) for split in source.splits]
-        _draw_sheet(job, next(iter(source.splits)), settings)
+        _draw_sheet(job, next(iter(source.splits)), settings, source.root)
         new = sum(len(names) - len(kept[split].rows) for split, names in source.splits.items())
         source.result.update({"new_pictures": new} if job.takes_over else {})
         return job.publish({"views": rows, **source.result, "sheet": str(job.final / "sheet.png")}).manifest.result
@@ -167,7 +173,7 @@ def _make_split(job: Run, source: Source, kept: KeptViews, session: Session) -> 
         for name in names:
             views = kept.of(name) if name in kept.rows else next(drawn)
             clipped += views.clipped
-            for writer, pictures in zip(writers, (views.grey, views.painted, views.seen), strict=False):
+            for writer, pictures in zip(writers, (views.grey, views.flows), strict=False):
                 writer.add(pictures)
             if name not in kept.rows:
                 meter.advance()
@@ -180,14 +186,14 @@ def _make_split(job: Run, source: Source, kept: KeptViews, session: Session) -> 
     }  # fmt: skip
 
 
-def _draw_sheet(job: Run, split: str, settings: RenderSettings) -> None:
-    """sheet.png: some people from all sides."""
+def _draw_sheet(job: Run, split: str, settings: RenderSettings, root: Path) -> None:
+    """sheet.png: some people of the data set `root` from all sides."""
     store = ViewStore(job.folder, split, settings.angles, (settings.height, settings.width))
     rows = np.unique(np.linspace(0, len(store.names) - 1, min(SHEET_PEOPLE, len(store.names))).round().astype(int))
     kinds: dict[str, Callable[[int, int], np.ndarray]] = {"body": store.picture}
-    if has_views(job.folder, split, PAINTED):
-        painted = ViewStore(job.folder, split, settings.angles, (settings.height, settings.width), kind=PAINTED)
-        kinds["painted"] = lambda row, angle: _on_white(painted.picture(row, angle))
+    if has_views(job.folder, split, FLOW):
+        flows = FlowStore(job.folder, split, settings.angles)
+        kinds["painted"] = lambda row, angle: _painted(read_crop(root, store.names[row]), flows.flow(row, angle))
     sheet, titles = [], []
     for row in rows.tolist():
         for kind, picture in kinds.items():
@@ -197,10 +203,11 @@ def _draw_sheet(job: Run, split: str, settings: RenderSettings) -> None:
     write_sheet(job.folder / "sheet.png", sheet, titles=titles, headings=headings)
 
 
-def _on_white(painted: np.ndarray) -> np.ndarray:
-    """A painted view [H, W, 4] without what is not the person, [H, W, 3]."""
-    opacity = painted[..., 3:] / 255
-    return np.rint(painted[..., :3] * opacity + 255 * (1 - opacity)).astype(np.uint8)
+def _painted(crop: np.ndarray, flow: np.ndarray) -> np.ndarray:
+    """A crop [h, w, 3] painted by a flow [4, H, W], before white: [H, W, 3]."""
+    view = sampled(resized(crop, *flow.shape[1:]), flow)
+    opacity = view[..., 3:4] / 255
+    return np.rint(view[..., :3] * opacity + 255 * (1 - opacity)).astype(np.uint8)
 
 
 def _export(artifact: Artifact, target: str) -> dict[str, Any]:

@@ -10,12 +10,12 @@ import numpy as np
 
 from gcl_cli.artifacts.view_store import compress
 from gcl_cli.body.model import load_body
-from gcl_cli.body.painting import body_places, mesh_places, traced_views
+from gcl_cli.body.painting import body_places, mesh_places, view_flows
 from gcl_cli.body.pyrender_backend import open_backend
 from gcl_cli.body.rendering import PICTURE_UP, Draw, long_axis, render_views, up_axis
 from gcl_cli.body.silhouette import Surface
 from gcl_cli.config import RenderSettings
-from gcl_cli.datasets.decoding import picture_sizes, read_crop, resized
+from gcl_cli.datasets.decoding import picture_sizes
 from gcl_cli.people.bodies import read_bodies
 
 PAINTED_SPLIT = "train"  # painted views are learned from; nobody else asks for them
@@ -26,8 +26,7 @@ class DrawnViews(NamedTuple):
 
     grey: list[bytes]  # compressed, one an angle
     clipped: np.ndarray  # [angles] bool, which of them touch the border
-    painted: Sequence[bytes] = ()  # compressed, one an angle; none where nobody asked for them
-    seen: Sequence[bytes] = ()  # likewise, how far the photograph itself shows what is painted
+    flows: Sequence[bytes] = ()  # compressed, one an angle; none where nobody asked for them
 
 
 @dataclass(frozen=True)
@@ -48,21 +47,19 @@ def draw_bodies(root: Path, settings: RenderSettings, backend: str, some: MeshRo
     bodies = read_bodies(some.folder, some.split, some.rows)
     surface, drawn = Surface.of(bodies.faces), []
     sizes = picture_sizes(root, some.names)
-    for name, vertices, camera, size in zip(some.names, bodies.vertices, bodies.camera, sizes, strict=True):
+    for vertices, camera, size in zip(bodies.vertices, bodies.camera, sizes, strict=True):
         up = _axis(vertices, settings, own=bodies.own)
         pictures, clipped = render_views(
             surface, vertices, camera, size, settings.angles, up=up,
             height=settings.height, width=settings.width, recentre=settings.recentre, draw=_draw(backend),
         )  # fmt: skip
-        painted: Iterable[np.ndarray] = ()
+        flows: Iterable[np.ndarray] = ()
         if settings.paint_height and some.split == PAINTED_SPLIT:
-            painted = traced_views(
-                resized(read_crop(root, name), *painted_size(settings)), surface, vertices, camera, size,
-                settings.angles, up=up, recentre=settings.recentre,
-                places=body_places() if bodies.own else mesh_places(vertices),
+            flows = view_flows(
+                painted_size(settings), surface, vertices, camera, size, settings.angles, up=up,
+                recentre=settings.recentre, places=body_places() if bodies.own else mesh_places(vertices),
             )  # fmt: skip
-        coloured, seen = [compress(view[..., :4]) for view in painted], [compress(view[..., 4]) for view in painted]
-        drawn.append(DrawnViews(list(map(compress, pictures)), clipped, coloured, seen))
+        drawn.append(DrawnViews(list(map(compress, pictures)), clipped, list(map(compress, flows))))
     return drawn
 
 

@@ -19,7 +19,7 @@ from gcl_cli.people.rendered_views import open_views, require_structures
 from gcl_cli.records import StructurePictures
 from gcl_cli.retrieval.nearest import nearest_rows
 from gcl_cli.session import Session
-from gcl_cli.training.drawn_views import PaintedStructures, drawn_by_shipped
+from gcl_cli.training.drawn_views import PaintedStructures, Structures, drawn_by_shipped
 from gcl_cli.training.generation import generate
 from gcl_cli.training.novel_views import painted_people
 from gcl_cli.weights.networks import has_painter, latest, load_gan, read_generator
@@ -139,7 +139,7 @@ def _own(work: WorkFolder, session: Session, generator: str | None) -> tuple[str
         device = session.open_device()
         networks = {"identity_encoder": source.load(device), **load_gan(gan, source.architecture, device)}
         angles = tuple(render.config["angles"])
-        structures: StructurePictures = _Chosen(angles, ViewStore(render.folder, "train", angles, size), chosen)
+        structures: Structures = _Chosen(angles, ViewStore(render.folder, "train", angles, size), chosen)
         if has_painter(gan):
             structures = _of_chosen(require_structures(render, size), chosen)
         return generate(networks, pictures, structures, rows, turns)
@@ -148,7 +148,7 @@ def _own(work: WorkFolder, session: Session, generator: str | None) -> tuple[str
 
 
 def _of_chosen(told: PaintedStructures, chosen: Tensor) -> PaintedStructures:
-    return PaintedStructures(*(_Chosen(told.angles, views, chosen) for views in (told.bodies, told.painted, told.seen)))
+    return PaintedStructures(*(_Chosen(told.angles, views, chosen) for views in (told.bodies, told.flows)))
 
 
 def _turned(
