@@ -16,7 +16,7 @@ export OMP_NUM_THREADS=1
 people="--people 6100 --sides 3" mottled="--people 2000 --sides 3 --mottled 0.8"
 looks=200 colours=1550 finish=12500  # steps
 tested="--people 50"
-ablated="nothing painted seen code judge colours" brief_colours=300 brief_finish=300 longer_finish=550
+ablated="nothing painted seen code judge colours" brief_colours=250 brief_finish=150 longer_finish=360
 judge="--epochs 12 --iterations 40"
 judged="--ids 60 --cameras 4 --images 3"
 if [ -n "${GCL_GENERATOR_SETTINGS:-}" ]; then . "$GCL_GENERATOR_SETTINGS"; fi

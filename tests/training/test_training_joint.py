@@ -297,7 +297,7 @@ def test_clusters_are_contrasted_camera_by_camera_where_that_is_asked(known_clus
     told = next(training.epochs()).values["camera_contrast"]
     cameras, memory, real = training_set().cameras, known_clusters[0], terms[0][0]
     seen = {(int(k), int(c)) for k, c in zip(LABELS, cameras, strict=True) if k >= 0}
-    centroid = {(k, c): F.normalize(memory[(LABELS == k) & (cameras == c)].sum(0), dim=0) for k, c in seen}
+    centroid = {(k, c): F.normalize(memory[(k == LABELS) & (cameras == c)].sum(0), dim=0) for k, c in seen}
     within, across = [], []
     for feature, row in zip(real, training.state.batches[0].tolist(), strict=True):
         label, camera = int(LABELS[row]), int(cameras[row])
