@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt, map_coordinates, maximum_filter
+from scipy.ndimage import map_coordinates, maximum_filter
 from scipy.spatial import cKDTree
 
 from gcl_cli.body.model import load_body
@@ -23,6 +23,7 @@ NEARER = 0.03  # share of the picture's height by which a vertex may lie behind 
 ROOM = 64  # a person's cut-out is wider than the naked body by one pixel for so many rows of the picture
 FEWEST = 50  # vertices with a trusted colour below which all that are visible count
 TORN = 32  # corners of a triangle whose colours are further apart than one pixel for so many rows do not blend
+BESIDE = np.array([[0, 0, 1, -1, 1, 1, -1, -1], [1, -1, 0, 0, 1, -1, 1, -1]])  # a pixel's neighbours, near ones first
 # How far apart two places of the body are for clothing: its front and back are alike, and so are left and right.
 THROUGH, THROUGH_HEAD, ACROSS = 0.35, 1.0, 0.1
 
@@ -154,11 +155,23 @@ def _flow(points: np.ndarray, sources: np.ndarray, surface: Surface, height: int
     flow[found.pixel] = _blended(of_corners, found.barycentric, height / TORN)
     known = np.zeros(height * width, bool)
     known[found.pixel] = True
-    rows, columns = distance_transform_edt(~known.reshape(height, width), return_distances=False, return_indices=True)
-    x, y, shown = flow.reshape(height, width, 3)[rows, columns].transpose(2, 0, 1)
+    _over_the_rim(flow.reshape(height, width, 3), known.reshape(height, width), share > 0)
+    x, y, shown = flow.T.reshape(3, height, width)
     x, y = np.clip(x - 0.5, 0, width - 1) * SUBPIXELS, np.clip(y - 0.5, 0, height - 1) * SUBPIXELS
     opacity = np.rint(share * 255)
     return (np.rint([x, y, opacity, shown * 255]) * (opacity > 0)).astype(np.uint16)
+
+
+def _over_the_rim(flow: np.ndarray, known: np.ndarray, wanted: np.ndarray) -> None:
+    """Give each `wanted` pixel [H, W] of a flow [H, W, 3] that is not `known` that of a pixel beside it which is."""
+    rows, columns = np.nonzero(wanted & ~known)
+    down, right = BESIDE[:, :, None]
+    which = np.pad(known, 1)[rows + 1 + down, columns + 1 + right].argmax(axis=0)
+    rows_there, columns_there = (
+        np.clip(at + step[which, 0], 0, last)
+        for at, step, last in ((rows, down, known.shape[0] - 1), (columns, right, known.shape[1] - 1))
+    )
+    flow[rows, columns] = flow[rows_there, columns_there]
 
 
 def _blended(of_corners: np.ndarray, barycentric: np.ndarray, reach: float) -> np.ndarray:
