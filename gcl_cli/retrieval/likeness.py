@@ -1,7 +1,9 @@
 """How sure two pictures show one person, by the cosine of their embeddings: learned from the clusters of a set.
 
-Two pictures of one cluster count as one person by as much as the cluster is pure, two of different clusters as
-strangers; a curve is fitted for every pair of cameras that has enough of both, and one for all.
+The likeness of all pairs of pictures is known without labels, and how far pairs of one person stand out of it follows
+from the clusters: how alike they are within, and how good they are expected to be. A curve is drawn for every pair of
+cameras that has enough pairs, and one for all. Strangers are pairs of different clusters, and as many of one cluster as
+it is expected to hold different people.
 """
 
 from collections.abc import Mapping
@@ -17,12 +19,20 @@ from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.artifacts.manifest import read_artifact
 from gcl_cli.errors import GclError
 
-SAMPLED = 20_000  # pairs of either kind that a curve is fitted to, at most
-BINS = 40  # equal parts of them
+SAMPLED = 20_000  # pairs of a kind that are looked at, at most
+LEAST = 0.05  # share of one-person pairs that a cluster has at least
+CORNERS = 65  # of a curve
+FURTHEST = 8.0  # standard deviations of all pairs that a curve reaches from their mean
 ENOUGH = 200  # pairs of either kind that a pair of cameras needs for a curve of its own
 SURE = 0.995  # no curve is surer than this
 KEPT = 400  # highest cosines of strangers that are kept
 ASKED = 2000  # pictures that are looked for among strangers, at most
+# Both answers are equally likely at `EVEN`, in standard deviations of all pairs from their mean, and the curve is as
+# steep as the exponential of `SLOPE`: weighted sums of 1, the mean of pairs within clusters, and the logits of the
+# expected precision and recall. `python recipes/verify.py FOLDER --fit` fits them to synthetic cities.
+Weights = tuple[float, float, float, float]
+SLOPE: Weights = (0.2055, 0.1894, 0.1600, 0.1416)
+EVEN: Weights = (0.3506, 0.2870, 0.1395, 0.0959)
 FILE = "likeness.json"  # in the folder of the clusters
 ANY = "any"  # the pair of cameras that stands for all
 
@@ -74,9 +84,13 @@ class Curve:
 
     def chance(self, cosine: float, *, prior: float) -> float:
         """The chance that two pictures with this cosine show one person, where the share `prior` of all such do."""
-        even = float(np.interp(cosine, self.x, self.y))
-        odds = even / (1 - even) * prior / (1 - prior)
-        return odds / (1 + odds)
+        return float(self.chances(np.array([cosine]), np.array([prior]))[0])
+
+    def chances(self, cosines: np.ndarray, priors: np.ndarray) -> np.ndarray:
+        """The same of many: [P]."""
+        even = np.interp(cosines, self.x, self.y)
+        odds = even / (1 - even) * priors / (1 - priors)
+        return np.asarray(odds / (1 + odds))
 
     def even(self) -> float | None:
         """The lowest cosine that is one person at least as likely as not, both being equally likely before."""
@@ -108,44 +122,52 @@ class Likeness:
         return self.nearest.threshold(1 - (1 - rate) ** (self.size / gallery))
 
 
-def fit_curve(same: np.ndarray, weights: np.ndarray, strangers: np.ndarray) -> Curve:
-    """The curve of cosines [P] of pairs that are one person by `weights` [P] in 0 .. 1, and those [Q] of strangers.
+def fit_curve(all_pairs: np.ndarray, strangers: np.ndarray, *, slope: float, even: float) -> Curve:
+    """The curve of cosines whose mean and spread are those of `all_pairs` [P]; strangers: cosines [Q].
 
-    Isotonic regression, both kinds weighing as much as each other.
+    In standard deviations of all pairs it is a logistic curve: `slope`, and where both answers are equally likely.
     """
-    from sklearn.isotonic import IsotonicRegression  # seconds to import
-
-    cosines = np.concatenate([same, strangers])
-    ones = np.concatenate([weights, np.zeros(len(strangers))])
-    zeros = np.concatenate([1 - weights, np.ones(len(strangers))])
-    edges = np.unique(np.quantile(cosines, np.linspace(0, 1, BINS + 1)[1:-1]))
-    part = np.searchsorted(edges, cosines)  # equal ones together
-    kept = np.unique(part)
-    x = np.bincount(part, cosines)[kept] / np.bincount(part)[kept]
-    mass = np.stack([np.bincount(part, kind)[kept] / kind.sum() for kind in (ones, zeros)], axis=1)
-    total = mass.sum(axis=1)
-    fitted = IsotonicRegression(y_min=1 - SURE, y_max=SURE).fit(x, mass[:, 0] / total, sample_weight=total)
-    y = fitted.predict(x)
-    return Curve(tuple(x.tolist()), tuple(np.asarray(y).tolist()), highest(strangers))
+    mean, spread = float(all_pairs.mean()), max(float(all_pairs.std()), 1e-6)
+    z = np.linspace(-FURTHEST, FURTHEST, CORNERS)
+    y = np.clip(1 / (1 + np.exp(-slope * (z - even))), 1 - SURE, SURE)
+    return Curve(tuple((mean + spread * z).tolist()), tuple(y.tolist()), highest(strangers))
 
 
 def learn(
-    features: np.ndarray, labels: np.ndarray, cameras: np.ndarray | None, pure: np.ndarray, *, seed: int = 0
-) -> Likeness:
+    features: np.ndarray, labels: np.ndarray, cameras: np.ndarray | None, pure: np.ndarray,
+    *, precision: float, recall: float, by: tuple[Weights, Weights] = (SLOPE, EVEN), seed: int = 0,
+) -> Likeness:  # fmt: skip
     """The curves of all pairs of cameras that have enough, and that of all.
 
     features: [N, D], rows of unit length; labels: [N] in 0 .. K - 1, K > 1, -1 = noise; cameras: [N], None: unknown;
-    pure: [K] the share of each cluster's pairs that show one person.
+    pure: [K] the share of each cluster's pairs that show one person; precision, recall: what is expected of all labels;
+    by: the weights of slope and even point.
     """
     rng = np.random.default_rng(seed)
     kind = np.zeros(len(labels), dtype=int) if cameras is None else cameras
-    together, apart = _pairs_together(labels, rng), _pairs_apart(labels, kind, rng)
+    together, apart, mixed = _pairs_together(labels, rng), _pairs_apart(labels, kind, rng), _pairs(len(labels), rng)
+    nearest = highest(_nearest_strangers(features, labels, rng))
+    if not len(together):
+        return Likeness({}, nearest, len(labels))
+    every, inside = _cosines(features, mixed), _cosines(features, together)
+    within = float((inside.mean() - every.mean()) / max(every.std(), 1e-6))
+    slope, even = (float(np.array(one) @ weighed_columns(within, precision, recall)) for one in by)
+    slope, held = float(np.exp(slope)), np.clip(pure, LEAST, SURE)
+    of = labels[together[:, 0]]
+    strange = 1 - fit_curve(every, every, slope=slope, even=even).chances(inside, held[of])
+    apart = np.concatenate([apart, _strangers_within(together, of, strange, held, rng)])
     curves = {}
-    for name, (one, other) in _camera_pairs(kind, together, apart).items():
+    for name, (one, other, of) in _camera_pairs(kind, together, apart, mixed).items():
         enough = 1 if name == ANY else ENOUGH
-        if min(len(one), len(other)) >= enough and (name == ANY or cameras is not None):
-            curves[name] = fit_curve(_cosines(features, one), pure[labels[one[:, 0]]], _cosines(features, other))
-    return Likeness(curves, highest(_nearest_strangers(features, labels, rng)), len(labels))
+        if min(map(len, (one, other, of))) >= enough and (name == ANY or cameras is not None):
+            curves[name] = fit_curve(_cosines(features, of), _cosines(features, other), slope=slope, even=even)
+    return Likeness(curves, nearest, len(labels))
+
+
+def weighed_columns(within: float, precision: float, recall: float) -> np.ndarray:
+    """What the weights are of: [4]. within: mean of pairs within clusters, in standard deviations of all pairs."""
+    shares = np.clip([precision, recall], 0.01, 0.99)
+    return np.array([1.0, within, *np.log(shares / (1 - shares))])
 
 
 def write_likeness(folder: Path, found: Likeness) -> None:
@@ -212,16 +234,35 @@ def _pairs_apart(labels: np.ndarray, cameras: np.ndarray, rng: np.random.Generat
     return np.stack([chosen[one[apart]], chosen[other[apart]]], axis=1)
 
 
-def _camera_pairs(
-    cameras: np.ndarray, together: np.ndarray, apart: np.ndarray
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Both kinds of pairs, of all cameras and of each two."""
-    found = {ANY: (together, apart)}
-    ends = [np.sort(cameras[pairs], axis=1) for pairs in (together, apart)]
+def _strangers_within(
+    together: np.ndarray, of: np.ndarray, strange: np.ndarray, pure: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """Pairs [S, 2] of one cluster for every two people in it: purity p means 1 / p people of equal share.
+
+    together: [P, 2], of the clusters `of` [P], strangers by the chance `strange` [P]; pure: [K].
+    """
+    people = 1 / pure
+    wanted = people * (people - 1) / 2
+    there = np.maximum(np.bincount(of, strange, minlength=len(pure)), 1e-9)
+    return together[rng.random(len(together)) < strange * (wanted / there)[of]]
+
+
+def _pairs(number: int, rng: np.random.Generator) -> np.ndarray:
+    """Pairs [P, 2] of any two of so many pictures: all, or as many as are sampled."""
+    if number * (number - 1) / 2 <= SAMPLED:
+        return np.stack(np.triu_indices(number, 1), axis=1)
+    one, step = rng.integers(number, size=SAMPLED), rng.integers(1, number, size=SAMPLED)
+    return np.stack([one, (one + step) % number], axis=1)
+
+
+def _camera_pairs(cameras: np.ndarray, *kinds: np.ndarray) -> dict[str, tuple[np.ndarray, ...]]:
+    """All kinds of pairs, of all cameras and of each two that have some of the first kind."""
+    found = {ANY: kinds}
+    ends = [np.sort(cameras[pairs], axis=1) for pairs in kinds]
     for one, other in np.unique(ends[0], axis=0):
         if one >= 0:
-            of = [pairs[(end == (one, other)).all(axis=1)] for pairs, end in zip((together, apart), ends, strict=True)]
-            found[f"{one}-{other}"] = (of[0], of[1])
+            of = (pairs[(end == (one, other)).all(axis=1)] for pairs, end in zip(kinds, ends, strict=True))
+            found[f"{one}-{other}"] = tuple(of)
     return found
 
 

@@ -8,6 +8,8 @@ from gcl_cli.errors import GclError
 from gcl_cli.retrieval import likeness
 from gcl_cli.retrieval.likeness import Curve, Highest, fit_curve, highest, learn
 
+SURE_LABELS = {"precision": 0.95, "recall": 0.95}
+
 
 def test_chances_follow_the_prior():
     curve = Curve((0.0, 1.0), (0.2, 0.8), Highest((0.5,), 10))
@@ -16,20 +18,33 @@ def test_chances_follow_the_prior():
     assert curve.chance(1.0, prior=0.1) == pytest.approx(4 / 9 / (1 + 4 / 9))  # odds of 4, times 1 to 9
 
 
-def test_a_curve_of_pairs_that_overlap_is_the_share_of_one_person_among_both():
-    """At -1 strangers alone, at 1 one person alone, at 0 a half of either, which weigh alike however many they are."""
-    same, strangers = np.array([0.0] * 10 + [1.0] * 10), np.array([0.0] * 100 + [-1.0] * 100)
-    curve = fit_curve(same, np.ones(20), strangers)
-    assert curve.chance(0.0, prior=0.5) == pytest.approx(0.5, abs=0.02)
-    assert curve.chance(1.0, prior=0.5) == pytest.approx(likeness.SURE)
-    assert curve.chance(-1.0, prior=0.5) == pytest.approx(1 - likeness.SURE)
+def test_a_curve_is_logistic_in_the_spread_of_all_pairs():
+    """Of -1 and 1 the mean is 0 and the spread 1: at the even point the odds are 1, a unit above it e to the slope."""
+    curve = fit_curve(np.array([-1.0, 1.0]), np.zeros(3), slope=2.0, even=1.0)
+    assert curve.chance(1.0, prior=0.5) == pytest.approx(0.5)
+    assert curve.chance(2.0, prior=0.5) == pytest.approx(1 / (1 + np.exp(-2.0)))
+    assert curve.chance(8.0, prior=0.5) == pytest.approx(likeness.SURE) and curve.even() == pytest.approx(1.0)
 
 
-def test_what_is_half_a_stranger_counts_half():
-    sure = fit_curve(np.ones(10), np.ones(10), np.zeros(10))
-    unsure = fit_curve(np.ones(10), np.full(10, 0.5), np.zeros(10))
-    assert unsure.chance(1.0, prior=0.5) == pytest.approx(1 / (1 + 5 / 15))  # all of one person, a third of strangers
-    assert sure.chance(1.0, prior=0.5) > unsure.chance(1.0, prior=0.5)
+def test_labels_that_are_expected_to_be_good_make_the_curve_steeper_and_ask_for_more():
+    features, labels, _ = some_people()
+    bad, good = (learn(features, labels, None, np.ones(40), precision=p, recall=p).curves["any"] for p in (0.2, 0.9))
+    assert bad.even() < good.even()
+    steepness = [np.max(np.diff(curve.y) / np.diff(curve.x)) for curve in (bad, good)]
+    assert steepness[0] < steepness[1]
+
+
+def test_strangers_within_a_cluster_are_as_many_as_it_is_expected_to_hold():
+    """A cluster of purity 1/4 is taken for four people, who are six pairs: of those that may be strangers."""
+    labels = np.repeat([0, 1], 60)
+    together = likeness._pairs_together(labels, np.random.default_rng(0))
+    of, pure = labels[together[:, 0]], np.array([0.25, 1.0])
+    strange = np.where(together[:, 0] < 20, 1.0, 0.0)
+    found = [
+        likeness._strangers_within(together, of, strange, pure, np.random.default_rng(s))[:, 0] for s in range(200)
+    ]
+    assert np.mean([len(rows) for rows in found]) == pytest.approx(6, abs=0.6)
+    assert max(rows.max(initial=0) for rows in found) < 20
 
 
 @pytest.mark.parametrize(("rate", "accepted"), [(0.05, 5), (0.011, 1), (0.009, 0)])
@@ -61,16 +76,16 @@ def some_people(number: int = 40, pictures: int = 9) -> tuple[np.ndarray, np.nda
 
 def test_cameras_with_enough_pairs_get_a_curve_of_their_own():
     features, labels, cameras = some_people()
-    known = learn(features, labels, cameras, np.ones(40))
+    known = learn(features, labels, cameras, np.ones(40), **SURE_LABELS)
     assert set(known.curves) == {"any", "1-2", "1-3", "2-3"}  # 360 pairs of two cameras, 120 of one
     assert known.curve(2, 1)[0] == known.curve(1, 2)[0] == "1-2"
     assert known.curve(1, 1)[0] == known.curve(None, 2)[0] == known.curve(7, 8)[0] == "any"
-    assert set(learn(features, labels, None, np.ones(40)).curves) == {"any"}
+    assert set(learn(features, labels, None, np.ones(40), **SURE_LABELS).curves) == {"any"}
 
 
 def test_strangers_are_counted_once_for_two_people_and_two_cameras():
     features, labels, _ = some_people()
-    known = learn(features, labels, None, np.ones(40))
+    known = learn(features, labels, None, np.ones(40), **SURE_LABELS)
     assert known.curves["any"].strangers.number == 40 * 39 / 2
     assert known.nearest.number == known.size == 360
 
@@ -78,7 +93,7 @@ def test_strangers_are_counted_once_for_two_people_and_two_cameras():
 def test_the_nearest_stranger_is_that_of_a_loop():
     features, labels, _ = some_people(6)
     labels[::5] = -1
-    known = learn(features, labels, None, np.ones(6))
+    known = learn(features, labels, None, np.ones(6), **SURE_LABELS)
     wanted = [
         max(float(a @ b) for b, other in zip(features, labels, strict=True) if other not in (own, -1))
         for a, own in zip(features, labels, strict=True)
@@ -90,7 +105,7 @@ def test_the_nearest_stranger_is_that_of_a_loop():
 def test_people_who_differ_are_told_apart_and_the_share_of_strangers_is_the_one_asked_for():
     features, labels, _ = some_people(80)
     learned, tested = labels < 40, labels >= 40
-    known = learn(features[learned], labels[learned], None, np.ones(40))
+    known = learn(features[learned], labels[learned], None, np.ones(40), **SURE_LABELS)
     curve = known.curves["any"]
     at = curve.strangers.threshold(0.05)
     rows = np.flatnonzero(tested)
@@ -104,7 +119,7 @@ def test_people_who_differ_are_told_apart_and_the_share_of_strangers_is_the_one_
 
 def test_what_was_learned_is_read_as_it_was_written_and_of_that_encoder_alone(tmp_path, monkeypatch):
     features, labels, cameras = some_people()
-    known = learn(features, labels, cameras, np.ones(40))
+    known = learn(features, labels, cameras, np.ones(40), **SURE_LABELS)
     folder = tmp_path / "cluster" / "main"
     folder.mkdir(parents=True)
 

@@ -100,7 +100,11 @@ def _label(
     trusted = trust(known, found.labels, held.doubt)
     asked = questions(distance, found.labels, count=ASKED, two=trusted.two, same=same_person(known))
     _write_trust(job.folder, trusted, samples, people.of(found.labels), held.doubt, people.numbers)
-    write_likeness(job.folder, learn(features.cpu().numpy(), found.labels, _numbers(cameras), trusted.pure))
+    likeness = learn(
+        features.cpu().numpy(), found.labels, _numbers(cameras), trusted.pure,
+        precision=trusted.precision.about, recall=trusted.recall.about,
+    )  # fmt: skip
+    write_likeness(job.folder, likeness)
     write_json(job.folder / "clusters.json", _clusters(found, held, trusted, samples, people.numbers))
     write_json(job.folder / "questions.json", _questions(asked, names, people.numbers, corrections))
     draw_clusters(job.folder / "clusters.png", opened.root, samples, found.labels, held, people.numbers)
