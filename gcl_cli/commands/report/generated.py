@@ -15,7 +15,7 @@ from gcl_cli.commands.report.embedded import Embedded, Eye
 from gcl_cli.commands.report.heads import drawn_head
 from gcl_cli.errors import GclError
 from gcl_cli.people.data import WorkData
-from gcl_cli.people.rendered_views import open_views, require_structures
+from gcl_cli.people.rendered_views import open_painted, open_views, require_structures
 from gcl_cli.records import StructurePictures
 from gcl_cli.retrieval.nearest import nearest_rows
 from gcl_cli.session import Session
@@ -32,6 +32,7 @@ class View:
     """A person from one side."""
 
     body: Picture
+    painted: Picture | None  # the person's own colours on it; None where they were rendered without
     generated: Picture
     nearest: Picture
     nearest_name: str
@@ -59,6 +60,11 @@ class Grid:
     compared: int  # real pictures that the nearest is sought among
     people: tuple[Turned, ...]
 
+    @property
+    def is_painted(self) -> bool:
+        """Whether painted people are shown."""
+        return any(view.painted for person in self.people for view in person.views)
+
 
 @dataclass
 class _Chosen:
@@ -77,6 +83,7 @@ class _Made:
     """Generated views of P people from A sides."""
 
     bodies: Tensor  # [P, A, H, W] uint8
+    painted: Tensor | None  # [P, A, 3, H, W] uint8
     generated: Tensor  # [P, A, 3, H, W] uint8
     features: np.ndarray  # [P, A, D] of the generated pictures
     sources: np.ndarray  # [P, D] of the photographs
@@ -99,11 +106,14 @@ def view_grid(
     photographs = eye.pictures(data, names)
     turns = torch.arange(len(store.angles)).repeat(len(chosen))
     rows = torch.arange(len(chosen)).repeat_interleave(len(store.angles))
-    bodies = _Chosen(store.angles, store, chosen)
+    bodies, kept = _Chosen(store.angles, store, chosen), open_painted(render, eye.source.architecture)
+    painted = None if kept is None else _Chosen(store.angles, kept, chosen)
     generated = draw(photographs, render, chosen, rows, turns)  # [P * A, 3, H, W]
     shape = (len(chosen), len(store.angles))
     made = _Made(
-        bodies(rows, turns)[:, 0].unflatten(0, shape), generated.unflatten(0, shape),
+        bodies(rows, turns)[:, 0].unflatten(0, shape),
+        None if painted is None else painted_people(photographs, painted, rows, turns).unflatten(0, shape),
+        generated.unflatten(0, shape),
         eye.features(generated).reshape(*shape, -1), eye.features(photographs),
     )  # fmt: skip
     persons = [data.split("train")[row].person for row in chosen.tolist()]
@@ -151,6 +161,11 @@ def _of_chosen(told: PaintedStructures, chosen: Tensor) -> PaintedStructures:
     return PaintedStructures(*(_Chosen(told.angles, views, chosen) for views in (told.bodies, told.flows)))
 
 
+def _array(picture: Tensor) -> np.ndarray:
+    """A picture [3, H, W] as [H, W, 3]."""
+    return np.asarray(picture.permute(1, 2, 0).numpy())
+
+
 def _turned(
     name: str, person: int | None, place: int, made: _Made, angles: Sequence[int], real: Embedded, album: Album
 ) -> Turned:
@@ -164,10 +179,12 @@ def _turned(
             raise GclError("There is no other training picture to compare views with.", "Use --set pictures=100")
         near, body = real.samples[int(rows[0])], made.bodies[place, side].numpy()
         known = person is not None and near.person is not None
-        picture = made.generated[place, side].permute(1, 2, 0).numpy()
+        head, seen_from = drawn_head(body), f"{name} from {angle} degrees"
         views.append(View(
             album.drawn(body, f"body of {name} turned by {angle} degrees"),
-            album.drawn(picture, f"generated view of {name} from {angle} degrees", head=drawn_head(body)),
+            None if made.painted is None
+            else album.drawn(_array(made.painted[place, side]), f"painted view of {seen_from}", head=head),
+            album.drawn(_array(made.generated[place, side]), f"generated view of {seen_from}", head=head),
             album.photograph(near.name, f"nearest real picture: {near.name}"), near.name,
             f"{cosines[0]:.2f}", f"{float(features[side] @ made.sources[place]):.2f}",
             near.person == person if known else None,

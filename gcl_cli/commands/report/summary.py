@@ -48,6 +48,12 @@ def _clusters(found: Survey) -> Iterator[Figure]:
     entry = found.finished("cluster/main")
     if entry is not None and entry.state == "fresh" and "clusters" in entry.found.result:
         result, encoder = entry.found.result, entry.found.config.get("encoder")
+        if people := result.get("people"):
+            low, high = people["from"], people["to"]
+            yield Figure(f"about {number(people['about'])}", f"people, {low} to {high} nine times in ten")
+            share = result["expected_precision"]
+            between = f"{share['from']:.0%} to {share['to']:.0%}"
+            yield Figure(f"{share['about']:.0%}", f"of pairs in one cluster show one person, as expected ({between})")
         yield Figure(
             number(result["clusters"]), f"clusters{f' by {encoder}' if encoder else ''}, each perhaps one person"
         )

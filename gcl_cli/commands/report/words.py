@@ -16,7 +16,10 @@ _CLUSTERS = {
 }  # fmt: skip
 _GENERATED = {
     "pictures": "pictures", "fid": "FID", "kid": "KID", "angle": "turn (degrees)", "reference": "compared pictures",
-    "encoder_frechet": "Fréchet distance, encoder's space",
+    "encoder_frechet": "Fréchet distance, encoder's space", "encoder_kid": "kernel distance (KID), encoder's space",
+    "encoder_kid_subset": "pictures a subset of it", "kid_subset": "pictures a subset of KID",
+    "yaw_in_bin": "faces the side that was asked for (%)", "yaw_within_one_bin": "within 45 degrees of it (%)",
+    "person_found": "a person is found (%)", "keypoint_error": "keypoints off (pixels)",
     "cosine_to_source": "cosine to the photograph's embedding", "identity_kept": "identity kept (%)",
     "identity_mean_rank": "mean rank of the person", "identity_median_rank": "median rank of the person",
     "identity_across_cameras": "identity kept across cameras (%)",
