@@ -24,6 +24,8 @@ STYLES = {
     "running": "bold",
 }
 
+MEASURES = ("evaluate", "gen-metrics")  # `gcl update` leaves their figures of earlier pictures to be measured anew
+
 
 def run(work: str) -> dict[str, Any]:
     """Look at a work folder, and at its pictures as they are; nothing is changed or locked for longer than a look."""
@@ -110,7 +112,7 @@ def _next(found: Survey, changes: str) -> list[dict[str, str]]:
     for entry in found.entries:
         if entry.state == "interrupted" and entry.found.moment and not found.fresh(entry.reference):
             rows.append({"type": command_for(entry.found, found), "because": f"goes on with {entry.reference}"})
-    behind = [entry.reference for entry in found.entries if entry.state == "behind"]
+    behind = [one.reference for one in found.entries if one.state == "behind" and one.found.stage not in MEASURES]
     if changes or behind:
         rows.append({"type": "gcl update", "because": f"takes in {changes or 'what came or went'}"})
     left = () if changes else steps_left(found)

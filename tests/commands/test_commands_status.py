@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import made_work
 import pytest
@@ -197,3 +198,12 @@ def test_sizes_are_shown_short(size, text):
 )
 def test_durations_are_shown_short(seconds, text):
     assert console.duration_text(seconds) == text
+
+
+@pytest.mark.parametrize(("stage", "typed"), [("gen-metrics", []), ("evaluate", []), ("render", ["gcl update"])])
+def test_figures_of_earlier_pictures_are_no_reason_to_update(stage, typed, monkeypatch):
+    for other in ("steps_left", "leftovers"):
+        monkeypatch.setattr(status, other, lambda found: ())
+    of = SimpleNamespace(stage=stage, moment=None)
+    found = SimpleNamespace(dataset={}, entries=[SimpleNamespace(state="behind", reference=f"{stage}/main", found=of)])
+    assert [row["type"] for row in status._next(found, "")] == typed
