@@ -19,10 +19,11 @@ from gcl_cli.artifacts.manifest import read_artifact
 from gcl_cli.artifacts.tables import read_table
 from gcl_cli.cli import app
 from gcl_cli.commands.run import command as running
-from gcl_cli.commands.run.forecast import Forecast
+from gcl_cli.commands.run.forecast import Forecast, step_seconds
 from gcl_cli.commands.run.requests import Wishes
 from gcl_cli.commands.run.sizing import size_for
-from gcl_cli.config.presets import PRESETS
+from gcl_cli.config.presets import PRESETS, settings_for
+from gcl_cli.config.stages import STAGE_SETTINGS
 from gcl_cli.errors import GclError
 from gcl_cli.inventory.survey import survey
 from gcl_cli.session import Session
@@ -187,9 +188,32 @@ def test_the_epochs_grow_with_the_pictures(pictures, share):
     assert size.chosen.get("joint", {"epochs": usual}) == {"epochs": round(share * usual)}
 
 
-@pytest.mark.parametrize(("pictures", "steps"), [(2, 1), (400, 25), (1499, 45)])
-def test_an_epoch_of_the_generator_s_warm_up_is_at_most_one_pass(pictures, steps):
-    assert size_for(pictures, on_card=False).chosen["gan-warmup"]["iterations"] == steps
+@pytest.mark.parametrize(("pictures", "steps", "epochs"), [(2, 1, 2), (400, 25, 3), (1499, 45, 10)])
+def test_the_generator_warms_up_for_half_its_share_of_epochs_of_at_most_one_pass(pictures, steps, epochs):
+    chosen = size_for(pictures, on_card=False).chosen["gan-warmup"]
+    assert (chosen["iterations"], chosen["reconstruction_epochs"]) == (steps, epochs)
+
+
+def test_four_hundred_pictures_take_less_than_ten_minutes_on_two_cores():
+    size, seconds = size_for(400, on_card=False), 0.0
+    for stage in ("mesh", "render", "warmup", "gan-warmup", "joint", "gen-metrics", "cluster"):
+        settings = settings_for(STAGE_SETTINGS[stage], stage, size.preset, size.chosen.get(stage, {}))
+        seconds += step_seconds(stage, settings, size.preset, {"train": 400}, cores=2, on_card=False)
+    assert seconds < 600
+
+
+@pytest.mark.parametrize(
+    ("words", "drawn"),
+    [
+        (["--preset", "tiny"], {"height": 128, "width": 64}),
+        (["--preset", "tiny", "--set", "warmup.height=64", "--set", "warmup.width=32"], {"height": 64, "width": 32}),
+        (["--preset", "small", "--set", "render.height=256"], {"height": 256, "width": 64}),
+        (["--preset", "paper"], {}),
+    ],
+)
+def test_bodies_are_drawn_at_the_size_of_the_networks(gcl, stages, words, drawn):
+    gcl(*words)
+    assert stages.chosen["render/main"] == drawn
 
 
 def test_update_takes_in_new_pictures_before_the_chain(gcl, tmp_path, monkeypatch):

@@ -8,12 +8,12 @@ from gcl_cli.console import Board
 
 TELLING = 0.03  # share of a training from which its own pace says when it ends
 TRAININGS = ("warmup", "gan-warmup", "joint")  # their seconds are off by one factor, those of the others by another
-A_PICTURE = {"mesh": 0.03, "render": 0.08, "evaluate": 0.05, "gen-metrics": 0.5, "cluster": 0.05}  # seconds of one core
+A_PICTURE = {"mesh": 0.03, "render": 0.08, "evaluate": 0.05, "gen-metrics": 1.0, "cluster": 0.05}  # seconds of one core
 A_START = 4.0  # seconds of any step beside
 A_CARD = 100  # cores that a GPU stands for in a training
 A_STEP = {  # seconds of one core for one step of a training, by preset
     "tiny": {"warmup": 0.3, "gan-warmup": 1.0, "joint": 2.0, "contrast": 0.2},
-    "small": {"warmup": 1.0, "gan-warmup": 3.0, "joint": 6.0, "contrast": 0.5},
+    "small": {"warmup": 1.0, "gan-warmup": 3.0, "joint": 6.0, "contrast": 0.7},
     "paper": {"warmup": 20.0, "gan-warmup": 30.0, "joint": 60.0, "contrast": 6.0},
 }
 
@@ -60,8 +60,7 @@ def step_seconds(
     cores = A_CARD if on_card else cores
     costs = A_STEP[preset]
     if stage == "warmup":
-        batch = settings.people * settings.pictures
-        return A_START + settings.epochs * _steps(settings, batch, pictures) * costs["warmup"] / cores
+        return A_START + settings.epochs * settings.steps_of(pictures["train"]) * costs["warmup"] / cores
     steps = _steps(settings, settings.batch_size, pictures)
     if stage == "gan-warmup":
         return A_START + (settings.reconstruction_epochs + settings.epochs) * steps * costs["gan-warmup"] / cores

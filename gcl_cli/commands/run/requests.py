@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gcl_cli.artifacts.layout import WorkFolder
-from gcl_cli.commands.run.sizing import Size, size_for
+from gcl_cli.commands.run.sizing import Size, drawn_as_read, size_for
 from gcl_cli.config.stages import DEFAULT_METHOD
 from gcl_cli.errors import GclError
 from gcl_cli.inventory.own_settings import own_settings, preset_of, unnamed_inputs
@@ -49,14 +49,14 @@ def chosen_size(found: Survey, wishes: Wishes, pictures: int, *, on_card: bool) 
     What the machine chose before, it chooses again for what is not made yet.
     """
     if wishes.preset:
-        return Size(wishes.preset)
-    of_machine = size_for(pictures, on_card=on_card)
+        return drawn_as_read(Size(wishes.preset), wishes.chosen)
+    of_machine = drawn_as_read(size_for(pictures, on_card=on_card), wishes.chosen)
     both = (found.finished(WARMUP), found.begun(WARMUP))
     for entry in reversed(both) if found.remade(WARMUP) else both:
         if entry is not None and (preset := entry.found.config.get("preset")):
             length = of_machine.chosen.get("warmup", {})
             alike = preset == of_machine.preset and length.items() <= entry.found.config.items()
-            return replace(of_machine, said="") if alike else Size(str(preset))
+            return replace(of_machine, said="") if alike else drawn_as_read(Size(str(preset)), wishes.chosen)
     return of_machine
 
 
