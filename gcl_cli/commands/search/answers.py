@@ -48,7 +48,7 @@ def meaning(work: WorkFolder, settings: SearchSettings, source: OpenedEncoder) -
         even = read_likeness(work, settings.clusters, source.reference, source.inputs).curves[ANY].even()
     except GclError:
         return f"{SCORE}; clusters made with this encoder would tell which is the same person (gcl cluster)"
-    known = "never, with this encoder" if even is None else f"from {even:.2f} on"
+    known = "never, with this encoder" if even is None else f"from {even:.3f} on"
     by = f"cluster/{settings.clusters}; --unknown says how likely"
     return f"{SCORE}; likelier the same person than not: {known} ({by})"
 

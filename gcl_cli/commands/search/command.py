@@ -65,7 +65,7 @@ def run(
     index = update_index(job, listing, of, restart=session.restart)
     queries = _query_embeddings(load, source, files, turned, settings, session)
     left_out = [_row_of(file, listing) for file in files]
-    said = {"generator": drawn_by} | _said(settings) | _notes(files, turned)  # and what is found out on the way
+    said = _said(settings, meaning(work, settings, source), drawn_by) | _notes(files, turned)  # and what is found out
     nearest = _nearest(job, index.table, queries, cameras, settings, left_out, session, said)
     found = [
         Found(str(file), None if turned is None else turned[i].permute(1, 2, 0).numpy(), _matches(listing, *nearest[i]))
@@ -74,8 +74,7 @@ def run(
     found, answers = with_answers(found, known, len(listing), settings.false_accepts)
     about = {
         "encoder": source.reference, "gallery": str(listing.root), "index": index.reference, "pictures": len(listing),
-        "embedded": index.embedded, "removed": index.removed, "angle": settings.angle,
-        "similarity": meaning(work, settings, source), **said, **answers,
+        "embedded": index.embedded, "removed": index.removed, "angle": settings.angle, **said, **answers,
     }  # fmt: skip
     return {**about, **_write(folder, found, listing, about), "matches": match_rows(found)}
 
@@ -145,10 +144,11 @@ def _cameras(files: Sequence[Path], listing: Listing, settings: SearchSettings) 
     return cameras
 
 
-def _said(settings: SearchSettings) -> dict[str, Any]:
-    """What of the settings changed the embeddings, and in words."""
+def _said(settings: SearchSettings, similarity: str, generator: str | None) -> dict[str, Any]:
+    """What a similarity stands for, who drew views, and what of the settings changed the embeddings, in words, too."""
+    said = {"similarity": similarity, "generator": generator}
     chosen = {name: True for name in ("flip", "even_cameras", "centralise") if getattr(settings, name)}
-    return {**chosen, "embeddings": f"unit embeddings{in_words(settings)}"} if chosen else {}
+    return said | ({**chosen, "embeddings": f"unit embeddings{in_words(settings)}"} if chosen else {})
 
 
 def _embedding(
