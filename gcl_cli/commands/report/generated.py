@@ -15,13 +15,14 @@ from gcl_cli.commands.report.embedded import Embedded, Eye
 from gcl_cli.commands.report.heads import drawn_head
 from gcl_cli.errors import GclError
 from gcl_cli.people.data import WorkData
-from gcl_cli.people.rendered_views import open_painted, open_views, require_structures
+from gcl_cli.people.rendered_views import open_flows, open_views, require_structures
 from gcl_cli.records import StructurePictures
 from gcl_cli.retrieval.nearest import nearest_rows
 from gcl_cli.session import Session
 from gcl_cli.training.drawn_views import PaintedStructures, Structures, drawn_by_shipped
 from gcl_cli.training.generation import generate
 from gcl_cli.training.novel_views import painted_people
+from gcl_cli.training.painting import Painting
 from gcl_cli.weights.networks import has_painter, latest, load_gan, read_generator
 from gcl_cli.weights.shipped_generator import SHIPPED, SIZE, load_shipped_generator
 from gcl_cli.weights.starting_weights import open_encoder_of
@@ -106,8 +107,8 @@ def view_grid(
     photographs = eye.pictures(data, names)
     turns = torch.arange(len(store.angles)).repeat(len(chosen))
     rows = torch.arange(len(chosen)).repeat_interleave(len(store.angles))
-    bodies, kept = _Chosen(store.angles, store, chosen), open_painted(render, eye.source.architecture)
-    painted = None if kept is None else _Chosen(store.angles, kept, chosen)
+    bodies, kept = _Chosen(store.angles, store, chosen), open_flows(render)
+    painted = None if kept is None else Painting(_Chosen(store.angles, kept, chosen), photographs)
     generated = draw(photographs, render, chosen, rows, turns)  # [P * A, 3, H, W]
     shape = (len(chosen), len(store.angles))
     made = _Made(

@@ -48,7 +48,7 @@ def drawn_as_read(size: Size, asked: Mapping[str, Mapping[str, Any]]) -> Size:
     asked: stage -> settings, as typed.
     """
     networks = {**PRESETS[size.preset]["architecture"], **asked.get("warmup", {})}
-    drawn = {side: networks[side] for side in ("height", "width") if side in networks}
+    drawn: dict[str, Any] = {side: networks[side] for side in ("height", "width") if side in networks}
     return replace(size, chosen={**size.chosen, "render": drawn}) if drawn else size
 
 
