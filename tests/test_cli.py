@@ -151,7 +151,7 @@ def market(root: Path, splits=("bounding_box_train", "query", "bounding_box_test
         (["evaluate", "--encoder", "joint/other"], "joint/other does not exist", "gcl joint --name other"),
         (["evaluate", "--encoder", "warmpu"], "no stage 'warmpu'", "warmup"),
         (["gen-metrics"], "gan-warmup/main does not exist", "gcl gan-warmup"),
-        (["joint", "--set", "nope=1"], "nope is no setting of gcl joint", "temperature"),
+        (["joint", "--set", "nope=1"], "nope is no setting of gcl joint", "gcl config joint"),
         (
             ["joint", "--epochs", "0"],
             "epochs: must be at least 1 (found 0)",

@@ -61,6 +61,10 @@ class CameraContrast:
         self.cameras = cameras if settings.camera_contrast else None
         self._known: tuple[Tensor, CameraClusters, CameraClusters] | None = None
 
+    @property
+    def _begun(self) -> bool:
+        return self.cameras is not None and CENTROIDS in self.state.tables
+
     def begin_epoch(self, features: Tensor) -> None:
         """Set up the centroids of the new pseudo labels from the features [N, D]."""
         if self.cameras is not None:
@@ -68,7 +72,7 @@ class CameraContrast:
 
     def terms(self, features: Tensor, rows: Tensor) -> dict[str, Tensor]:
         """The weighted loss by its name, of the unit features [B, D] of clustered pictures `rows` [B]."""
-        if self.cameras is None:
+        if not self._begun:
             return {}
         _, clusters = self._clusters(features.device)
         rows, s = sent(rows, features.device), self.settings
@@ -79,7 +83,7 @@ class CameraContrast:
 
     def remember(self, features: Tensor, rows: Tensor) -> None:
         """Move the centroids towards the features [B, D] of the pictures `rows` [B], which the host keeps."""
-        if self.cameras is not None:
+        if self._begun:
             own = self._clusters(features.device)[0].of_picture[rows]
             memory = ClusterMemory(self.state.tables[CENTROIDS])
             memory.update(features, own, momentum=self.settings.camera_momentum, hard=False)

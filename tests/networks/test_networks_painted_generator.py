@@ -89,6 +89,6 @@ def test_an_appearance_knows_where_it_saw_something(generator):
 
 def test_a_structure_is_grey_painted_and_own_in_that_order():
     grey, painted, own = torch.full((1, 1, 8, 8), 51), torch.zeros(1, 5, 8, 8), torch.full((1, 1, 8, 8), 255)
-    painted[:, 4] = 255
+    painted[:, 4] = 1
     channels = structures(grey, painted, own)[0, :, 0, 0]
     assert channels.tolist() == pytest.approx([0.2, 0, 0, 0, 0, 1, 1])

@@ -507,7 +507,7 @@ def report_of(name: str) -> str:
     member = Member(name, picture, name, "0.5", 1)
     cluster, asked = Cluster(0, 2, name, "1", "1", 1, name, (member,)), Question(member, member, (0, 0), 1, 0.5)
     gallery = ClusterGallery(
-        name, name, 1, 1, 0, 2, (cluster,), (asked,), ((name, name, name),), {0: name}, f" {name}", None
+        name, name, 1, 1, 0, 2, (cluster,), (asked,), ((name, name, name),), {0: name}, name, f" {name}", None
     )  # fmt: skip
     pairs = ((name, name),)
     sections = [
