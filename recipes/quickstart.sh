@@ -12,8 +12,8 @@ export GCL_WORK="$here/work"
 # Sizes: the `tiny` preset, shortened.
 people="--ids 60 --cameras 4 --images 3"
 warmup="--epochs 15 --set colour_jitter=0"  # its cameras differ little; on photographs the jitter is what makes it learn
-gan_warmup="--reconstruction-epochs 8 --epochs 1 --iterations 30"
-joint="--epochs 6 --iterations 2"  # twelve joint steps, each followed by nineteen with painted views
+gan_warmup="--generator painted --epochs 1 --iterations 10"  # begins with the generator that ships
+joint="--epochs 6 --iterations 2 --set contrast_views=generated"  # twelve joint steps, nineteen with drawn views after each
 gen_metrics="--pictures 120 --set repeats=1"
 if [ -n "${GCL_QUICKSTART_SETTINGS:-}" ]; then . "$GCL_QUICKSTART_SETTINGS"; fi
 
