@@ -62,7 +62,8 @@ class CameraContrast:
         self._known: tuple[Tensor, CameraClusters, CameraClusters] | None = None
 
     @property
-    def _begun(self) -> bool:
+    def begun(self) -> bool:
+        """Whether there is anything to contrast with and to remember."""
         return self.cameras is not None and CENTROIDS in self.state.tables
 
     def begin_epoch(self, features: Tensor) -> None:
@@ -72,7 +73,7 @@ class CameraContrast:
 
     def terms(self, features: Tensor, rows: Tensor) -> dict[str, Tensor]:
         """The weighted loss by its name, of the unit features [B, D] of clustered pictures `rows` [B]."""
-        if not self._begun:
+        if not self.begun:
             return {}
         _, clusters = self._clusters(features.device)
         rows, s = sent(rows, features.device), self.settings
@@ -83,7 +84,7 @@ class CameraContrast:
 
     def remember(self, features: Tensor, rows: Tensor) -> None:
         """Move the centroids towards the features [B, D] of the pictures `rows` [B], which the host keeps."""
-        if self._begun:
+        if self.begun:
             own = self._clusters(features.device)[0].of_picture[rows]
             memory = ClusterMemory(self.state.tables[CENTROIDS])
             memory.update(features, own, momentum=self.settings.camera_momentum, hard=False)

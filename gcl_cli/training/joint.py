@@ -270,9 +270,12 @@ class Joint:
         return real, real, torch.zeros(len(pictures), dtype=torch.bool, device=self.device)
 
     def _remember(self, rows: Tensor, features: list[Tensor]) -> None:
+        by_step = self.settings.memory_update == "step"
+        if not (by_step or self.by_camera.begun):
+            return
         seen = self.team.gather(torch.cat(features))
         self.by_camera.remember(seen, rows)
-        if self.settings.memory_update == "step":
+        if by_step:
             bank = MemoryBank(self.state.bank)  # changed in place
             bank.update(rows, seen, momentum=self.settings.memory_momentum)
 
