@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Do novel views pay? Joint training with painted views against its controls at equal time, on synthetic cities (and on
-# photographs, where you have some); nothing was tuned on the people it tests.
+# Do novel views pay? Joint training with painted views, and with those of the generator that ships, against its controls
+# at equal time, on synthetic cities (and on photographs, where you have some); nothing was tuned on the people it tests.
 #
 #   GCL_NOVEL_VIEWS=DIR              where everything lands (default: novel-views)
 #   GCL_NOVEL_VIEWS_PHOTOGRAPHS=DATA also photographs, with query and gallery
@@ -69,6 +69,7 @@ for city in $sets; do
         fi
         cell control-contrast "$seed" --losses vi --set contrast_steps=0 $contrast
         cell painted "$seed" $terms $novel
+        cell generated "$seed" $terms $novel --set contrast_views=generated
     done
     cell painted-own-backdrop "$first" $terms $novel --set backdrop=own
     cell painted-turned-alone "$first" $terms $novel --set own_view_share=0

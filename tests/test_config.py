@@ -24,7 +24,8 @@ from gcl_cli.config.presets import PRESETS, settings_for
 
 STAGES = {
     "synth": SynthSettings, "mesh": MeshSettings, "render": RenderSettings, "warmup": ClusterContrastSettings,
-    "gan-warmup": GanWarmupSettings, "joint": JointSettings, "cluster": ClusterSettings, "evaluate": EvaluateSettings,
+    "gan-warmup": GanWarmupSettings, "gan-warmup-mesh": GanWarmupSettings,
+    "joint": JointSettings, "cluster": ClusterSettings, "evaluate": EvaluateSettings,
     "gen-metrics": GenMetricsSettings, "views": ViewsSettings, "search": SearchSettings, "export": ExportSettings,
     "report": ReportSettings,
     **{f"warmup-{name}": model for name, model in WARMUP_METHODS.items() if name != "cluster-contrast"},

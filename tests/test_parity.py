@@ -15,7 +15,7 @@ SIX = (45, 90, 135, 180, 225, 270)
 EXPECTED = {  # written out by hand from what the published code does
     "gan-warmup": {
         "angles": SIX, "part_layout": "channel_major", "iterations": None, "adversarial": "least_squares",
-        "penalty_weight": 0.01, "penalty_every": 1, "reconstruction_epochs": 0,
+        "penalty_weight": 0.01, "penalty_every": 1, "generator": "mesh", "reconstruction_epochs": 0,
     },
     "joint": {
         "angles": SIX, "self_positive": "memory", "exclude_self": False, "memory_update": "step",

@@ -53,8 +53,9 @@ class GanWarmupSettings(GanSettings):
     """The view generator alone, with a frozen identity encoder."""
 
     generator: Literal["mesh", "painted"] = setting(
-        "mesh", "what draws views: the paper's generator, from grey bodies; or ours, from painted views, which begins "
-        "with the weights that ship with gcl (without epochs of plain reconstruction, at rates of 1e-4)", option=True,
+        "mesh", "what draws views: the paper's generator, from grey bodies (small, tiny: by 20 epochs of plain "
+        "reconstruction and 3 of the full objective); or ours, from painted views, which begins with the weights that "
+        "ship with gcl", option=True,
     )  # fmt: skip
     epochs: int = setting(40, "epochs of the full objective", paper="4.2", option=True, ge=0)
     reconstruction_epochs: int = setting(0, "epochs of plain reconstruction before them", option=True, ge=0)

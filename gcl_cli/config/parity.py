@@ -79,7 +79,7 @@ REFERENCE: dict[str, Row] = {
     "ours": Row(
         "what our defaults and presets add to both paper and code is off",
         {
-            "gan-warmup": {"reconstruction_epochs": 0},
+            "gan-warmup": {"generator": "mesh", "reconstruction_epochs": 0},
             "joint": {
                 "camera_aware": False, "camera_contrast": 0.0, "centralise_below": 0.0, "contrast_steps": 0,
                 "contrast_views": "none",

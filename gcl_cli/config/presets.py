@@ -15,7 +15,8 @@ _FROM_SCRATCH: dict[str, dict[str, Any]] = {
     "warmup": {
         "epochs": 44, "iterations": None, "people": 16, "pictures": 4, "batchnorm_groups": 1, "optimizer": "adamw",
         "learning_rate": 1e-3, "schedule": "cosine", "rise": 0.05, "radius": 0.45, "k1": 20, "precision": "auto",
-        "colour_fade": 0.6, "colour_jitter": 0.3, "camera_contrast": 0.5, "centralise_below": 0.75, "init": "none",
+        "colour_fade": 0.6, "colours_of": "body", "colour_jitter": 0.3, "camera_contrast": 0.5,
+        "centralise_below": 0.75, "init": "none",
     },
     "warmup-jvtc": {  # times stay out: the frame numbers of synthetic people are drawn at random
         "epochs": 20, "iterations": 25, "batch_size": 32, "versions": 2, "precision": "auto", "init": "none",
@@ -32,7 +33,10 @@ _FROM_SCRATCH: dict[str, dict[str, Any]] = {
         "epochs": 40, "iterations": 40, "people": 12, "optimizer": "adamw", "learning_rate": 1e-3, "precision": "auto",
         "init": "none",
     },
-    "gan-warmup": {
+    "gan-warmup": {  # the generator that ships has learned already: a glance at the user's pictures
+        "generator": "painted", "epochs": 1, "iterations": 10, "precision": "auto", "penalty_every": 4,
+    },
+    "gan-warmup-mesh": {
         "epochs": 3, "reconstruction_epochs": 20, "iterations": 45, "generator_rate": 5e-4,
         "discriminator_rate": 4e-4, "precision": "auto", "penalty_every": 4, "sheet_every": 5,
     },

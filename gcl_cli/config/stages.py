@@ -19,12 +19,18 @@ def warmup_key(method: str) -> str:
     return "warmup" if method == DEFAULT_METHOD else f"warmup-{method}"
 
 
+def gan_warmup_key(generator: str | None) -> str:
+    """The same of `gcl gan-warmup`, by its --generator."""
+    return "gan-warmup-mesh" if generator == "mesh" else "gan-warmup"
+
+
 STAGE_SETTINGS: dict[str, type[Settings]] = {
     "synth": SynthSettings,
     "mesh": MeshSettings,
     "render": RenderSettings,
     **{warmup_key(method): model for method, model in WARMUP_METHODS.items()},
     "gan-warmup": GanWarmupSettings,
+    gan_warmup_key("mesh"): GanWarmupSettings,
     "joint": JointSettings,
     "cluster": ClusterSettings,
     "evaluate": EvaluateSettings,

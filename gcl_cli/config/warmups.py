@@ -87,6 +87,13 @@ class ClusterContrastSettings(PeopleSettings, AugmentSettings, CameraSettings, E
     colour_fade: float = setting(
         0.0, "share of the run over which colours then give way to features, likewise", ge=0, le=1
     )
+    colours_of: Literal["crop", "body"] = setting(
+        "crop", "whose colours these are: of the middle of each crop, or of the people as `gcl render` cut them out"
+    )
+    other_backdrop: float = setting(
+        0.0, "share of the pictures that are seen before somebody else's backdrop, as `gcl render` cut them out",
+        ge=0, le=1,
+    )  # fmt: skip
     camera_contrast_from: float = setting(0.15, "share of the run after which camera_contrast begins", ge=0, le=1)
 
 

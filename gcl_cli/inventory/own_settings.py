@@ -7,7 +7,7 @@ from typing import Any
 from gcl_cli.artifacts.folders import FoundFolder
 from gcl_cli.config.presets import PRESETS, settings_for
 from gcl_cli.config.setting import typed_text
-from gcl_cli.config.stages import DEFAULT_METHOD, STAGE_SETTINGS, warmup_key
+from gcl_cli.config.stages import DEFAULT_METHOD, STAGE_SETTINGS, gan_warmup_key, warmup_key
 from gcl_cli.inventory.survey import Survey
 
 _RECORDED = (
@@ -21,7 +21,9 @@ _USUAL = {"meshes": ("mesh/main",), "encoder": ("warmup/main",), "generator": ("
 
 
 def settings_key(stage: str, config: Mapping[str, Any]) -> str:
-    """Where the settings of an artifact are listed: a warm-up's by its method."""
+    """Where the settings of an artifact are listed: a warm-up's by its method, a generator's by what draws."""
+    if stage == "gan-warmup":
+        return gan_warmup_key(config.get("generator"))
     return warmup_key(config.get("method", DEFAULT_METHOD)) if stage == "warmup" else stage
 
 
@@ -31,6 +33,8 @@ def own_settings(stage: str, config: Mapping[str, Any], preset: str) -> dict[str
     if model is None:
         return {}
     usual = settings_for(model, settings_key(stage, config), preset, {}).model_dump(mode="json")
+    if isinstance(usual.get("generator"), str):  # by which the others were found
+        usual["generator"] = settings_for(model, stage, preset, {}).model_dump()["generator"]
     return {name: config[name] for name, value in usual.items() if name in config and config[name] != value}
 
 

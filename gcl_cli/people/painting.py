@@ -21,8 +21,8 @@ from gcl_cli.people.bodies import STATUS
 from gcl_cli.people.estimating import estimate_shard
 from gcl_cli.people.shards import Shard
 from gcl_cli.records import MeshEstimates
+from gcl_cli.training.backdrops import composed, without_people
 from gcl_cli.training.drawn_views import Looks
-from gcl_cli.training.novel_views import composed, without_people
 
 OWN = 0  # index of the side as photographed
 TOGETHER = 64  # views that are drawn at a time

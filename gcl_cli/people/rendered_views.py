@@ -24,12 +24,13 @@ from gcl_cli.weights.shipped_generator import SIZE
 
 SHEET_PEOPLE = 8
 MULTIPLE = 8  # that the sides of a painted generator's pictures are of
+RENDER = "render/main"  # whose views the trainings use
 WORST = {"ok": 0, "low": 1, "all": 2}  # --mesh-quality -> the worst status that is still generated from
 
 
 def open_views(work: WorkFolder, data: WorkData, architecture: Architecture) -> tuple[Artifact, ViewStore]:
     """The rendered views of the training pictures, at the size of the networks; GclError when they are of others."""
-    render = read_artifact(work, "render/main")
+    render = read_artifact(work, RENDER)
     angles = tuple(render.config["angles"])
     store = ViewStore(render.folder, "train", angles, (architecture.height, architecture.width))
     if store.names != data.names("train"):
@@ -81,13 +82,13 @@ def require_structures(render: Artifact, size: tuple[int, int]) -> PaintedStruct
     if told is None:
         raise GclError(
             f"A painted generator needs to know where painted views come from; {render.reference} holds bodies alone.",
-            "Paint them, from meshes: gcl render --restart",
+            "Paint them, from meshes: gcl render --restart; or go without: gcl gan-warmup --generator mesh",
         )
     if size[0] % MULTIPLE or size[1] % MULTIPLE:
         raise GclError(
             f"A painted generator draws pictures whose sides are multiples of {MULTIPLE}, not {size[0]}x{size[1]}.",
-            "Leave out --generator painted, or train an encoder of another size: gcl warmup --set height=128 --set "
-            "width=64",
+            "Take the paper's, --generator mesh, or train an encoder of another size: gcl warmup --set height=128 "
+            "--set width=64",
         )
     return told
 

@@ -5,7 +5,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gcl_cli.networks.identity_encoder import IdentityEncoder
-from gcl_cli.training.colours import colour_features
 from gcl_cli.training.features import part_codes
 from gcl_cli.training.team import ALONE, Team
 
@@ -13,16 +12,16 @@ FLOOR = 1e-3  # of all entries' standard deviation: the least that an entry is d
 
 
 def first_features(
-    encoder: IdentityEncoder, pictures: Tensor, cameras: Tensor | None, *, pretrained: bool, precision: str,
-    team: Team = ALONE,
+    encoder: IdentityEncoder, pictures: Tensor, cameras: Tensor | None, colours: Tensor, *, pretrained: bool,
+    precision: str, team: Team = ALONE,
 ) -> Tensor:  # fmt: skip
     """Unit rows [N, D]: colours, and beside them, at equal weight, what a pretrained trunk sees in four stripes.
 
-    pictures: [N, 3, H, W] uint8; cameras: [N], or None where they are unknown; pretrained: the trunk has learned
-    something, if not about people. On PKU-Reid, radius .5, clusters of colours agree with the people by .27 (adjusted
-    Rand index), those of the stripes of an ImageNet trunk alone by .08, those of both by .31.
+    pictures: [N, 3, H, W] uint8; cameras: [N], or None where they are unknown; colours: [N, C], see training.colours;
+    pretrained: the trunk has learned something, if not about people. On PKU-Reid, radius .5, clusters of the colours of
+    crops agree with the people by .27 (adjusted Rand index), those of the stripes of an ImageNet trunk alone by .08,
+    those of both by .31.
     """
-    colours = colour_features(pictures, cameras)
     if not pretrained:
         return colours
     stripes = part_codes(encoder, pictures, precision=precision, team=team).flatten(1)

@@ -1,53 +1,16 @@
 """Novel views of steps without generation: people painted or drawn from other sides, before other backdrops."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from gcl_cli.config import JointSettings
 from gcl_cli.errors import GclError
 from gcl_cli.records import PaintedViews, TrainingSet
+from gcl_cli.training.backdrops import TOGETHER, CutOuts, composed, without_people
 from gcl_cli.training.structures import OWN, angle_indices, draw_angles
 
-COARSER = 2  # factor between two levels of the pyramid
-SEEN = 0.5  # share of a pixel from which it is taken to show the person
 
-
-def composed(painted: Tensor, backdrop: Tensor) -> Tensor:
-    """Painted people [B, 4, H, W] (colour, opacity) uint8 before `backdrop` [B, 3, H, W] in [0, 255]: uint8."""
-    opacity = painted[:, 3:].float() / 255
-    return (painted[:, :3] * opacity + backdrop * (1 - opacity)).round_().to(torch.uint8)
-
-
-def without_people(pictures: Tensor, opacity: Tensor) -> Tensor:
-    """Pictures [B, 3, H, W] uint8 where the person (`opacity` [B, 1, H, W] uint8) is filled from around: float.
-
-    Pull-push interpolation (Gortler et al. 1996): means of what is known at ever coarser scales, taken from the finest
-    scale that knows a place. What the person does not cover stays as it is.
-    """
-    known = (F.max_pool2d(opacity.float(), 3, stride=1, padding=1) < SEEN * 255).float()
-    known = torch.where(known.amax((2, 3), keepdim=True) > 0, known, 1.0)  # all person: there is no backdrop to know
-    return _filled(pictures.float() * known, known)
-
-
-def _filled(values: Tensor, known: Tensor) -> Tensor:
-    """values / known where `known` [B, 1, h, w] is 1, from coarser scales where it is less; `values` are weighted."""
-    height, width = known.shape[2:]
-    if max(height, width) == 1:
-        return values / known.clamp(min=1e-6)
-    window = [min(COARSER, side) for side in (height, width)]
-    pooled = [F.avg_pool2d(table, window, ceil_mode=True, count_include_pad=False) for table in (values, known)]
-    weight = pooled[1].clamp(min=1e-6)
-    certain = (pooled[1] * window[0] * window[1]).clamp(max=1)  # one known pixel is enough
-    coarse = _filled(pooled[0] / weight * certain, certain)
-    behind = F.interpolate(coarse, size=(height, width), mode="bilinear", align_corners=False)
-    return values + (1 - known) * behind
-
-
-TOGETHER = 64  # pictures that are painted at a time: memory stays the same however many there are
-
-
-class NovelViews:
+class NovelViews(CutOuts):
     """Composes pictures of people from painted views: what mesh and photograph show, at no network's cost.
 
     Its side changes as a generated view's does; what is behind the person changes as well, since a camera's walls and
@@ -58,32 +21,23 @@ class NovelViews:
     # (contrast_views = painted), or drawn ones (generated), before the backdrops of other pictures.
 
     def __init__(self, data: TrainingSet, painted: PaintedViews, settings: JointSettings) -> None:
-        self.data, self.painted, self.settings = data, painted, settings
-        self.turns = angle_indices(painted, settings.angles)
-        self.backdrops = data.generating(torch.arange(len(data)))  # of pictures whose people are known to be cut out
+        super().__init__(data, painted)
+        self.settings, self.turns = settings, angle_indices(painted, settings.angles)
 
     def draw(self, rows: Tensor, rng: torch.Generator) -> Tensor:
         """Pictures [B, 3, H, W] uint8 of the people in `rows` [B]; where the mesh is no good, the photograph itself."""
-        s, data = self.settings, self.data
-        photographs = data.pictures[rows]
+        s = self.settings
         kept = torch.rand(len(rows), generator=rng) < s.own_view_share
         people = self.people(rows, kept, rng)
-        drawn = self.backdrops[torch.randint(len(self.backdrops), (len(rows),), generator=rng)]
+        drawn = self.others(len(rows), rng)
         behind = drawn if s.backdrop == "other" else rows
+        photographs = self.data.pictures[rows]
         people = torch.cat([torch.where(kept[:, None, None, None], photographs, people[:, :3]), people[:, 3:]], dim=1)
-        opacity = self.covered(behind)
-        pictures = composed(people, without_people(data.pictures[behind], opacity))
-        if data.well_meshed is None:
-            return pictures
-        return torch.where(data.well_meshed[rows][:, None, None, None], pictures, photographs)
+        return self.before(people, behind, rows)
 
     def people(self, rows: Tensor, kept: Tensor, rng: torch.Generator) -> Tensor:
         """Cut-outs [B, 4, H, W] uint8 of `rows` [B]: from their own side where `kept` [B], from a new one elsewhere."""
         return self.painted(rows, torch.where(kept, OWN, draw_angles(self.turns, len(rows), rng)))
-
-    def covered(self, rows: Tensor) -> Tensor:
-        """What the people of `rows` [B] cover of their photographs, [B, 1, H, W] uint8."""
-        return self.painted(rows, torch.full_like(rows, OWN))[:, 3:]
 
 
 class BankedViews(NovelViews):
@@ -105,8 +59,7 @@ class BankedViews(NovelViews):
         """Draw the people of `rows` (any shape, repeated or not), each from its own of `sides` [N]."""
         rows = rows.cpu().unique()
         if not len(self._own):
-            everybody = torch.arange(len(self.data))
-            self._own = torch.cat([super(BankedViews, self).covered(some) for some in everybody.split(TOGETHER)])
+            self._own = self.cut_out()
         self._place = torch.full((len(self.data),), -1).scatter(0, rows, torch.arange(len(rows)))
         self._turned = self.painted(rows, sides.cpu()[rows])
 

@@ -13,10 +13,10 @@ from gcl_cli.networks.identity_encoder import PARTS
 from gcl_cli.networks.painted_generator import CHANNELS, GREY, structures
 from gcl_cli.networks.painter import Painter
 from gcl_cli.training.augmentation import flip, in_colour, normalise
+from gcl_cli.training.backdrops import without_people
 from gcl_cli.training.drawn_views import PaintedStructures
 from gcl_cli.training.gan import ViewGan, Views, frozen_statistics
 from gcl_cli.training.gcl_plus import Mixup
-from gcl_cli.training.novel_views import without_people
 from gcl_cli.training.painting import mirrored, paint, turned_back
 from gcl_cli.training.state import TrainingState
 from gcl_cli.training.structures import OWN

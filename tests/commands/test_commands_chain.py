@@ -297,7 +297,8 @@ def test_views_that_an_earlier_version_rendered_are_refused(chain):
 
 
 def test_a_painted_generator_is_good_untrained_and_goes_through_every_command(chain, tmp_path):
-    made = gan_warmup.run(chain.options(name="painted"), None, {"generator": "painted", "epochs": 0})
+    untrained = {"generator": "painted", "epochs": 0, "reconstruction_epochs": 0}
+    made = gan_warmup.run(chain.options(name="painted"), None, untrained)
     folder = chain.work / "gan-warmup" / "painted"
     assert made["steps"] == 0 and {"generator.safetensors", "views.png"} <= {file.name for file in folder.iterdir()}
     assert not (folder / "structure_encoder.safetensors").exists()

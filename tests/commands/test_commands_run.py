@@ -188,12 +188,6 @@ def test_the_epochs_grow_with_the_pictures(pictures, share):
     assert size.chosen.get("joint", {"epochs": usual}) == {"epochs": round(share * usual)}
 
 
-@pytest.mark.parametrize(("pictures", "steps", "epochs"), [(2, 1, 2), (400, 25, 3), (1499, 45, 10)])
-def test_the_generator_warms_up_for_half_its_share_of_epochs_of_at_most_one_pass(pictures, steps, epochs):
-    chosen = size_for(pictures, on_card=False).chosen["gan-warmup"]
-    assert (chosen["iterations"], chosen["reconstruction_epochs"]) == (steps, epochs)
-
-
 def test_four_hundred_pictures_take_less_than_ten_minutes_on_two_cores():
     size, seconds = size_for(400, on_card=False), 0.0
     for stage in ("mesh", "render", "warmup", "gan-warmup", "joint", "gen-metrics", "cluster"):

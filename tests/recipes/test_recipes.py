@@ -200,7 +200,7 @@ def test_the_recipe_of_novel_views_has_every_row_on_every_set(toy_sets: Path, tm
         COLUMNS="120",  # the longest row's name in one line
     )
     printed, _ = typed(["bash", str(ROOT / "recipes" / "novel_views.sh")], environment)
-    rows = ("warm-up", "control-contrast", "control-continued", "painted", "painted-own-backdrop",
+    rows = ("warm-up", "control-contrast", "control-continued", "painted", "generated", "painted-own-backdrop",
             "painted-turned-alone", "painted-cut-out-alone", "joint-paper", "joint-recipe",
             "joint-recipe-without-painted")  # fmt: skip
     for row in rows:

@@ -2,7 +2,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gcl_cli.training.novel_views import composed, without_people
+from gcl_cli.training.backdrops import composed, without_people
 
 
 def test_composed_by_hand():

@@ -1,5 +1,6 @@
 import copy
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -188,6 +189,51 @@ def test_colours_are_clustered_in_the_first_epochs_only(monkeypatch):
     widths.clear()
     list(new_loop(settings, colour_start=False)[1])
     assert widths == [embedding] * 4
+
+
+class Middle:
+    """Cut-outs whose people fill the middle of their pictures, whole and opaque."""
+
+    angles = (0, 90)
+
+    def __call__(self, rows, angle_index):
+        views = torch.cat([training_set().pictures[rows], torch.zeros(len(rows), 1, 64, 32, dtype=torch.uint8)], dim=1)
+        views[:, 3, 8:56, 8:24] = 255
+        return views
+
+
+def cut_out_set() -> TrainingSet:
+    return replace(training_set(), painted=Middle())
+
+
+def test_the_first_colours_are_those_of_the_people_where_they_are_cut_out():
+    data, covered = cut_out_set(), Middle()(torch.arange(len(training_set())), 0)[:, 3]
+    encoder = new_encoder()
+    for of, expected in (("body", covered), ("crop", None)):
+        settings = chosen(colours_of=of)
+        loop = ClusterContrast(cluster_contrast_state(encoder, settings), data, settings, colour_start=True)
+        assert torch.equal(loop.colours, colour_features(data.pictures, data.cameras, expected))
+
+
+def test_as_many_people_as_asked_for_stand_before_other_backdrops():
+    data, rows = cut_out_set(), torch.arange(24)
+    for share in (0.0, 0.5, 1.0):
+        settings = chosen(other_backdrop=share)
+        loop = ClusterContrast(cluster_contrast_state(new_encoder(), settings), data, settings, colour_start=True)
+        before = data.pictures.clone()
+        seen = torch.cat([loop._seen(rows) for _ in range(20)])
+        assert torch.equal(data.pictures, before)
+        true = data.pictures[rows].repeat(20, 1, 1, 1)
+        assert torch.equal(seen[:, :, 8:56, 8:24], true[:, :, 8:56, 8:24])  # nobody changes
+        outside = (seen != true).flatten(1).any(1).float().mean()
+        assert outside == share if share in (0.0, 1.0) else abs(outside - share) < 0.07
+
+
+def test_a_run_before_other_backdrops_resumes_bit_for_bit(tmp_path):
+    settings = chosen(other_backdrop=0.5, colours_of="body")
+    for unbroken, resumed in unbroken_and_resumed(lambda: new_loop(settings, data=cut_out_set()), (1, 4), tmp_path):
+        assert same(unbroken[1], resumed[1])
+        assert unbroken[0] == resumed[0]
 
 
 def test_centroids_of_the_colour_clusters_are_means_of_features():

@@ -131,7 +131,7 @@ def test_colours_give_the_first_clusters_of_a_network_that_knows_nothing(monkeyp
     settings = chosen(epochs=4, iterations=1, cluster_every=1, colour_epochs=2)
     width = new_encoder().embedding_size
     list(new_loop(settings, colour_start=True)[1])
-    assert widths == [384, 384, width]
+    assert widths == [1000, 1000, width]
     widths.clear()
     list(new_loop(settings, colour_start=False)[1])
     assert widths == [width] * 3

@@ -12,6 +12,7 @@ from gcl_cli.commands.gan_warmup.starting_gan import gan_digests, load_gan_files
 from gcl_cli.config import Architecture, GanWarmupSettings
 from gcl_cli.config.parity import Parity
 from gcl_cli.config.presets import settings_for
+from gcl_cli.config.stages import gan_warmup_key
 from gcl_cli.errors import GclError
 from gcl_cli.following.advice import tell_memory, tell_parity
 from gcl_cli.following.loop import complete_already, follow, last_epoch, resume
@@ -48,7 +49,8 @@ def run(
     opened = open_data(session, None)
     source = open_encoder(work, encoder=encoder, init=init, stages=("warmup",))
     refuse_itself(f"gan-warmup/{session.name}", source.inputs)
-    settings = settings_for(GanWarmupSettings, "gan-warmup", source.preset, _as_painted(chosen) | chosen)
+    chosen = _of_a_new_one(chosen, init_gan) | chosen
+    settings = settings_for(GanWarmupSettings, gan_warmup_key(chosen.get("generator")), source.preset, chosen)
     architecture = _laid_out(source.architecture, settings, init_gan)
     _require_work(settings, init_gan)
     render, structures = open_signals(work, opened, architecture, painted=settings.generator == "painted")
@@ -91,11 +93,9 @@ def _train(job: Run, training: GanWarmup, session: Session) -> list[dict[str, An
     )  # fmt: skip
 
 
-def _as_painted(chosen: dict[str, Any]) -> dict[str, Any]:
-    """What a generator that has learned already needs otherwise than a new one: nothing at first, then small steps."""
-    if chosen.get("generator") != "painted":
-        return {}
-    return {"reconstruction_epochs": 0, "generator_rate": 1e-4, "discriminator_rate": 1e-4}
+def _of_a_new_one(chosen: dict[str, Any], init_gan: Files) -> dict[str, Any]:
+    """The paper's generator, where it is asked for without its name: by weights for it, or by plain reconstruction."""
+    return {"generator": "mesh"} if init_gan or chosen.get("reconstruction_epochs") else {}
 
 
 def _require_work(settings: GanWarmupSettings, init_gan: Files) -> None:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from gcl_cli.records import PaintedViews
-from gcl_cli.training.novel_views import TOGETHER, composed, without_people
+from gcl_cli.training.backdrops import TOGETHER, composed, without_people
 from gcl_cli.training.structures import OWN
 
 

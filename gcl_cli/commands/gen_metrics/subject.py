@@ -16,10 +16,11 @@ from gcl_cli.people.painting import before_own_backdrops, draw_people, paint_peo
 from gcl_cli.people.rendered_views import open_flows, open_signals, require_flows
 from gcl_cli.records import PaintedViews
 from gcl_cli.session import Session
+from gcl_cli.training.backdrops import TOGETHER
 from gcl_cli.training.drawn_views import Structures, resized_pictures
 from gcl_cli.training.features import embed
 from gcl_cli.training.generation import generate
-from gcl_cli.training.novel_views import TOGETHER, painted_people
+from gcl_cli.training.novel_views import painted_people
 from gcl_cli.training.painting import Painting
 from gcl_cli.training.structures import angle_indices
 from gcl_cli.weights.networks import has_painter, load_encoder, load_gan, read_encoder, weight_file, with_own_layout

@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from gcl_cli.config import GanWarmupSettings
 from gcl_cli.config.presets import PRESETS, settings_for
 from gcl_cli.config.stages import STAGE_SETTINGS
 
 LENGTHS = {  # stage -> the settings that say how long it trains
-    "warmup": ("epochs",), "gan-warmup": ("epochs", "reconstruction_epochs"), "joint": ("epochs",),
+    "warmup": ("epochs",), "joint": ("epochs",),
 }  # fmt: skip
 WHOLE = 1500  # training pictures that are worth all of a preset's epochs; fewer get their share,
 LEAST = 0.25  # but never less than this one
@@ -33,7 +32,6 @@ def size_for(pictures: int, *, on_card: bool) -> Size:
     if share == 1:
         return Size("small", said="No GPU is used: preset small. Smaller networks: --preset tiny")
     chosen: dict[str, dict[str, Any]] = {stage: _shortened(stage, share) for stage in LENGTHS}
-    chosen["gan-warmup"] |= _generator(pictures, share)
     chosen["gen-metrics"] = {"pictures": LOOKED_AT} if pictures > LOOKED_AT else {}
     return Size(
         "small", chosen,
@@ -50,19 +48,6 @@ def drawn_as_read(size: Size, asked: Mapping[str, Mapping[str, Any]]) -> Size:
     networks = {**PRESETS[size.preset]["architecture"], **asked.get("warmup", {})}
     drawn: dict[str, Any] = {side: networks[side] for side in ("height", "width") if side in networks}
     return replace(size, chosen={**size.chosen, "render": drawn}) if drawn else size
-
-
-def _generator(pictures: int, share: float) -> dict[str, Any]:
-    """The generator's warm-up: half of its share, an epoch being one pass at most.
-
-    One step in twenty of the joint training learns from what it draws, so that it adds little to who is who.
-    """
-    usual = settings_for(GanWarmupSettings, "gan-warmup", "small", {})
-    one_pass = max(1, pictures // usual.batch_size)
-    return {
-        "iterations": min(usual.iterations or one_pass, one_pass),
-        "reconstruction_epochs": max(1, round(share * usual.reconstruction_epochs / 2)),
-    }
 
 
 def _shortened(stage: str, share: float) -> dict[str, Any]:

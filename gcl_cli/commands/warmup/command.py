@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from gcl_cli import console
-from gcl_cli.artifacts.manifest import MANIFEST, read_artifact
+from gcl_cli.artifacts.manifest import MANIFEST, Artifact, read_artifact
 from gcl_cli.artifacts.run import Run
 from gcl_cli.commands.warmup.styles import camera_styles, styles_digest
 from gcl_cli.config import (
@@ -28,8 +28,10 @@ from gcl_cli.following.observers import scalars, true_agreement
 from gcl_cli.following.processes import begun_together
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.people.data import WorkData, labelled_set, open_data, open_other, require_people, training_set
+from gcl_cli.people.rendered_views import RENDER, open_flows, open_views, require_flows
 from gcl_cli.records import StyleVersions, TrainingSet
 from gcl_cli.session import Session
+from gcl_cli.training.painting import Painting
 from gcl_cli.training.ram import encoder_memory
 from gcl_cli.training.team import Team
 from gcl_cli.training.warmups.act import Act, act_state
@@ -83,14 +85,17 @@ def run(session: Session, data: str | None, job: Warmup) -> dict[str, Any]:
         inputs["source"] = source.digest
     if job.camstyle is not None:
         inputs["camstyle"] = styles_digest(job.camstyle)
+    render = _cut_outs(session, opened, settings, knows_people=start.knows_people)
+    if render is not None:
+        inputs[render.reference] = render.manifest.digest
     config = {"preset": job.preset, "method": job.method, **settings.model_dump(), "init": start.init}
     record = Run(work, "warmup", session.name, config, inputs)
     if result := complete_already(record, restart=session.restart):
         return result
-    architecture = Architecture(**settings.model_dump(include=set(Architecture.model_fields)))
+    architecture = _architecture(settings)
     with begun_together(record, session) as (team, device):
         encoder = new_encoder(start, architecture, seed=settings.seed, device=device)
-        loop = _loop(encoder, settings, start, opened, source, job.camstyle, session, team)
+        loop = _loop(encoder, settings, start, opened, source, render, job.camstyle, session, team)
         resume(record, loop.state, team)
         _tell_memory(loop, settings)
         epochs = follow(
@@ -103,6 +108,11 @@ def run(session: Session, data: str | None, job: Warmup) -> dict[str, Any]:
         save_networks(record.folder, {"identity_encoder": encoder}, architecture)
         result = {"method": job.method, "steps": loop.state.steps_done, **last_epoch(epochs)}
         return record.publish(result, seed=settings.seed).manifest.result
+
+
+def _architecture(settings: WarmupSettings) -> Architecture:
+    """The networks that the settings describe."""
+    return Architecture(**settings.model_dump(include=set(Architecture.model_fields)))
 
 
 def _tell_memory(loop: Loop, settings: WarmupSettings) -> None:
@@ -173,6 +183,7 @@ def _loop(
     start: Start,
     opened: WorkData,
     source: WorkData | None,
+    render: Artifact | None,
     camstyle: str | None,
     session: Session,
     team: Team,
@@ -180,12 +191,13 @@ def _loop(
     """The training that the method's settings belong to, before its first step."""
     if team.size > 1 and not isinstance(settings, ClusterContrastSettings):
         raise GclError("Only --method cluster-contrast is shared among processes.", "Start it without torchrun.")
-    architecture = Architecture(**settings.model_dump(include=set(Architecture.model_fields)))
+    architecture = _architecture(settings)
     learns_labels = isinstance(settings, SupervisedSettings | JvtcSettings | ActSettings)
     known = labelled_set(source, architecture, session) if source is not None and learns_labels else None
     if isinstance(settings, SupervisedSettings) and known is not None:
         return Supervised(supervised_state(encoder, settings, known), known, settings)
     pictures = training_set(opened, architecture, session)
+    pictures.painted = None if render is None else Painting(require_flows(render), pictures.pictures)
     first = {"colour_start": not start.knows_people, "pretrained": start.init != "none"}
     if isinstance(settings, StyleSettings):
         pictures.versions = _versions(camstyle, opened, pictures, session)
@@ -199,6 +211,27 @@ def _loop(
         case ActSettings() if known is not None:
             return Act(act_state(encoder, settings), pictures, settings, source=known)
     raise TypeError(f"no warm-up for {type(settings).__name__}")
+
+
+def _cut_outs(session: Session, opened: WorkData, settings: WarmupSettings, *, knows_people: bool) -> Artifact | None:
+    """The rendered views by which people are cut out of photographs; None where the settings have no use for them.
+
+    Where it would be of use and nothing was rendered yet, that is told.
+    """
+    if not isinstance(settings, ClusterContrastSettings):
+        return None
+    of_use = settings.other_backdrop > 0 or (settings.colours_of == "body" and not knows_people)
+    if not of_use:
+        return None
+    rendered = (session.folder.artifact(RENDER) / MANIFEST).exists()
+    render = open_views(session.folder, opened, _architecture(settings))[0] if rendered else None
+    if render is None or open_flows(render) is None:
+        console.warn(
+            "Nobody is cut out yet, so that backdrops count as much as people. First: gcl mesh, gcl render, and then "
+            "this again. As it is, without this word: --set colours_of=crop --set other_backdrop=0"
+        )
+        return None
+    return render
 
 
 def _versions(camstyle: str | None, opened: WorkData, pictures: TrainingSet, session: Session) -> StyleVersions | None:

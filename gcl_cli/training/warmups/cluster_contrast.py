@@ -16,6 +16,7 @@ from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.networks.normalisation import at_least_float32
 from gcl_cli.records import Event, TrainingSet
 from gcl_cli.training.augmentation import warm_up_augmentation
+from gcl_cli.training.backdrops import CutOuts
 from gcl_cli.training.bank import ClusterMemory
 from gcl_cli.training.camera_centroids import CameraContrast
 from gcl_cli.training.colours import between, colour_features
@@ -73,6 +74,7 @@ class ClusterContrast:
         self.encoder = encoder
         self.colour_start, self.pretrained = colour_start, pretrained
         self.by_camera = CameraContrast(state, data.cameras, settings)
+        self.cut_outs = None if data.painted is None else CutOuts(data, data.painted)
         self.device = next(encoder.parameters()).device
 
     def epochs(self) -> Iterator[Event]:
@@ -115,22 +117,23 @@ class ClusterContrast:
 
     @cached_property
     def colours(self) -> Tensor:
-        """Colour features [N, 384] of the training pictures."""
-        return colour_features(self.data.pictures, self.data.cameras).to(self.device)
+        """Colour features [N, C] of the training pictures: of the people alone, where they are cut out."""
+        of_people = self.cut_outs is not None and self.settings.colours_of == "body"
+        covered = self.cut_outs.cut_out().squeeze(1) if of_people and self.cut_outs else None
+        return colour_features(self.data.pictures, self.data.cameras, covered).to(self.device)
 
     def _first_features(self) -> Tensor:
-        precision, team = self.settings.precision, self.team
+        s, data = self.settings, self.data
         return first_features(
-            self.encoder, self.data.pictures, self.data.cameras, pretrained=self.pretrained, precision=precision,
-            team=team,
+            self.encoder, data.pictures, data.cameras, self.colours, pretrained=self.pretrained, precision=s.precision,
+            team=self.team,
         ).to(self.device)  # fmt: skip
 
     def _step(self, batch: Tensor) -> Losses:
         s, state = self.settings, self.state
         pictures = warm_up_augmentation(
-            sent(self.data.pictures[batch], self.device), **s.model_dump(include=AUGMENTATION),
-            generator=state.rng,
-        )  # fmt: skip
+            sent(self._seen(batch), self.device), **s.model_dump(include=AUGMENTATION), generator=state.rng
+        )
         before = self.team.statistics(self.encoder)
         features, losses = self._contrast(self.team.own(pictures), self.team.own(batch))
         set_learning_rate(state.optimizers["identity"], rate_now(state, s))
@@ -140,6 +143,18 @@ class ClusterContrast:
         self.team.share_statistics(before)
         self._remember(self.team.gather(features.detach()), batch)
         return values
+
+    def _seen(self, rows: Tensor) -> Tensor:
+        """The pictures [B, 3, H, W] of `rows` [B], some people before other backdrops, where they are cut out."""
+        pictures, share, rng = self.data.pictures[rows], self.settings.other_backdrop, self.state.rng
+        if self.cut_outs is None or share == 0:
+            return pictures
+        moved = torch.rand(len(rows), generator=rng) < share
+        if not moved.any():
+            return pictures
+        people = torch.cat([pictures[moved], self.cut_outs.covered(rows[moved])], dim=1)
+        pictures[moved] = self.cut_outs.before(people, self.cut_outs.others(len(people), rng), rows[moved])
+        return pictures
 
     def _remember(self, features: Tensor, batch: Tensor) -> None:
         """Move the centroids towards the features [B, D] of the pictures `batch` [B]."""

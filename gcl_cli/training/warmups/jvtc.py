@@ -1,6 +1,7 @@
 """JVTC (Li and Zhang, ECCV 2020): joint visual and temporal consistency of pictures in several camera styles."""
 
 from collections.abc import Iterator
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.records import Event, LabelledSet, PseudoLabels, TrainingSet
 from gcl_cli.training.augmentation import draw_flips, erase, flip, jitter, normalise
 from gcl_cli.training.bank import MemoryBank
+from gcl_cli.training.colours import colour_features
 from gcl_cli.training.epoch_clusters import agreement_with, cluster_values
 from gcl_cli.training.features import embed
 from gcl_cli.training.first_features import first_features
@@ -105,6 +107,11 @@ class Jvtc:
         rows = torch.arange(len(self.data))
         return epoch_batches(rows, batch_size=s.batch_size, steps=steps, generator=state.rng), values
 
+    @cached_property
+    def colours(self) -> Tensor:
+        """Colour features of the training pictures [N, C]."""
+        return colour_features(self.data.pictures, self.data.cameras)
+
     def _clusters_at(self, epoch: int) -> bool:
         since = epoch - self.settings.cluster_from
         return since >= 0 and since % self.settings.cluster_every == 0
@@ -115,8 +122,9 @@ class Jvtc:
         features = checked_features(self.state.bank)
         if epoch < self.colours_before:
             features = first_features(
-                self.encoder, self.data.pictures, self.data.cameras, pretrained=self.pretrained, precision=s.precision
-            ).to(self.device)
+                self.encoder, self.data.pictures, self.data.cameras, self.colours, pretrained=self.pretrained,
+                precision=s.precision,
+            ).to(self.device)  # fmt: skip
         if s.camera_aware and self.data.cameras is not None:
             features = centre_per_camera(features, self.data.cameras)
         found, distance = self._visual(features), "visual"
