@@ -14,8 +14,8 @@ AnySettings = TypeVar("AnySettings", bound=Settings)
 _FROM_SCRATCH: dict[str, dict[str, Any]] = {
     "warmup": {
         "epochs": 44, "iterations": None, "people": 16, "pictures": 4, "batchnorm_groups": 1, "optimizer": "adamw",
-        "learning_rate": 1e-3, "schedule": "cosine", "rise": 0.05, "radius": 0.45, "k1": 20, "precision": "auto",
-        "colour_fade": 0.6, "colours_of": "body", "colour_jitter": 0.3, "camera_contrast": 0.5,
+        "learning_rate": 1e-3, "schedule": "cosine", "rise": 0.05, "radius": 0.38, "k1": 20, "precision": "auto",
+        "colour_fade": 0.6, "colours_of": "body", "other_backdrop": 0.5, "colour_jitter": 0.3, "camera_contrast": 0.5,
         "centralise_below": 0.75, "init": "none",
     },
     "warmup-jvtc": {  # times stay out: the frame numbers of synthetic people are drawn at random
@@ -43,7 +43,7 @@ _FROM_SCRATCH: dict[str, dict[str, Any]] = {
     "joint": {
         "epochs": 20, "iterations": 5, "contrast_steps": 19, "augment": "classic", "identity_rate": 1e-3,
         "refresh": "all", "contrast_views": "painted",
-        "generator_rate": 2e-4, "discriminator_rate": 2e-4, "decay_at": (0.6,), "radius": 0.45, "k1": 20,
+        "generator_rate": 2e-4, "discriminator_rate": 2e-4, "decay_at": (0.6,), "radius": 0.38, "k1": 20,
         "camera_contrast": 0.5, "centralise_below": 0.75, "precision": "auto", "penalty_every": 4, "sheet_every": 5,
     },
     "cluster": {"radius": 0.4, "k1": 20},

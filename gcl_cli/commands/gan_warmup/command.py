@@ -49,8 +49,7 @@ def run(
     opened = open_data(session, None)
     source = open_encoder(work, encoder=encoder, init=init, stages=("warmup",))
     refuse_itself(f"gan-warmup/{session.name}", source.inputs)
-    chosen = _of_a_new_one(chosen, init_gan) | chosen
-    settings = settings_for(GanWarmupSettings, gan_warmup_key(chosen.get("generator")), source.preset, chosen)
+    settings = _settings(source.preset, chosen, init_gan)
     architecture = _laid_out(source.architecture, settings, init_gan)
     _require_work(settings, init_gan)
     render, structures = open_signals(work, opened, architecture, painted=settings.generator == "painted")
@@ -93,9 +92,11 @@ def _train(job: Run, training: GanWarmup, session: Session) -> list[dict[str, An
     )  # fmt: skip
 
 
-def _of_a_new_one(chosen: dict[str, Any], init_gan: Files) -> dict[str, Any]:
-    """The paper's generator, where it is asked for without its name: by weights for it, or by plain reconstruction."""
-    return {"generator": "mesh"} if init_gan or chosen.get("reconstruction_epochs") else {}
+def _settings(preset: str, chosen: dict[str, Any], init_gan: Files) -> GanWarmupSettings:
+    """Weights for the paper's generator, and plain reconstruction, ask for that one without its name."""
+    asked = {"generator": "mesh"} if init_gan or chosen.get("reconstruction_epochs") else {}
+    chosen = asked | chosen
+    return settings_for(GanWarmupSettings, gan_warmup_key(chosen.get("generator")), preset, chosen)
 
 
 def _require_work(settings: GanWarmupSettings, init_gan: Files) -> None:

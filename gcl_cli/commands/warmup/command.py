@@ -80,14 +80,8 @@ def run(session: Session, data: str | None, job: Warmup) -> dict[str, Any]:
     if source is not None and job.method != "supervised":
         start = _learn_source(start, session, data, job, settings, source)
     refuse_itself(f"warmup/{session.name}", start.inputs)
-    inputs = {"dataset": opened.digest, **start.inputs}
-    if source is not None and job.source is not None:
-        inputs["source"] = source.digest
-    if job.camstyle is not None:
-        inputs["camstyle"] = styles_digest(job.camstyle)
     render = _cut_outs(session, opened, settings, knows_people=start.knows_people)
-    if render is not None:
-        inputs[render.reference] = render.manifest.digest
+    inputs = {"dataset": opened.digest, **start.inputs, **_named(job, source, render)}
     config = {"preset": job.preset, "method": job.method, **settings.model_dump(), "init": start.init}
     record = Run(work, "warmup", session.name, config, inputs)
     if result := complete_already(record, restart=session.restart):
@@ -211,6 +205,13 @@ def _loop(
         case ActSettings() if known is not None:
             return Act(act_state(encoder, settings), pictures, settings, source=known)
     raise TypeError(f"no warm-up for {type(settings).__name__}")
+
+
+def _named(job: Warmup, source: WorkData | None, render: Artifact | None) -> dict[str, str]:
+    """The digests of what is learned from beside the pictures, for the manifest."""
+    named = {"source": source.digest} if source is not None and job.source is not None else {}
+    named |= {"camstyle": styles_digest(job.camstyle)} if job.camstyle is not None else {}
+    return named if render is None else named | {render.reference: render.manifest.digest}
 
 
 def _cut_outs(session: Session, opened: WorkData, settings: WarmupSettings, *, knows_people: bool) -> Artifact | None:
