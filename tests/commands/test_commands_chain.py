@@ -134,6 +134,27 @@ def chain(finished, tmp_path) -> Chain:
     return Chain(copy, finished[0].data)
 
 
+def test_a_warm_up_cuts_people_out_where_they_were_rendered_and_says_where_not(chain, tmp_path, monkeypatch):
+    said: list[str] = []
+    monkeypatch.setattr(console, "warn", said.append)
+    job = partial(Warmup, "cluster-contrast", "tiny")
+    cut_out = {"colours_of": "body", "other_backdrop": 0.5}
+    warmup.run(chain.options(name="bodies"), None, job(chosen=cut_out))
+    warmup.run(chain.options(name="crops"), None, job())
+    recorded = {
+        name: json.loads((chain.work / "warmup" / name / "manifest.json").read_text())["inputs"]
+        for name in ("bodies", "crops")
+    }
+    assert "render/main" in recorded["bodies"] and "render/main" not in recorded["crops"]
+    assert not said
+    warmup.run(chain.options(work=str(tmp_path / "bare")), str(chain.data), job(chosen=cut_out))
+    told = [line for line in said if "cut out" in line]
+    assert len(told) == 1 and "gcl render" in told[0] and "--set colours_of=crop --set other_backdrop=0" in told[0]
+    crops = {"colours_of": "crop", "other_backdrop": 0.0}  # the way out that it names
+    warmup.run(chain.options(work=str(tmp_path / "bare"), name="crops"), None, job(chosen=crops))
+    assert len([line for line in said if "cut out" in line]) == 1
+
+
 def test_every_stage_publishes_its_files_and_reports_its_figures(finished):
     chain, results = finished
     for folder in STAGES.values():
