@@ -172,6 +172,7 @@ def recipe() -> dict[str, Any]:
     return runpy.run_path(str(RECIPE))
 
 
+@pytest.mark.slow
 def test_recipe_learns_a_rule_and_its_mirror_image(recipe: dict[str, Any]) -> None:
     """Keypoints that follow the landmarks and lean by how high the right wrist is: true for others as well."""
 
@@ -190,6 +191,7 @@ def test_recipe_learns_a_rule_and_its_mirror_image(recipe: dict[str, Any]) -> No
         assert np.abs(read - goal)[:, columns].mean() < 0.6 * spread
 
 
+@pytest.mark.slow
 def test_perceptrons_learn_from_people_of_their_own_and_the_second_from_loosened_ones_too(
     recipe: dict[str, Any],
 ) -> None:
@@ -198,6 +200,7 @@ def test_perceptrons_learn_from_people_of_their_own_and_the_second_from_loosened
     assert second == [(5, False), (6, False), (7, False), (8, True), (9, True)]
 
 
+@pytest.mark.slow
 def test_loosened_people_stand_as_nobody_in_a_set_does_and_never_stretch_a_knee(recipe: dict[str, Any]) -> None:
     """Beside the same moments of people in a set: every bone is turned as far as it should be, and shins only back."""
     bones, look = load_body().bone_names, identity(3, 1)

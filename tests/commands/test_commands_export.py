@@ -263,6 +263,7 @@ def test_calibration_and_measure_do_not_share_pictures_while_there_are_enough(wi
 
 
 @pytest.mark.parametrize("trunk", ["efficientnet-lite0", "timm:test_vit"])
+@pytest.mark.slow
 def test_encoders_on_other_trunks_are_exported_too(trunk):
     encoder = IdentityEncoder(Architecture(trunk=trunk, height=64, width=32))
     initialise(encoder, torch.Generator().manual_seed(0))

@@ -146,7 +146,7 @@ def _cluster(
     cameras = entry.get("cameras") or []
     return Cluster(
         entry["label"], entry["size"], _listed(cameras), f"{entry['tightness']:.2f}", f"{entry['doubt']:.2f}",
-        len(nearest), f"{entry['two_people']:.0%}" if "two_people" in entry else "",
+        len(nearest), f"{100 * entry['two_people']:.0f} %" if "two_people" in entry else "",
         tuple(_member(name, labels[name][1], nearest, samples, album) for name in shown),
     )  # fmt: skip
 

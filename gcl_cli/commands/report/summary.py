@@ -52,8 +52,10 @@ def _clusters(found: Survey) -> Iterator[Figure]:
             low, high = people["from"], people["to"]
             yield Figure(f"about {number(people['about'])}", f"people, {low} to {high} nine times in ten")
             share = result["expected_precision"]
-            between = f"{share['from']:.0%} to {share['to']:.0%}"
-            yield Figure(f"{share['about']:.0%}", f"of pairs in one cluster show one person, as expected ({between})")
+            between = f"{100 * share['from']:.0f} to {100 * share['to']:.0f} %"
+            yield Figure(
+                f"{100 * share['about']:.0f} %", f"of pairs in one cluster show one person, as expected ({between})"
+            )
         yield Figure(
             number(result["clusters"]), f"clusters{f' by {encoder}' if encoder else ''}, each perhaps one person"
         )
