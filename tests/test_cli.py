@@ -282,7 +282,7 @@ def test_synth_needs_no_work_folder(gcl, calls):
     [
         ("warmup", "[default: 50; small: 44; tiny: 44]"),
         ("warmup", "[default: imagenet; small: none; tiny: none]"),
-        ("warmup", "[default: none; paper: 0.6; small: 0.45; tiny: 0.45]"),
+        ("warmup", "[default: none; paper: 0.6; small: 0.38; tiny: 0.38]"),
         ("joint", "[default: gan,vi,vi_syn,vi_mem] (paper Eq. 9)"),
         ("joint", "[default: 16] (paper 4.2)"),
         ("joint", "[default: true]"),

@@ -166,10 +166,10 @@ def test_with_query_and_gallery_the_chain_ends_with_the_figures(gcl):
 def test_on_a_cpu_few_pictures_get_the_small_networks_and_a_share_of_the_epochs(gcl, stages):
     ran = CliRunner().invoke(app, ["run", "crops", "--device", "cpu", "--until", "warmup"])
     assert "2 pictures: preset small, with 25% of its epochs" in ran.stderr
-    assert stages.chosen["warmup/main"] == {"epochs": 11}
+    assert stages.chosen["warmup/main"] == {"epochs": 15}
     stages.fails["joint/main"] = KeyboardInterrupt()
     CliRunner().invoke(app, ["run", "--device", "cpu", "--set", "joint.losses=vi"])
-    assert stages.chosen["joint/main"] == {"epochs": 5, "losses": ("vi",)}  # of the same size, a command later
+    assert stages.chosen["joint/main"] == {"epochs": 7, "losses": ("vi",)}  # of the same size, a command later
     assert gcl("--device", "cpu")["joint"] == "made"
 
 
@@ -180,12 +180,21 @@ def test_who_names_a_preset_gets_all_of_it(gcl, stages):
     assert gcl()["joint"] == "made" and stages.chosen["joint/main"] == {}  # nor is it cut down later
 
 
-@pytest.mark.parametrize(("pictures", "share"), [(2, 0.25), (375, 0.25), (750, 0.5), (1499, 0.99), (1500, 1)])
+@pytest.mark.parametrize(("pictures", "share"), [(2, 0.35), (525, 0.35), (750, 0.5), (1499, 1), (1500, 1)])
 def test_the_epochs_grow_with_the_pictures(pictures, share):
     size = size_for(pictures, on_card=False)
     usual = PRESETS["small"]["joint"]["epochs"]
     assert size.preset == "small"
     assert size.chosen.get("joint", {"epochs": usual}) == {"epochs": round(share * usual)}
+
+
+@pytest.mark.parametrize("pictures", [400, 5000])
+def test_clusters_are_narrower_where_cameras_are_not_known(pictures):
+    known, unknown = (size_for(pictures, on_card=False, cameras_known=answer) for answer in (True, False))
+    for stage in ("warmup", "joint"):
+        assert unknown.chosen[stage] == known.chosen.get(stage, {}) | {"radius": 0.32}
+    assert "--radius 0.32" in unknown.said and "radius" not in known.said
+    assert size_for(pictures, on_card=True, cameras_known=False).chosen == {}
 
 
 def test_four_hundred_pictures_take_less_than_ten_minutes_on_two_cores():

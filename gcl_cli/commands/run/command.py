@@ -41,7 +41,9 @@ def run(session: Session, data: str | None, wishes: Wishes) -> dict[str, Any]:
     steps = wishes.part(steps_of(record))
     found, on_card = survey(work), session.open_device().type != "cpu"
     refuse_contradictions(steps, found, wishes, work)
-    size = chosen_size(found, wishes, record["pictures"].get("train", 0), on_card=on_card)
+    pictures = opened.split("train")
+    known = all(picture.camera is not None for picture in pictures)
+    size = chosen_size(found, wishes, len(pictures), on_card=on_card, cameras_known=known)
     if size.said:
         console.say(size.said)
     forecast = _planned(steps, size, wishes, record["pictures"], session, on_card=on_card)

@@ -43,14 +43,14 @@ class Wishes:
         return self.chosen.get(step.stage, {})
 
 
-def chosen_size(found: Survey, wishes: Wishes, pictures: int, *, on_card: bool) -> Size:
+def chosen_size(found: Survey, wishes: Wishes, pictures: int, *, on_card: bool, cameras_known: bool) -> Size:
     """The preset of the warm-up: as typed, else that of the warm-up there is or was, else what this machine can do.
 
     What the machine chose before, it chooses again for what is not made yet.
     """
     if wishes.preset:
         return drawn_as_read(Size(wishes.preset), wishes.chosen)
-    of_machine = drawn_as_read(size_for(pictures, on_card=on_card), wishes.chosen)
+    of_machine = drawn_as_read(size_for(pictures, on_card=on_card, cameras_known=cameras_known), wishes.chosen)
     both = (found.finished(WARMUP), found.begun(WARMUP))
     for entry in reversed(both) if found.remade(WARMUP) else both:
         if entry is not None and (preset := entry.found.config.get("preset")):
