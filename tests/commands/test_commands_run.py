@@ -165,7 +165,7 @@ def test_with_query_and_gallery_the_chain_ends_with_the_figures(gcl):
 
 def test_on_a_cpu_few_pictures_get_the_small_networks_and_a_share_of_the_epochs(gcl, stages):
     ran = CliRunner().invoke(app, ["run", "crops", "--device", "cpu", "--until", "warmup"])
-    assert "2 pictures: preset small, with 25% of its epochs" in ran.stderr
+    assert "2 pictures: preset small, with 35% of its epochs" in ran.stderr
     assert stages.chosen["warmup/main"] == {"epochs": 15}
     stages.fails["joint/main"] = KeyboardInterrupt()
     CliRunner().invoke(app, ["run", "--device", "cpu", "--set", "joint.losses=vi"])
