@@ -5,6 +5,7 @@ import pytest
 from gcl_cli.config import Architecture, GanWarmupSettings, JointSettings
 from gcl_cli.config.parity import parity_settings
 from gcl_cli.config.presets import settings_for
+from gcl_cli.config.stages import gan_warmup_key
 from gcl_cli.following.advice import tell_parity
 
 MODELS = {"gan-warmup": GanWarmupSettings, "joint": JointSettings}
@@ -12,7 +13,8 @@ MODELS = {"gan-warmup": GanWarmupSettings, "joint": JointSettings}
 
 def told(stage: str, preset: str, head: str, capsys: pytest.CaptureFixture[str], **changed: object) -> str:
     chosen = parity_settings(stage, "reference") | changed
-    tell_parity("reference", stage, settings_for(MODELS[stage], stage, preset, chosen), chosen, Architecture(head=head))
+    key = gan_warmup_key("mesh") if stage == "gan-warmup" else stage  # the published generator's
+    tell_parity("reference", stage, settings_for(MODELS[stage], key, preset, chosen), chosen, Architecture(head=head))
     return capsys.readouterr().err.replace("\n", " ")
 
 
