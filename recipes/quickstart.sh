@@ -12,7 +12,7 @@ export GCL_WORK="$here/work"
 # Sizes: the `tiny` preset, shortened.
 people="--ids 60 --cameras 4 --images 3"
 warmup="--epochs 15 --set colour_jitter=0"  # its cameras differ little; on photographs the jitter is what makes it learn
-gan_warmup="--generator painted --epochs 1 --iterations 10"  # begins with the generator that ships
+gan_warmup=""  # the preset's: ten steps, from the generator that ships
 joint="--epochs 6 --iterations 2 --set contrast_views=generated"  # twelve joint steps, nineteen with drawn views after each
 gen_metrics="--pictures 120 --set repeats=1"
 if [ -n "${GCL_QUICKSTART_SETTINGS:-}" ]; then . "$GCL_QUICKSTART_SETTINGS"; fi

@@ -21,6 +21,8 @@ from gcl_cli.config import (
     ViewsSettings,
 )
 from gcl_cli.config.presets import PRESETS, settings_for
+from gcl_cli.config.stages import gan_warmup_key
+from gcl_cli.inventory.own_settings import own_settings
 
 STAGES = {
     "synth": SynthSettings, "mesh": MeshSettings, "render": RenderSettings, "warmup": ClusterContrastSettings,
@@ -107,3 +109,15 @@ def test_loss_terms_on_generated_views_need_the_generator():
     assert JointSettings(losses=("gan", *mixed)).losses == ("gan", *mixed)
     with pytest.raises(ValidationError, match="add gan"):
         JointSettings(losses=mixed)
+
+
+def test_what_draws_is_told_where_the_preset_has_it_otherwise():
+    def chosen(preset: str, generator: str) -> dict:
+        made = settings_for(GanWarmupSettings, gan_warmup_key(generator), preset, {"generator": generator})
+        return own_settings("gan-warmup", made.model_dump(mode="json"), preset)
+
+    for preset in ("small", "tiny"):
+        assert chosen(preset, "painted") == {}
+        assert chosen(preset, "mesh") == {"generator": "mesh"}
+    assert chosen("paper", "mesh") == {}
+    assert chosen("paper", "painted") == {"generator": "painted"}

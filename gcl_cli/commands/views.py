@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL import Image
 from torch import Tensor
 
@@ -14,6 +13,7 @@ from gcl_cli.config import ViewsSettings
 from gcl_cli.config.presets import settings_for
 from gcl_cli.errors import GclError
 from gcl_cli.people.given_files import folder_names, free_name, owner, picture_files, refuse_overwriting, target_folder
+from gcl_cli.people.rendered_views import as_image
 from gcl_cli.people.turning import TurnedPeople, ViewGenerator, open_view_generator, turn_people
 from gcl_cli.session import Session
 from gcl_cli.weights.shipped_generator import SHIPPED
@@ -42,7 +42,7 @@ def run(
         folder.mkdir(exist_ok=True)
     whose = [one for one in owners for _ in settings.angles]
     for path, picture, one in zip(views, pictures.flatten(0, 1), whose, strict=True):
-        save_drawing(path, Image.fromarray(_as_image(picture)), owner=one)
+        save_drawing(path, Image.fromarray(as_image(picture)), owner=one)
     _draw_sheet(sheet, files, people, together)
     rows = [
         {"picture": str(file), "body": status, "views": str(folder)}
@@ -71,12 +71,8 @@ def _draw_sheet(path: Path, files: Sequence[Path], people: TurnedPeople, owner: 
     rows, titles = [], []
     shown = zip(files, people.photographs, people.generated, people.bodies, strict=True)
     for file, photograph, generated, bodies in shown:
-        rows.append([Cell(_as_image(picture)) for picture in (photograph, *generated)])
+        rows.append([Cell(as_image(picture)) for picture in (photograph, *generated)])
         rows.append([Cell(body.numpy()) for body in bodies])
         titles += [f"generated: {file.name}", "the body that it follows"]
     headings = ("photograph", *(f"{angle}°" for angle in people.angles))
     write_sheet(path, rows, titles=titles, headings=headings, height=SHOWN_HEIGHT, owner=owner)
-
-
-def _as_image(picture: Tensor) -> np.ndarray:
-    return picture.permute(1, 2, 0).numpy()

@@ -33,7 +33,9 @@ def own_settings(stage: str, config: Mapping[str, Any], preset: str) -> dict[str
     if model is None:
         return {}
     usual = settings_for(model, settings_key(stage, config), preset, {}).model_dump(mode="json")
-    if isinstance(usual.get("generator"), str):  # by which the others were found
+    if (
+        stage == "gan-warmup"
+    ):  # what draws is how its other settings were found: it has to be said where it is not usual
         usual["generator"] = settings_for(model, stage, preset, {}).model_dump()["generator"]
     return {name: config[name] for name, value in usual.items() if name in config and config[name] != value}
 

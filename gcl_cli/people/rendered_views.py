@@ -143,7 +143,7 @@ def draw_generated(path: Path, networks: dict[str, nn.Module], pictures: Tensor,
     drawn = structures.bodies if isinstance(structures, PaintedStructures) else structures
     meshes = drawn(rows, torch.full_like(rows, OWN))
     sheet = [
-        [Cell(_as_image(one)) for one in (pictures[row], meshes[i], *made[i * angles : (i + 1) * angles])]
+        [Cell(as_image(one)) for one in (pictures[row], meshes[i], *made[i * angles : (i + 1) * angles])]
         for i, row in enumerate(rows.tolist())
     ]
     turned = [f"{angle}°" for a, angle in enumerate(structures.angles) if a != OWN]
@@ -167,6 +167,6 @@ def sheets_of_epochs(
     return (observe,)
 
 
-def _as_image(picture: Tensor) -> np.ndarray:
+def as_image(picture: Tensor) -> np.ndarray:
     """[h, w, 3] of a picture [3, h, w], [h, w] of a grey one [1, h, w]."""
     return picture.permute(1, 2, 0).squeeze(2).numpy()

@@ -1,5 +1,7 @@
 """People cut out of their photographs, and what is behind others."""
 
+from functools import cached_property
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -44,19 +46,20 @@ def _filled(values: Tensor, known: Tensor) -> Tensor:
 
 
 class CutOuts:
-    """The people of a data set as their meshes cut them out, which can be put before other people's backdrops."""
+    """The people of a data set as their meshes cut them out, which can be put before other people's backdrops.
+
+    What everybody covers is kept from its first use on: one byte a pixel of the pictures.
+    """
 
     def __init__(self, data: TrainingSet, painted: PaintedViews) -> None:
         self.data, self.painted = data, painted
         self.backdrops = data.generating(torch.arange(len(data)))  # of pictures whose people are known to be cut out
 
-    def covered(self, rows: Tensor) -> Tensor:
-        """What the people of `rows` [B] cover of their photographs, [B, 1, H, W] uint8."""
-        return self.painted(rows, torch.full_like(rows, OWN))[:, 3:]
-
-    def cut_out(self) -> Tensor:
-        """The same of everybody, [N, 1, H, W] uint8."""
-        return torch.cat([CutOuts.covered(self, some) for some in torch.arange(len(self.data)).split(TOGETHER)])
+    @cached_property
+    def covered(self) -> Tensor:
+        """What the people cover of their photographs, [N, 1, H, W] uint8."""
+        everybody = torch.arange(len(self.data)).split(TOGETHER)
+        return torch.cat([self.painted(rows, torch.full_like(rows, OWN))[:, 3:] for rows in everybody])
 
     def others(self, count: int, rng: torch.Generator) -> Tensor:
         """Whose backdrops `count` people get: rows [count], drawn at random."""
@@ -67,7 +70,7 @@ class CutOuts:
 
         rows: [B], whose people they are; where their mesh is no good, the photograph itself.
         """
-        pictures = composed(people, without_people(self.data.pictures[behind], self.covered(behind)))
+        pictures = composed(people, without_people(self.data.pictures[behind], self.covered[behind]))
         if self.data.well_meshed is None:
             return pictures
         return torch.where(self.data.well_meshed[rows][:, None, None, None], pictures, self.data.pictures[rows])

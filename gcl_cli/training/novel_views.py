@@ -43,13 +43,13 @@ class NovelViews(CutOuts):
 class BankedViews(NovelViews):
     """The same from views that a network draws: of everybody one new side an epoch, kept until the next one.
 
-    Memory stays the same: five bytes a pixel of the pictures that the epoch's batches name, and one of all others.
+    Memory stays the same: four bytes a pixel of the pictures that the epoch's batches name, beside what all cover.
     """
 
     def __init__(self, data: TrainingSet, painted: PaintedViews, settings: JointSettings) -> None:
         super().__init__(data, painted, settings)
         self._place = torch.empty(0, dtype=torch.int64)  # [N] where each picture's view stands in the bank
-        self._turned = self._own = torch.empty(0, dtype=torch.uint8)
+        self._turned = torch.empty(0, dtype=torch.uint8)
 
     def draw_sides(self, rng: torch.Generator) -> Tensor:
         """From which side each picture's person is drawn in this epoch: indices of angles [N]."""
@@ -58,19 +58,13 @@ class BankedViews(NovelViews):
     def renew(self, rows: Tensor, sides: Tensor) -> None:
         """Draw the people of `rows` (any shape, repeated or not), each from its own of `sides` [N]."""
         rows = rows.cpu().unique()
-        if not len(self._own):
-            self._own = self.cut_out()
         self._place = torch.full((len(self.data),), -1).scatter(0, rows, torch.arange(len(rows)))
         self._turned = self.painted(rows, sides.cpu()[rows])
 
     def people(self, rows: Tensor, kept: Tensor, rng: torch.Generator) -> Tensor:
         """As above, from the epoch's side."""
-        own = torch.cat([self.data.pictures[rows], self._own[rows]], dim=1)
+        own = torch.cat([self.data.pictures[rows], self.covered[rows]], dim=1)
         return torch.where(kept[:, None, None, None], own, self._turned[self._place[rows]])
-
-    def covered(self, rows: Tensor) -> Tensor:
-        """As above, from the bank."""
-        return self._own[rows]
 
 
 def require_novel_views(settings: JointSettings, *, there: bool) -> None:

@@ -15,7 +15,7 @@ from gcl_cli.commands.report.embedded import Embedded, Eye
 from gcl_cli.commands.report.heads import drawn_head
 from gcl_cli.errors import GclError
 from gcl_cli.people.data import WorkData
-from gcl_cli.people.rendered_views import open_flows, open_views, require_structures
+from gcl_cli.people.rendered_views import as_image, open_flows, open_views, require_structures
 from gcl_cli.records import StructurePictures
 from gcl_cli.retrieval.nearest import nearest_rows
 from gcl_cli.session import Session
@@ -162,11 +162,6 @@ def _of_chosen(told: PaintedStructures, chosen: Tensor) -> PaintedStructures:
     return PaintedStructures(*(_Chosen(told.angles, views, chosen) for views in (told.bodies, told.flows)))
 
 
-def _array(picture: Tensor) -> np.ndarray:
-    """A picture [3, H, W] as [H, W, 3]."""
-    return np.asarray(picture.permute(1, 2, 0).numpy())
-
-
 def _turned(
     name: str, person: int | None, place: int, made: _Made, angles: Sequence[int], real: Embedded, album: Album
 ) -> Turned:
@@ -184,8 +179,8 @@ def _turned(
         views.append(View(
             album.drawn(body, f"body of {name} turned by {angle} degrees"),
             None if made.painted is None
-            else album.drawn(_array(made.painted[place, side]), f"painted view of {seen_from}", head=head),
-            album.drawn(_array(made.generated[place, side]), f"generated view of {seen_from}", head=head),
+            else album.drawn(as_image(made.painted[place, side]), f"painted view of {seen_from}", head=head),
+            album.drawn(as_image(made.generated[place, side]), f"generated view of {seen_from}", head=head),
             album.photograph(near.name, f"nearest real picture: {near.name}"), near.name,
             f"{cosines[0]:.2f}", f"{float(features[side] @ made.sources[place]):.2f}",
             near.person == person if known else None,

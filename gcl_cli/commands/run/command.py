@@ -18,6 +18,7 @@ from gcl_cli.config import ClusterContrastSettings, GenMetricsSettings
 from gcl_cli.config.presets import settings_for
 from gcl_cli.config.stages import STAGE_SETTINGS
 from gcl_cli.errors import GclError
+from gcl_cli.inventory.own_settings import settings_key
 from gcl_cli.inventory.steps import Step, steps_of
 from gcl_cli.inventory.survey import Survey, survey
 from gcl_cli.people.data import open_data
@@ -71,7 +72,8 @@ def _planned(
     seconds = {}
     for step in steps:
         chosen = size.chosen.get(step.stage, {}) | wishes.of(step)
-        settings = settings_for(STAGE_SETTINGS[step.stage], step.stage, size.preset, chosen)
+        key = settings_key(step.stage, chosen)
+        settings = settings_for(STAGE_SETTINGS[key], key, size.preset, chosen)
         seconds[step.title] = step_seconds(
             step.stage, settings, size.preset, pictures, cores=session.processes, on_card=on_card
         )

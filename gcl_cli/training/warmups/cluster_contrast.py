@@ -118,8 +118,9 @@ class ClusterContrast:
     @cached_property
     def colours(self) -> Tensor:
         """Colour features [N, C] of the training pictures: of the people alone, where they are cut out."""
-        of_people = self.cut_outs is not None and self.settings.colours_of == "body"
-        covered = self.cut_outs.cut_out().squeeze(1) if of_people and self.cut_outs else None
+        covered = None
+        if self.cut_outs is not None and self.settings.colours_of == "body":
+            covered = self.cut_outs.covered.squeeze(1)
         return colour_features(self.data.pictures, self.data.cameras, covered).to(self.device)
 
     def _first_features(self) -> Tensor:
@@ -152,7 +153,7 @@ class ClusterContrast:
         moved = torch.rand(len(rows), generator=rng) < share
         if not moved.any():
             return pictures
-        people = torch.cat([pictures[moved], self.cut_outs.covered(rows[moved])], dim=1)
+        people = torch.cat([pictures[moved], self.cut_outs.covered[rows[moved]]], dim=1)
         pictures[moved] = self.cut_outs.before(people, self.cut_outs.others(len(people), rng), rows[moved])
         return pictures
 
