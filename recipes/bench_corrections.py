@@ -26,6 +26,7 @@ from gcl_cli.clustering.cohesion import cohesion
 from gcl_cli.clustering.corrections import corrected
 from gcl_cli.clustering.pseudo_labels import asked_distance, cluster_distance, comparable_features
 from gcl_cli.clustering.questions import Question, questions
+from gcl_cli.commands.cluster.colours import colours_of_people, people_cut_out
 from gcl_cli.commands.cluster.trust import facts, same_person, trust
 from gcl_cli.config import ClusterSettings
 from gcl_cli.datasets.dataset import camera_numbers
@@ -44,6 +45,7 @@ class Desk:
     cameras: torch.Tensor | None
     people: np.ndarray  # [N]
     settings: ClusterSettings
+    colours: np.ndarray | None = None  # [N, 1000] of people cut out
     said: dict[Pair, bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -63,7 +65,8 @@ class Desk:
     def asked(self, labels: np.ndarray) -> list[Question]:
         """What `gcl cluster` would have the page ask of these labels."""
         held = cohesion(self.distance, labels)
-        known = facts(self.comparable.numpy(), labels, held)
+        cameras = self.cameras is not None
+        known = facts(self.comparable.numpy(), labels, held, cameras=cameras, colours=self.colours)
         two = trust(known, labels, held.doubt).two
         return questions(self.distance, labels, count=len(labels) ** 2, two=two, same=same_person(known))
 
@@ -132,16 +135,21 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=10)
     parser.add_argument("--seeds", type=int, default=3, help="of the random pairs")
     asked = parser.parse_args()
-    artifact = read_artifact(WorkFolder(asked.work), "cluster/main")
+    work, opened = WorkFolder(asked.work), open_data(Session(work=str(asked.work)), None)
+    artifact = read_artifact(work, "cluster/main")
     settings = ClusterSettings(**{k: v for k, v in artifact.config.items() if k in ClusterSettings.model_fields})
-    samples = open_data(Session(work=str(asked.work)), None).split("train")
+    samples = opened.split("train")
     people = np.array([-1 if sample.person is None else sample.person for sample in samples])
     features = torch.from_numpy(load_file(embeddings_file(artifact.folder, "train"))["embeddings"])
     numbers = camera_numbers(samples)
     cameras = None if (numbers < 0).any() else torch.from_numpy(numbers)
+    render = people_cut_out(work, opened)
+    colours = None if render is None else colours_of_people(opened, render, cameras, threads=1)
     for way in WAYS:
         for seed in range(asked.seeds if way == "random" else 1):
-            for line in clicks(Desk(features, cameras, people, settings), way, asked.clicks, asked.every, seed):
+            for line in clicks(
+                Desk(features, cameras, people, settings, colours), way, asked.clicks, asked.every, seed
+            ):
                 sys.stdout.write(json.dumps({**line, "seed": seed}) + "\n")
 
 

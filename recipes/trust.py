@@ -1,44 +1,53 @@
 """Fit the scale of `gcl cluster` to clusters whose people are known, and say how well it holds on sets it never saw.
 
-    python recipes/trust.py embed FOLDER WORK[:STAGE/NAME] DATA ...   # features of labelled sets by one encoder
-    python recipes/trust.py fit FOLDER [--check PREFIX] [--write]    # prints the reliability; writes scale.py
+    python recipes/trust.py thin SET KEEP SEED         # leaves some pictures of an unlabelled synthetic set
+    python recipes/trust.py embed FOLDER WORK ...      # features by all networks of work folders, colours of people
+    python recipes/trust.py fit FOLDER [--check PREFIX,...] [--write]  # prints the reliability; writes scale.py
 
-Sets whose name begins with PREFIX are not fitted to, only checked.
+Sets whose names begin with one of PREFIX,... are not fitted to, only checked.
 """
 
 import argparse
-from dataclasses import dataclass
+import json
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from pprint import pformat
-from statistics import mean
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors.numpy import load_file
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
 from gcl_cli import console
-from gcl_cli.artifacts.layout import WorkFolder
 from gcl_cli.clustering.cohesion import cohesion
 from gcl_cli.clustering.pseudo_labels import asked_distance, cluster_distance, comparable_features
 from gcl_cli.commands.cluster import maps
+from gcl_cli.commands.cluster.colours import colours_of_people, people_cut_out
 from gcl_cli.commands.cluster.maps import Line, Map, Scale
 from gcl_cli.commands.cluster.trust import Facts, facts, picture_columns, raw_figures
 from gcl_cli.config import ClusterSettings
+from gcl_cli.datasets.dataset import camera_numbers
 from gcl_cli.datasets.decoding import read_pictures
 from gcl_cli.errors import GclError
-from gcl_cli.people.data import open_other
+from gcl_cli.people.data import open_data
+from gcl_cli.records import Sample
+from gcl_cli.session import Session
 from gcl_cli.training.features import embed
 from gcl_cli.weights.starting_weights import open_encoder
 
-CLUSTERINGS = ({"radius": 0.4}, {"radius": 0.5})
+CLUSTERINGS = ({"radius": 0.35}, {"radius": 0.45})
 SPLITS = {"train": ("train",), "test": ("query", "gallery")}
 BINS = 25  # equal parts of what a map is fitted to
 SURE = 0.98  # no map is surer than this, nor than one minus this
 HOLDS = 0.8  # share of a cluster from which it is one person's
 OUT = Path(maps.__file__).with_name("scale.py")
+Reliability = dict[str, list[dict[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -79,118 +88,183 @@ class Cell:
         return (self.people[rows] == self.most()[self.labels[rows]]).astype(float)
 
     def figures(self) -> tuple[float, float, float]:
-        """People for each cluster, precision and recall."""
+        """People for each group of pictures, precision and recall."""
         upper = np.triu_indices(len(self.labels), 1)
         together = ((self.labels[:, None] == self.labels) & (self.labels >= 0))[upper]
         same = (self.people[:, None] == self.people)[upper]
         both = (together & same).sum()
         return (
-            len(np.unique(self.people)) / self.known.groups.clusters,
+            len(np.unique(self.people)) / len(self.known.groups.sizes),
             both / max(together.sum(), 1),
             both / same.sum(),
         )
 
 
-def embed_sets(folder: Path, encoder: str, sets: list[str]) -> None:
-    """Features of both halves of labelled sets, with cameras and people, as `<work>-<set>.npz`."""
-    work, _, reference = encoder.partition(":")
-    source = open_encoder(WorkFolder(Path(work)), encoder=reference or None, init=None, stages=("joint", "warmup"))
-    network, size = source.load(torch.device("cpu")), source.architecture
-    for root in sets:
-        opened, columns = open_other(Path(root), allow_subset=True), {}
-        for half, splits in SPLITS.items():
-            samples = [s for split in splits for s in opened.split(split) if s.person is not None and s.person > 0]
-            pictures = read_pictures(
-                opened.root, [s.name for s in samples], height=size.height, width=size.width, threads=1
-            )
-            columns[half] = embed(network, pictures, precision="fp32").numpy()
-            columns[f"{half}_cam"] = np.array([s.camera for s in samples])
-            columns[f"{half}_p"] = np.array([s.person for s in samples])
-        np.savez(folder / f"{Path(work).name}-{opened.dataset.name}.npz", **columns)
+def thin(root: Path, keep: int, seed: int) -> None:
+    """Leave `keep` pictures of an unlabelled set, so that some people are there once or twice."""
+    pictures = sorted((root / "images").iterdir())
+    for path in random.Random(seed).sample(pictures, max(0, len(pictures) - keep)):
+        path.unlink()
 
 
-def read_cells(folder: Path) -> list[Cell]:
-    """All clusterings of all features in a folder; where features form a single group there is none."""
+def embed_all(folder: Path, place: str) -> None:
+    """Features, cameras, people and colours for each network of a work folder, as `<work>-<stage>-<name>.npz`."""
+    session = Session(work=place, threads=1, device="cpu")
+    opened = open_data(session, None)
+    halves = {half: [s for split in splits for s in opened.split(split)] for half, splits in SPLITS.items()}
+    shared = {}
+    for half, samples in halves.items():
+        shared |= {f"{half}_cam": camera_numbers(samples), f"{half}_p": people_of(opened.root, samples)}
+    if render := people_cut_out(session.folder, opened):
+        cameras = known_cameras(shared["train_cam"])
+        shared["train_colours"] = colours_of_people(opened, render, cameras, threads=1)
+    complete = [path for stage in ("joint", "warmup") for path in Path(place, stage).glob("*/manifest.json")]
+    for made in sorted(path.parent for path in complete):
+        reference = f"{made.parent.name}/{made.name}"
+        source = open_encoder(session.folder, encoder=reference, init=None, stages=("joint", "warmup"))
+        network, size = source.load(torch.device("cpu")), source.architecture
+        for half, samples in halves.items():
+            names = [sample.name for sample in samples]
+            pictures = read_pictures(opened.root, names, height=size.height, width=size.width, threads=1)
+            shared[half] = embed(network, pictures, precision="fp32").numpy()
+        np.savez(folder / f"{Path(place).name}-{made.parent.name}-{made.name}.npz", **shared)
+
+
+def people_of(root: Path, samples: Sequence[Sample]) -> np.ndarray:
+    """Whom each picture shows, [N]: of a synthetic set as its truth says, else as its labels do."""
+    if not (root / "truth.safetensors").exists():
+        return np.array([sample.person for sample in samples], dtype=np.int64)
+    named = [Path(name).name for name in json.loads((root / "truth.names.json").read_text())]
+    person = dict(zip(named, load_file(root / "truth.safetensors")["person"].tolist(), strict=True))
+    return np.array([person[Path(sample.name).name] for sample in samples], dtype=np.int64)
+
+
+def known_cameras(cameras: np.ndarray) -> torch.Tensor | None:
+    """Cameras [N] where all are known."""
+    return None if (cameras < 0).any() else torch.from_numpy(cameras)
+
+
+def read_cells(folder: Path, *, colours: bool) -> list[Cell]:
+    """All clusterings of all features in a folder, judged by features alone or by `colours` too, where they are there.
+
+    Where features form a single group there is none.
+    """
     cells = []
     for path in sorted(folder.glob("*.npz")):
-        columns, name = np.load(path), path.stem.rpartition("-")[2]
+        columns, name = np.load(path), path.stem.partition("-")[0]
         for half, chosen in product(SPLITS, CLUSTERINGS):
+            if len(columns[half]) == 0 or (colours and f"{half}_colours" not in columns):
+                continue
             try:
-                cells.append(_cell(f"{name} {half}", columns, half, ClusterSettings(k1=20, **chosen)))
+                cells.append(_cell(name, columns, half, ClusterSettings(k1=20, **chosen), colours=colours))
             except GclError as error:
                 console.warn(f"{path.stem} {half} {chosen}: {error.problem}")
     return cells
 
 
-def _cell(group: str, columns: dict[str, np.ndarray], half: str, settings: ClusterSettings) -> Cell:
-    cameras = torch.from_numpy(columns[f"{half}_cam"])
+def _cell(
+    group: str, columns: Mapping[str, np.ndarray], half: str, settings: ClusterSettings, *, colours: bool = False
+) -> Cell:
+    cameras = known_cameras(columns[f"{half}_cam"])
     features = comparable_features(torch.from_numpy(columns[half]), cameras, camera_aware=settings.camera_aware)
     distance = asked_distance(features, settings=settings)
     labels = cluster_distance(distance, features, settings=settings).labels
     found = cohesion(distance, labels)
-    return Cell(group, facts(features.numpy(), labels, found), labels, found.doubt, columns[f"{half}_p"])
+    witness = columns[f"{half}_colours"] if colours else None
+    known = facts(features.numpy(), labels, found, cameras=cameras is not None, colours=witness)
+    return Cell(group, known, labels, found.doubt, columns[f"{half}_p"])
 
 
-def fitted(cells: list[Cell], lines: dict[str, Line] | None = None) -> Scale:
-    """The scale of some cells; lines: where they are known already."""
-    truth = [cell.of_clusters() for cell in cells]
-    columns = np.concatenate([cell.known.clusters for cell in cells])
-    pure = weighted_map(columns, np.concatenate([t[0] for t in truth]))
-    two = weighted_map(columns, np.concatenate([t[1] for t in truth]))
-    pairs = [cell.of_pairs() for cell in cells]
-    likeness = np.concatenate([cell.known.pairs.likeness for cell in cells])
-    kind = np.concatenate([cell.known.kind() for cell in cells])
-    share, same = (np.concatenate([p[i] for p in pairs]) for i in (0, 1))
-    shared = tuple(monotone((1.0,), 0.0, likeness[kind == k], share[kind == k]) for k in range(3))
+def fitted(cells: list[Cell]) -> Scale:
+    """The scale of some cells."""
+    truth, clusters = [cell.of_clusters() for cell in cells], [cell.known.clusters for cell in cells]
+    pure, two = (weighted_map(cells, clusters, [found[i] for found in truth]) for i in (0, 1))
+    pairs = [(cell.known.kind(), cell.known.pairs.likeness, *cell.of_pairs()) for cell in cells]
+    shared, same = [], []
+    for kind in range(3):
+        alike, share, one = ([found[i][found[0] == kind] for found in pairs] for i in (1, 2, 3))
+        shared.append(monotone(cells, (1.0,), 0.0, alike, share))
+        same.append(monotone(cells, (1.0,), 0.0, alike, one))
     line = Line(False, 0.0, 1.0, 0.0, 0.0)
-    alike = monotone((1.0,), 0.0, likeness[kind == 0], same[kind == 0])
-    begun = Scale(pure, two, pure, shared, alike, line, line, line)
+    begun = Scale(pure, two, pure, (shared[0], shared[1], shared[2]), same[0], line, line, line)
     pictures = [picture_columns(cell.known, cell.labels, cell.doubt, begun)[cell.labels >= 0] for cell in cells]
-    right = weighted_map(np.concatenate(pictures), np.concatenate([cell.right() for cell in cells]))
-    return Scale(pure, two, right, shared, begun.same, **(lines or fitted_lines(cells, begun)))
+    right = weighted_map(cells, pictures, [cell.right() for cell in cells])
+    return replace(begun, right=right, **fitted_lines(cells, begun))
 
 
-def weighted_map(columns: np.ndarray, target: np.ndarray) -> Map:
-    """The weights of a logistic regression on a target in 0 .. 1, and the monotone map of their sum."""
-    mean, spread = columns.mean(axis=0), columns.std(axis=0) + 1e-9
-    scaled = (columns - mean) / spread
-    both = np.concatenate([np.ones(len(target)), np.zeros(len(target))])
+def weighted_map(cells: list[Cell], columns: list[np.ndarray], target: list[np.ndarray]) -> Map:
+    """The weights of a logistic regression on a target in 0 .. 1, and the monotone map of their sum.
+
+    columns: [M, C] of each cell; target: [M] of each. Every set counts as much as any other.
+    """
+    rows, wanted, weight = np.concatenate(columns), np.concatenate(target), equal_sets(cells, target)
+    mean, spread = rows.mean(axis=0), rows.std(axis=0) + 1e-9
+    scaled = (rows - mean) / spread
+    both = np.concatenate([np.ones(len(wanted)), np.zeros(len(wanted))])
     model = LogisticRegression().fit(
-        np.concatenate([scaled, scaled]), both, sample_weight=np.concatenate([target, 1 - target])
+        np.concatenate([scaled, scaled]), both, sample_weight=np.concatenate([wanted * weight, (1 - wanted) * weight])
     )
     weights = np.round(model.coef_[0] / spread, 4)
     bias = round(float(model.intercept_[0] - (weights * mean).sum()), 4)
-    return monotone(tuple(weights.tolist()), bias, columns @ weights + bias, target)
+    return monotone(cells, tuple(weights.tolist()), bias, [part @ weights + bias for part in columns], target)
 
 
-def monotone(weights: tuple[float, ...], bias: float, sums: np.ndarray, target: np.ndarray) -> Map:
-    """Isotonic regression of a target on sums, each averaged over equal parts of the sums."""
-    parts = np.array_split(np.argsort(sums, kind="stable"), min(BINS, len(sums)))
-    x, y = (np.array([values[part].mean() for part in parts]) for values in (sums, target))
+def monotone(
+    cells: list[Cell], weights: tuple[float, ...], bias: float, sums: list[np.ndarray], target: list[np.ndarray]
+) -> Map:
+    """Isotonic regression of a target on sums, each averaged over parts that weigh the same."""
+    weight, at, wanted = equal_sets(cells, target), np.concatenate(sums), np.concatenate(target)
+    order = np.argsort(at, kind="stable")
+    ends = np.cumsum(weight[order]) / weight.sum()
+    part = np.minimum((ends * BINS).astype(int), BINS - 1)
+    own = [order[part == number] for number in np.unique(part)]
+    x, y = (np.array([np.average(values[rows], weights=weight[rows]) for rows in own]) for values in (at, wanted))
     x, first = np.unique(x.round(4), return_index=True)
     y = IsotonicRegression(y_min=1 - SURE, y_max=SURE).fit_transform(x, y[first])
     return Map(weights, bias, tuple(x.tolist()), tuple(y.round(4).tolist()))
+
+
+def equal_sets(cells: list[Cell], parts: list[np.ndarray]) -> np.ndarray:
+    """The weight of each row of the cells' parts: all rows of one set together weigh as much as those of another."""
+    sizes: Counter[str] = Counter()
+    for cell, part in zip(cells, parts, strict=True):
+        sizes[cell.group] += len(part)
+    mean = sum(sizes.values()) / len(sizes)
+    return np.concatenate(
+        [np.full(len(part), mean / sizes[cell.group]) for cell, part in zip(cells, parts, strict=True) if len(part)]
+    )
 
 
 def fitted_lines(cells: list[Cell], scale: Scale) -> dict[str, Line]:
     """The lines from raw figures to true ones; how far the truth lies off is that of sets left out in turn."""
     raw = np.array([raw_figures(cell.known, scale) for cell in cells]).T
     true = np.array([cell.figures() for cell in cells], dtype=float).T
+    weight = equal_sets(cells, [np.ones(1)] * len(cells))
     groups, lines = np.array([cell.group for cell in cells]), {}
     for name, share, x, y in zip(("people", "precision", "recall"), (False, True, True), raw, true, strict=True):
         plain = Line(share, 0.0, 1.0, 0.0, 0.0)
         x, y, off = plain.link(x), plain.link(y), np.empty(len(cells))
         for group in np.unique(groups):
             own = groups == group
-            slope, bias = np.polyfit(x[~own], y[~own], 1)
+            slope, bias = np.polyfit(x[~own], y[~own], 1, w=np.sqrt(weight[~own]))
             off[own] = y[own] - bias - slope * x[own]
-        slope, bias = np.polyfit(x, y, 1)
-        lines[name] = Line(share, *(round(float(v), 4) for v in (bias, slope, *np.quantile(off, [0.05, 0.95]))))
+        slope, bias = np.polyfit(x, y, 1, w=np.sqrt(weight))
+        low, high = (weighted_quantile(off, weight, quantile) for quantile in (0.05, 0.95))
+        lines[name] = Line(share, *(round(float(v), 4) for v in (bias, slope, low, high)))
     return lines
 
 
-def reliability(cells: list[Cell], scale_of: dict[str, Scale]) -> dict[str, list[dict[str, Any]]]:
-    """Expected against true: chances in fifths, and figures by how often their range holds the truth."""
+def weighted_quantile(values: np.ndarray, weight: np.ndarray, share: float) -> float:
+    """The least value up to which `share` of the weight lies."""
+    order = np.argsort(values, kind="stable")
+    return float(values[order][np.searchsorted(np.cumsum(weight[order]), share * weight.sum())])
+
+
+def reliability(cells: list[Cell], scale_of: dict[str, Scale]) -> Reliability:
+    """Expected against true: chances in fifths, and figures by how often their range holds the truth.
+
+    Every set counts as much as any other.
+    """
     chances: dict[str, list[np.ndarray]] = {"a cluster holds two people": [], "two clusters are one person": []}
     chances["a label is right"] = []
     figures: dict[str, list[tuple[float, float]]] = {"people": [], "precision": [], "recall": []}
@@ -204,73 +278,91 @@ def reliability(cells: list[Cell], scale_of: dict[str, Scale]) -> dict[str, list
         for name, raw, true in zip(figures, raw_figures(cell.known, scale), cell.figures(), strict=True):
             about, low, high = getattr(scale, name)(raw)
             figures[name].append((float(low <= true <= high), abs(about - true) / (true if name == "people" else 1)))
-    rows = [row for name, pairs in chances.items() for row in in_fifths(name, *np.concatenate(pairs, axis=1))]
+    rows = [row for name, parts in chances.items() for row in in_fifths(name, cells, parts)]
+    weight = equal_sets(cells, [np.ones(1)] * len(cells))
     held = [
         {
             "what": name,
             "cases": len(pairs),
-            "in_range": round(mean(p[0] for p in pairs), 3),
-            "off_by": round(float(mean(p[1] for p in pairs)), 3),
+            "in_range": round(float(np.average([p[0] for p in pairs], weights=weight)), 3),
+            "off_by": round(float(np.average([p[1] for p in pairs], weights=weight)), 3),
         }
         for name, pairs in figures.items()
     ]
     return {"chances": rows, "ranges": held}
 
 
-def in_fifths(name: str, chance: np.ndarray, true: np.ndarray) -> list[dict[str, Any]]:
-    """Expected and true shares in fifths of the chance, and the expected calibration error over ten bins."""
-    part = np.minimum((chance * 10).astype(int), 9)
-    error = sum(abs(chance[part == b].mean() - true[part == b].mean()) * (part == b).mean() for b in np.unique(part))
-    fifths = [rows for fifth in range(5) if (rows := part // 2 == fifth).any()]
-    shares = [(float(chance[rows].mean()), float(true[rows].mean()), int(rows.sum())) for rows in fifths]
+def in_fifths(name: str, cells: list[Cell], parts: list[np.ndarray]) -> list[dict[str, Any]]:
+    """Expected and true shares in fifths of the chance, and the expected calibration error over ten bins.
+
+    parts: expected and true of each cell, [2, M].
+    """
+    weight = equal_sets(cells, [part[0] for part in parts])
+    chance, true = np.concatenate(parts, axis=1)
+    bins = np.minimum((chance * 10).astype(int), 9)
+    error = sum(abs(((chance - true) * weight)[bins == b].sum()) for b in np.unique(bins)) / weight.sum()
+    fifths = [rows for fifth in range(5) if (rows := bins // 2 == fifth).any()]
     return [
         {
             "what": name,
-            "expected": round(x, 3),
-            "true": round(y, 3),
-            "cases": n,
+            "expected": round(float(np.average(chance[rows], weights=weight[rows])), 3),
+            "true": round(float(np.average(true[rows], weights=weight[rows])), 3),
+            "cases": int(rows.sum()),
             "calibration_error": round(float(error), 3),
         }
-        for x, y, n in shares
+        for rows in fifths
     ]
 
 
-def write_scale(scale: Scale, measured: dict[str, list[dict[str, Any]]]) -> None:
-    """`scale.py`."""
-    first, second = (pformat(value, width=110, compact=True, sort_dicts=False) for value in (scale, measured))
-    OUT.write_text(
-        '"""The scale of `trust`: made by recipes/trust.py from clusters of synthetic people, not by hand."""\n\n'
-        "from typing import Any\n\nfrom gcl_cli.commands.cluster.maps import Line, Map, Scale\n\n"
-        f"# fmt: off\nSCALE = {first}\n\n# on synthetic cities that were left out of the fit in turn\n"
-        f"RELIABILITY: dict[str, Any] = {second}\n"
+def write_scales(scales: dict[str, tuple[Scale, Reliability]]) -> None:
+    """`scale.py`: SCALE and RELIABILITY, of features alone; the same with colours."""
+    text = (
+        '"""The scales of `trust`: made by recipes/trust.py from clusters of synthetic people, not by hand."""\n\n'
+        "from typing import Any\n\nfrom gcl_cli.commands.cluster.maps import Line, Map, Scale\n\n# fmt: off\n"
     )
+    for end, (scale, measured) in scales.items():
+        first, second = (pformat(value, width=110, compact=True, sort_dicts=False) for value in (scale, measured))
+        text += f"SCALE{end} = {first}\n\n# on synthetic sets that were left out of the fit in turn\n"
+        text += f"RELIABILITY{end}: dict[str, Any] = {second}\n\n"
+    OUT.write_text(text.rstrip("\n") + "\n")
+
+
+def judged(cells: list[Cell], check: tuple[str, ...]) -> tuple[Scale, Reliability]:
+    """The scale of the cells that are fitted to, and its reliability, which is printed, also that on the others."""
+    own = [cell for cell in cells if not cell.group.startswith(check)]
+    groups = sorted({cell.group for cell in own})
+    whole, left_out = fitted(own), {g: fitted([cell for cell in own if cell.group != g]) for g in groups}
+    measured = reliability(own, left_out)
+    console.show({"left_out_in_turn": groups, **measured}, as_json=False)
+    if others := [cell for cell in cells if cell.group.startswith(check)]:
+        checked = reliability(others, {cell.group: whole for cell in others})
+        console.show({"checked": sorted({cell.group for cell in others}), **checked}, as_json=False)
+    return whole, measured
 
 
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("embed", "fit"))
+    parser.add_argument("what", choices=("thin", "embed", "fit"))
     parser.add_argument("folder", type=Path)
     parser.add_argument("more", nargs="*")
-    parser.add_argument("--check", default="pku")
+    parser.add_argument("--check", default="pku", metavar="PREFIX,...")
     parser.add_argument("--write", action="store_true")
     given = parser.parse_args()
-    if given.what == "embed":
+    torch.set_num_threads(1)
+    if given.what == "thin":
+        thin(given.folder, *map(int, given.more))
+    elif given.what == "embed":
         given.folder.mkdir(parents=True, exist_ok=True)
-        embed_sets(given.folder, given.more[0], given.more[1:])
-        return
-    cells = read_cells(given.folder)
-    own = [cell for cell in cells if not cell.group.startswith(given.check)]
-    groups = sorted({cell.group for cell in own})
-    left_out = {group: fitted([cell for cell in own if cell.group != group]) for group in groups}
-    whole = fitted(own)
-    measured = reliability(own, left_out)
-    console.show({"left_out_in_turn": groups, **measured}, as_json=False)
-    if others := [cell for cell in cells if cell.group.startswith(given.check)]:
-        checked = reliability(others, {cell.group: whole for cell in others})
-        console.show({"checked": sorted({cell.group for cell in others}), **checked}, as_json=False)
-    if given.write:
-        write_scale(whole, measured)
+        for work in given.more:
+            embed_all(given.folder, work)
+    else:
+        scales = {}
+        for end, colours in (("", False), ("_WITH_COLOURS", True)):
+            console.say("With colours of people cut out:" if colours else "By features alone:")
+            scales[end] = judged(read_cells(given.folder, colours=colours), tuple(given.check.split(",")))
+        if given.write:
+            write_scales(scales)
 
 
 if __name__ == "__main__":

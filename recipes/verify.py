@@ -29,7 +29,7 @@ Case = tuple[str, np.ndarray, np.ndarray]  # the set, the weighed columns [4], l
 
 def clustered(columns: dict[str, np.ndarray], half: str) -> tuple[Cell, Trust]:
     """The clusters of one half, and what is to be expected of them."""
-    cell = _cell("", columns, half, ClusterSettings(k1=20, radius=0.45))
+    cell = _cell("", columns, half, ClusterSettings(k1=20, radius=0.45), colours=f"{half}_colours" in columns)
     return cell, trust(cell.known, cell.labels, cell.doubt)
 
 
@@ -95,6 +95,8 @@ def main(folder: Path, *, fit: bool) -> None:
     sets, cases = {}, []
     for file in sorted(folder.glob("*.npz")):
         columns = dict(np.load(file))
+        if len(columns["test"]) == 0:
+            continue  # crops without labels: nobody is left to try it on
         try:
             clustered(columns, "train")
             sets[file.stem] = columns
@@ -112,7 +114,7 @@ def main(folder: Path, *, fit: bool) -> None:
 
 
 def _set_of(name: str) -> str:
-    return name.rpartition("-")[2]
+    return name.partition("-")[0]
 
 
 if __name__ == "__main__":

@@ -169,7 +169,7 @@ def test_every_stage_publishes_its_files_and_reports_its_figures(finished):
     assert results["gan_warmup"]["steps"] == 4 and results["gan_warmup"]["objective"] == "full"
     assert results["joint"]["steps"] == 8
     assert {"vi", "vi_syn", "vi_mem", "image", "clusters"} <= results["joint"].keys()
-    assert results["cluster"]["pictures"] == 24
+    assert results["cluster"]["pictures"] == 24 and "colours" in results["cluster"]["judged_by"]
     assert results["evaluate"]["encoder"] == "joint/main" and 0 < results["evaluate"]["mAP"] <= 100
     measured = results["gen_metrics"]
     assert measured["encoder_frechet"] > 0 and 0 <= measured["dssim"] <= 1 and 0 <= measured["identity_kept"] <= 100

@@ -241,6 +241,7 @@ def test_other_crops_are_clustered_without_training_and_grow_too(today, everybod
         shutil.copy(path, Path("new") / path.name)
     made = typed("cluster", "new", *LOOSE, "--device", "cpu", "--threads", "2")
     assert made["pictures"] == 20 and Path("work/cluster/new/labels.csv").exists()
+    assert made["judged_by"] == "encoder"  # nobody is cut out of other crops
     assert "gcl cluster" in {row["artifact"]: row["command"] for row in typed("status")["artifacts"]}["cluster/new"]
     shutil.copy(everybody[20], Path("new") / everybody[20].name)
     grown = typed("cluster", "new", *LOOSE, "--device", "cpu", "--threads", "2")

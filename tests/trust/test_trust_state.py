@@ -610,7 +610,7 @@ def test_no_command_uses_an_input_with_a_flipped_bit(real):
         "gan-warmup/main/generator.safetensors": lambda: typed(
             "views", picture, "--work", str(work), "--generator", "gan-warmup"
         ),
-        "gan-warmup/main/adam_moments.safetensors": lambda: typed("joint", "--work", str(work), "--name", "again"),
+        "gan-warmup/main/discriminator.safetensors": lambda: typed("joint", "--work", str(work), "--name", "again"),
         "dataset.json": lambda: typed("report", "--work", str(work)),
     }
     refused = 0

@@ -13,17 +13,18 @@ from gcl_cli import console
 from gcl_cli.artifacts import dataset_record
 from gcl_cli.artifacts.files import write_json
 from gcl_cli.artifacts.formats import write_labels
-from gcl_cli.artifacts.manifest import CROPS
+from gcl_cli.artifacts.manifest import CROPS, Artifact
 from gcl_cli.artifacts.run import Run
 from gcl_cli.clustering.cohesion import Cohesion, cohesion
 from gcl_cli.clustering.corrections import corrected
 from gcl_cli.clustering.jaccard import SparseDistance
 from gcl_cli.clustering.pseudo_labels import asked_distance, cluster_distance, comparable_features
 from gcl_cli.clustering.questions import Question, questions
+from gcl_cli.commands.cluster.colours import colours_of_people, people_cut_out
 from gcl_cli.commands.cluster.earlier import Labels, agreement, numbered, previous_labels
 from gcl_cli.commands.cluster.embedded import features_of, same_encoder
 from gcl_cli.commands.cluster.fitting import require_memory, require_memory_for_pairs
-from gcl_cli.commands.cluster.scale import RELIABILITY
+from gcl_cli.commands.cluster.scale import RELIABILITY, RELIABILITY_WITH_COLOURS
 from gcl_cli.commands.cluster.sheet import draw_clusters
 from gcl_cli.commands.cluster.trust import Trust, facts, in_short, same_person, trust
 from gcl_cli.config import CorrectedSettings
@@ -61,7 +62,9 @@ def run(
     opened = crops or open_data(session, data)
     source = open_encoder(work, encoder=encoder, init=init, stages=("joint", "warmup"))
     settings = settings_for(CorrectedSettings, "cluster", source.preset, chosen)
+    render = people_cut_out(work, opened)
     inputs = {CROPS if crops else "dataset": opened.digest, **source.inputs, **corrections_digest(settings.corrections)}
+    inputs |= {render.reference: render.manifest.digest} if render else {}
     config = {"encoder": source.reference, **({"previous": previous} if previous else {}), **settings.model_dump()}
     config |= {CROPS: str(opened.root.resolve()), "camera_from": session.camera_from} if crops else {}
     job = Run(work, "cluster", _name(session, crops), config, inputs)
@@ -74,7 +77,8 @@ def run(
     require_memory(len(opened.split("train")), dimension=network.embedding_size, k1=settings.k1)
     with job.begin(restart=session.restart):
         features, embedded = features_of(job, opened, network, source.architecture, before, session)
-        result = _label(job, opened, features, corrections, settings, earlier)
+        colours = None if render is None else _colours(opened, render, session)
+        result = _label(job, opened, features, colours, corrections, settings, earlier)
         result = {"encoder": source.reference, **result} | ({"new_pictures": embedded} if before else {})
         return job.publish(result).manifest.result
 
@@ -87,19 +91,25 @@ def _name(session: Session, crops: WorkData | None) -> str:
     return plain if plain != "main" else "crops"
 
 
+def _colours(opened: WorkData, render: Artifact, session: Session) -> np.ndarray:
+    """The colours of the people cut out, by which clusters are judged beside the encoder's features."""
+    return colours_of_people(opened, render, _cameras(opened.split("train")), threads=session.processes)
+
+
 def _label(
-    job: Run, opened: WorkData, features: Tensor, corrections: Corrections | None, settings: CorrectedSettings,
-    earlier: Labels | None,
+    job: Run, opened: WorkData, features: Tensor, colours: np.ndarray | None, corrections: Corrections | None,
+    settings: CorrectedSettings, earlier: Labels | None,
 ) -> dict[str, Any]:  # fmt: skip
     """Cluster, and write labels, clusters and the sheet; returns the figures."""
     samples, names = opened.split("train"), opened.names("train")
     cameras = _cameras(samples)
     found, held, distance, comparable = _cluster(features, cameras, corrections, settings)
     people = numbered(job, opened, found.labels)
-    known = facts(comparable.cpu().numpy(), found.labels, held)
+    known = facts(comparable.cpu().numpy(), found.labels, held, cameras=cameras is not None, colours=colours)
     trusted = trust(known, found.labels, held.doubt)
     asked = questions(distance, found.labels, count=ASKED, two=trusted.two, same=same_person(known))
-    _write_trust(job.folder, trusted, samples, people.of(found.labels), held.doubt, people.numbers)
+    reliability = RELIABILITY if colours is None else RELIABILITY_WITH_COLOURS
+    _write_trust(job.folder, trusted, samples, people.of(found.labels), held.doubt, people.numbers, reliability)
     likeness = learn(
         features.cpu().numpy(), found.labels, _numbers(cameras), trusted.pure,
         precision=trusted.precision.about, recall=trusted.recall.about,
@@ -110,6 +120,7 @@ def _label(
     draw_clusters(job.folder / "clusters.png", opened.root, samples, found.labels, held, people.numbers)
     return {
         "pictures": len(samples), **cluster_values(found, cameras), "suspicious": int(held.suspicious.sum()),
+        "judged_by": "encoder" if colours is None else "encoder, colours of people cut out",
         **in_short(trusted, people.numbers),
         **agreement(names, found.labels, earlier), **people.said, "sheet": str(job.final / "clusters.png"),
     }  # fmt: skip
@@ -117,12 +128,12 @@ def _label(
 
 def _write_trust(
     folder: Path, trusted: Trust, samples: tuple[Sample, ...], labels: np.ndarray, doubt: np.ndarray,
-    numbers: np.ndarray,
+    numbers: np.ndarray, reliability: dict[str, Any],
 ) -> None:  # fmt: skip
-    """`labels.csv` and `trust.json`; numbers: [K] what the clusters are called."""
+    """`labels.csv` and `trust.json`; numbers: [K] what the clusters are called; reliability: of the scale."""
     names, cameras = [sample.name for sample in samples], [sample.camera for sample in samples]
     write_labels(folder / "labels.csv", names, labels, doubt, trusted.confidence, cameras)
-    write_json(folder / "trust.json", in_short(trusted, numbers) | {"reliability": RELIABILITY})
+    write_json(folder / "trust.json", in_short(trusted, numbers) | {"reliability": reliability})
 
 
 def _questions(

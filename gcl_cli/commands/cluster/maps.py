@@ -63,6 +63,6 @@ class Scale:
     right: Map  # of a picture's columns: the chance that it shows the person of most of its cluster
     shared: tuple[Map, Map, Map]  # of the likeness of two clusters, cluster and picture, two pictures: the share shared
     same: Map  # of the likeness of two clusters: the chance that most of both is one person
-    people: Line  # of people for each cluster
+    people: Line  # of people for each group of pictures: clusters, and those in none
     precision: Line
     recall: Line
