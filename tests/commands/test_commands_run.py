@@ -145,7 +145,7 @@ def test_the_last_screen_says_how_many_people_where_the_labels_are_and_what_to_t
     running.show(result)
     shown = capsys.readouterr().out
     assert f"About 3 people (2 to 5) on {len(names) - 1} of {len(names)} pictures" in shown
-    assert "about 62% of pairs with one label show one person" in shown
+    assert "about 62% (40% to 80%) of pairs with one label show one person" in shown
     assert "may stand for two people: 0" in shown and "labels 0 and 1 may be one person (75%)" in shown
     assert "work/cluster/main/labels.csv" in shown and "1 pictures belong to nobody" in shown
     assert f"1 pictures are nearer to another person than to their own, such as {names[0]}" in shown

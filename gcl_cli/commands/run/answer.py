@@ -28,10 +28,11 @@ def answer(session: Session, opened: WorkData, steps: tuple[Step, ...]) -> dict[
 def show_answer(result: dict[str, Any]) -> None:
     """The last screen, on stdout: a tree."""
     said = result["answer"]
-    people = said["people"]
+    people, precision = said["people"], said["precision"]
     title = (
         f"About {people['about']} people ({people['from']} to {people['to']}) on {said['labelled']:,} of "
-        f"{said['pictures']:,} pictures; about {said['precision']:.0%} of pairs with one label show one person"
+        f"{said['pictures']:,} pictures; about {precision['about']:.0%} ({precision['from']:.0%} to "
+        f"{precision['to']:.0%}) of pairs with one label show one person"
     )
     branches = {
         "who is who": [(f"{said['labels']}  a picture a line: {', '.join(said['columns'])}", ""), (said["sheet"], "")],
@@ -46,7 +47,7 @@ def _answer(artifact: Artifact) -> dict[str, Any]:
     with path.open(encoding="utf-8-sig") as file:
         columns = file.readline().strip().split(",")
     return {
-        "people": result["people"], "precision": result["expected_precision"]["about"], "pictures": result["pictures"],
+        "people": result["people"], "precision": result["expected_precision"], "pictures": result["pictures"],
         "labelled": round(result["share_labelled"] * result["pictures"]), "labels": str(path), "columns": columns,
         "sheet": result["sheet"], "doubtful": _doubtful(artifact),
     }  # fmt: skip
