@@ -99,10 +99,14 @@ class Told:
         return self.meshes
 
 
-@pytest.mark.parametrize(("seen", "in_bin", "within"), [(90, 100, 100), (70, 100, 100), (50, 0, 100), (0, 0, 0)])
-def test_agreement_counts_yaws_in_the_asked_bin_and_within_one(seen, in_bin, within):
+@pytest.mark.parametrize(
+    ("seen", "in_bin", "near", "within"),
+    [(90, 100, 100, 100), (70, 100, 100, 100), (50, 0, 100, 100), (30, 0, 0, 100), (0, 0, 0, 0)],
+)
+def test_agreement_counts_yaws_in_the_asked_bin_and_within_one(seen, in_bin, near, within):
     found = asked(180.0, Told(standing(seen))).agreement(torch.zeros(1, 3, 64, 32, dtype=torch.uint8), np.array([90]))
-    assert (found["yaw_in_bin"], found["yaw_within_one_bin"], found["person_found"]) == (in_bin, within, 100)
+    assert [found[f"yaw_{name}"] for name in ("in_bin", "within_45", "within_one_bin")] == [in_bin, near, within]
+    assert found["person_found"] == 100
     if seen == 90:
         assert found["keypoint_error"] < 1e-3
 

@@ -24,7 +24,8 @@ from gcl_cli.people.estimating import open_estimator
 from gcl_cli.records import MeshEstimates
 
 TOGETHER = 32  # bodies or pictures in memory at a time
-IN_BIN, WITHIN_ONE = 22.5, 67.5  # degrees of yaw from the asked one
+# degrees of yaw from the asked one: half a side, a side, a side and a half
+WITHIN = {"yaw_in_bin": 22.5, "yaw_within_45": 45.0, "yaw_within_one_bin": 67.5}
 
 
 @dataclass(frozen=True)
@@ -67,12 +68,11 @@ class AskedBodies:
         off = degrees_apart(yaw_of(seen.pelvis), yaw)
         known = self.bodies.found
         if not known.any():
-            return {"yaw_in_bin": None, "yaw_within_one_bin": None, "person_found": None, "keypoint_error": None}
+            return dict.fromkeys((*WITHIN, "person_found", "keypoint_error"))
         both = known & seen.found
         error = placed_error(asked[both], in_crop(seen.keypoints, seen.camera)[both])
         return {
-            "yaw_in_bin": 100 * float((seen.found & (off < IN_BIN))[known].mean()),
-            "yaw_within_one_bin": 100 * float((seen.found & (off < WITHIN_ONE))[known].mean()),
+            **{name: 100 * float((seen.found & (off < most))[known].mean()) for name, most in WITHIN.items()},
             "person_found": 100 * float(seen.found[known].mean()),
             "keypoint_error": 100 * float(error.mean()) if len(error) else None,
         }
@@ -80,10 +80,7 @@ class AskedBodies:
     def yaw_error(self, truth: np.ndarray) -> dict[str, float]:
         """The meshes themselves against the true yaw [M] of the photographs, degrees; shares in percent."""
         off = degrees_apart(yaw_of(self.bodies.pelvis), truth)
-        return {
-            "yaw_in_bin": 100 * float((off < IN_BIN).mean()),
-            "yaw_within_one_bin": 100 * float((off < WITHIN_ONE).mean()),
-        }
+        return {name: 100 * float((off < most).mean()) for name, most in WITHIN.items()}
 
     def _estimate(self, views: Tensor) -> Bodies:
         """The bodies in pictures, each brought to the size of its photograph: there the proportions are right."""
