@@ -32,8 +32,8 @@ def people_cut_out(work: WorkFolder, data: WorkData) -> Artifact | None:
         if stored and ViewStore(render.folder, SPLIT, tuple(render.config["angles"]), SIZE).names == data.names(SPLIT):
             return render
     console.say(
-        "How right the labels are is judged by the encoder alone, which may well believe what it was taught. Better: "
-        "by colours of people cut out, too, after gcl mesh and gcl render."
+        "How right the labels are is judged by the encoder alone, which may well believe what it was taught. Better by "
+        "colours of people cut out, too: first gcl mesh, gcl render (--restart where they are of other pictures)."
     )
     return None
 

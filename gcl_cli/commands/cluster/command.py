@@ -62,7 +62,7 @@ def run(
     opened = crops or open_data(session, data)
     source = open_encoder(work, encoder=encoder, init=init, stages=("joint", "warmup"))
     settings = settings_for(CorrectedSettings, "cluster", source.preset, chosen)
-    render = people_cut_out(work, opened)
+    render = None if crops else people_cut_out(work, opened)
     inputs = {CROPS if crops else "dataset": opened.digest, **source.inputs, **corrections_digest(settings.corrections)}
     inputs |= {render.reference: render.manifest.digest} if render else {}
     config = {"encoder": source.reference, **({"previous": previous} if previous else {}), **settings.model_dump()}
