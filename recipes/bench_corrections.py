@@ -29,8 +29,7 @@ from gcl_cli.clustering.questions import Question, questions
 from gcl_cli.commands.cluster.colours import colours_of_people, people_cut_out
 from gcl_cli.commands.cluster.trust import facts, same_person, trust
 from gcl_cli.config import ClusterSettings
-from gcl_cli.datasets.dataset import camera_numbers
-from gcl_cli.people.data import open_data
+from gcl_cli.people.data import known_cameras, open_data
 from gcl_cli.records import Corrections, PseudoLabels
 from gcl_cli.session import Session
 
@@ -141,8 +140,7 @@ def main() -> None:
     samples = opened.split("train")
     people = np.array([-1 if sample.person is None else sample.person for sample in samples])
     features = torch.from_numpy(load_file(embeddings_file(artifact.folder, "train"))["embeddings"])
-    numbers = camera_numbers(samples)
-    cameras = None if (numbers < 0).any() else torch.from_numpy(numbers)
+    cameras = known_cameras(samples)
     render = people_cut_out(work, opened)
     colours = None if render is None else colours_of_people(opened, render, cameras, threads=1)
     for way in WAYS:

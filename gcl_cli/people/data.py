@@ -125,7 +125,7 @@ def training_set(data: WorkData, architecture: Architecture, session: Session) -
     seen = sightings(data, "train")
     return TrainingSet(
         _pictures(data, samples, architecture, session),
-        _cameras(samples),
+        known_cameras(samples),
         times=None if seen is None else seen.times,
         slots=None if seen is None else seen.slots,
     )
@@ -134,7 +134,7 @@ def training_set(data: WorkData, architecture: Architecture, session: Session) -
 def sightings(data: WorkData, split: str) -> Sightings | None:
     """Where and when the pictures of a split were taken; None where their names do not say."""
     samples = data.split(split)
-    found, cameras = timing(samples, data.split("train"), layout=data.dataset.layout), _cameras(samples)
+    found, cameras = timing(samples, data.split("train"), layout=data.dataset.layout), known_cameras(samples)
     if found is None or cameras is None:
         return None
     slots = None if found.slots is None else torch.from_numpy(found.slots)
@@ -174,7 +174,8 @@ def labelled_set(data: WorkData, architecture: Architecture, session: Session) -
     if nobody := len(data.split("train")) - len(samples):
         console.warn(f"{nobody:,} of {len(data.split('train')):,} pictures in {data.root} show nobody known: left out.")
     people = number_by_first_member(person_numbers(samples))
-    return LabelledSet(_pictures(data, samples, architecture, session), torch.from_numpy(people), _cameras(samples))
+    pictures = _pictures(data, samples, architecture, session)
+    return LabelledSet(pictures, torch.from_numpy(people), known_cameras(samples))
 
 
 def require_people(data: WorkData) -> tuple[Sample, ...]:
@@ -192,6 +193,7 @@ def _pictures(data: WorkData, samples: Sequence[Sample], architecture: Architect
     )  # fmt: skip
 
 
-def _cameras(samples: Sequence[Sample]) -> Tensor | None:
+def known_cameras(samples: Sequence[Sample]) -> Tensor | None:
+    """The cameras of pictures, [N] int64; None where any is unknown."""
     numbers = [sample.camera for sample in samples if sample.camera is not None]
     return torch.tensor(numbers) if len(numbers) == len(samples) else None

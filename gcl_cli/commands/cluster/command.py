@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from gcl_cli import console
 from gcl_cli.artifacts import dataset_record
 from gcl_cli.artifacts.files import write_json
 from gcl_cli.artifacts.formats import write_labels
-from gcl_cli.artifacts.manifest import CROPS, Artifact
+from gcl_cli.artifacts.manifest import CROPS
 from gcl_cli.artifacts.run import Run
 from gcl_cli.clustering.cohesion import Cohesion, cohesion
 from gcl_cli.clustering.corrections import corrected
@@ -24,15 +23,13 @@ from gcl_cli.commands.cluster.colours import colours_of_people, people_cut_out
 from gcl_cli.commands.cluster.earlier import Labels, agreement, numbered, previous_labels
 from gcl_cli.commands.cluster.embedded import features_of, same_encoder
 from gcl_cli.commands.cluster.fitting import require_memory, require_memory_for_pairs
-from gcl_cli.commands.cluster.scale import RELIABILITY, RELIABILITY_WITH_COLOURS
 from gcl_cli.commands.cluster.sheet import draw_clusters
-from gcl_cli.commands.cluster.trust import Trust, facts, in_short, same_person, trust
+from gcl_cli.commands.cluster.trust import Trust, facts, in_short, reliability_of, same_person, trust
 from gcl_cli.config import CorrectedSettings
 from gcl_cli.config.presets import settings_for
-from gcl_cli.datasets.dataset import camera_numbers
 from gcl_cli.following.loop import complete_already
 from gcl_cli.people.corrections import corrections_digest, read_corrections
-from gcl_cli.people.data import WorkData, open_crops, open_data
+from gcl_cli.people.data import WorkData, known_cameras, open_crops, open_data
 from gcl_cli.records import Corrections, PseudoLabels, Sample
 from gcl_cli.retrieval.likeness import learn, write_likeness
 from gcl_cli.session import Session
@@ -77,8 +74,9 @@ def run(
     require_memory(len(opened.split("train")), dimension=network.embedding_size, k1=settings.k1)
     with job.begin(restart=session.restart):
         features, embedded = features_of(job, opened, network, source.architecture, before, session)
-        colours = None if render is None else _colours(opened, render, session)
-        result = _label(job, opened, features, colours, corrections, settings, earlier)
+        cameras = known_cameras(opened.split("train"))
+        colours = colours_of_people(opened, render, cameras, threads=session.processes) if render else None
+        result = _label(job, opened, features, cameras, colours, corrections, settings, earlier)
         result = {"encoder": source.reference, **result} | ({"new_pictures": embedded} if before else {})
         return job.publish(result).manifest.result
 
@@ -91,25 +89,20 @@ def _name(session: Session, crops: WorkData | None) -> str:
     return plain if plain != "main" else "crops"
 
 
-def _colours(opened: WorkData, render: Artifact, session: Session) -> np.ndarray:
-    """The colours of the people cut out, by which clusters are judged beside the encoder's features."""
-    return colours_of_people(opened, render, _cameras(opened.split("train")), threads=session.processes)
-
-
 def _label(
-    job: Run, opened: WorkData, features: Tensor, colours: np.ndarray | None, corrections: Corrections | None,
-    settings: CorrectedSettings, earlier: Labels | None,
+    job: Run, opened: WorkData, features: Tensor, cameras: Tensor | None, colours: np.ndarray | None,
+    corrections: Corrections | None, settings: CorrectedSettings, earlier: Labels | None,
 ) -> dict[str, Any]:  # fmt: skip
     """Cluster, and write labels, clusters and the sheet; returns the figures."""
     samples, names = opened.split("train"), opened.names("train")
-    cameras = _cameras(samples)
     found, held, distance, comparable = _cluster(features, cameras, corrections, settings)
     people = numbered(job, opened, found.labels)
     known = facts(comparable.cpu().numpy(), found.labels, held, cameras=cameras is not None, colours=colours)
     trusted = trust(known, found.labels, held.doubt)
     asked = questions(distance, found.labels, count=ASKED, two=trusted.two, same=same_person(known))
-    reliability = RELIABILITY if colours is None else RELIABILITY_WITH_COLOURS
-    _write_trust(job.folder, trusted, samples, people.of(found.labels), held.doubt, people.numbers, reliability)
+    _write_trust(
+        job.folder, trusted, samples, people.of(found.labels), held.doubt, people.numbers, reliability_of(known)
+    )
     likeness = learn(
         features.cpu().numpy(), found.labels, _numbers(cameras), trusted.pure,
         precision=trusted.precision.about, recall=trusted.recall.about,
@@ -149,11 +142,6 @@ def _questions(
         for one in asked
         if frozenset((one.first, one.second)) not in said
     ]  # fmt: skip
-
-
-def _cameras(samples: tuple[Sample, ...]) -> Tensor | None:
-    numbers = camera_numbers(samples)
-    return None if (numbers < 0).any() else torch.from_numpy(numbers)
 
 
 def _cluster(

@@ -13,7 +13,7 @@ from gcl_cli.clustering.cohesion import Cohesion
 from gcl_cli.commands.cluster.colours import alike_in_colours
 from gcl_cli.commands.cluster.evidence import Groups, Pairs, groups_of, nearest_pairs, split_evidence
 from gcl_cli.commands.cluster.maps import Range, Scale
-from gcl_cli.commands.cluster.scale import SCALE, SCALE_WITH_COLOURS
+from gcl_cli.commands.cluster.scale import RELIABILITY, RELIABILITY_WITH_COLOURS, SCALE, SCALE_WITH_COLOURS
 
 SPLIT_FROM = 0.5  # chance of holding two people from which a cluster is told of
 MERGE_FROM = 0.5  # chance of being one person from which two clusters are
@@ -71,6 +71,11 @@ def facts(
 def scale_of(known: Facts) -> Scale:
     """The scale of what is known: of features alone, or of colours beside them."""
     return SCALE if known.colours is None else SCALE_WITH_COLOURS
+
+
+def reliability_of(known: Facts) -> dict[str, Any]:
+    """How well that scale held on sets that it was not fitted to."""
+    return RELIABILITY if known.colours is None else RELIABILITY_WITH_COLOURS
 
 
 def trust(known: Facts, labels: np.ndarray, doubt: np.ndarray, scale: Scale | None = None) -> Trust:

@@ -45,10 +45,9 @@ PROTOCOLS = {
     "pose": (
         "the body of the generated picture, estimated as gcl mesh does, against the mesh it was asked for: share "
         "whose yaw is in the asked 45-degree bin (less than 22.5 degrees off), within 45 degrees, and in it or the "
-        "next (67.5), nobody found = "
-        "missed; keypoint error after the best scale and shift, in % of the body's height; photographs: the "
-        "same for real pictures at the networks' size and their own mesh; against the known orientation: the "
-        "mesh of a real picture and its true yaw"
+        "next (67.5), nobody found = missed; keypoint error after the best scale and shift, in % of the body's "
+        "height; photographs: the same for real pictures at the networks' size and their own mesh; against the known "
+        "orientation: the mesh of a real picture and its true yaw"
     ),
     "real_side": (
         "against real photographs of the person under other cameras, of the orientation nearest to the asked one, and "
