@@ -29,7 +29,8 @@ warmup_photographs="--epochs 24 --iterations 40"
 continued="--epochs 24"
 contrast="--epochs 10 --iterations 150"
 novel="--epochs 10 --iterations 80"
-gan_warmup="--reconstruction-epochs 6 --epochs 1"
+shipped="--epochs 0"  # the generator that ships, as it is
+papers="--generator mesh --reconstruction-epochs 6 --epochs 1"
 paper="--epochs 4 --iterations 18 --augment none --set contrast_steps=0"  # the paper's step, 18 an epoch
 recipe="--epochs 10 --iterations 3"  # the preset's: joint steps among those with painted views
 scores="encoder,dssim,identity"  # of the views
@@ -41,10 +42,11 @@ step() {
     gcl "$@" $threads >>"$here/$city/results.txt"
 }
 cell() {  # cell NAME SEED OPTIONS: a training that starts from the warm-up of that seed, and its measure
-    step joint --generator "s$2" --name "$1-s$2" --seed "$2" "${@:3}"
+    step joint --generator "$generator$2" --name "$1-s$2" --seed "$2" "${@:3}"
     step evaluate --encoder "joint/$1-s$2"
 }
 first="${seeds%% *}"
+generator=s  # the warm-ups of generators that trainings start from, before the seed
 for city in $sets; do
     export GCL_WORK="$here/$city/work"
     mkdir -p "$here/$city"
@@ -61,12 +63,7 @@ for city in $sets; do
     for seed in $seeds; do
         step warmup --preset tiny --name "s$seed" --seed "$seed" $networks $own
         step evaluate --encoder "warmup/s$seed"
-        if [ "$seed" = "$first" ]; then
-            step gan-warmup --name "s$seed" --encoder "warmup/s$seed" --seed "$seed" $gan_warmup
-        else  # nothing generates in these rows: an untrained generator will do
-            step gan-warmup --name "s$seed" --encoder "warmup/s$seed" --seed "$seed" \
-                --reconstruction-epochs 1 --epochs 0 --iterations 1
-        fi
+        step gan-warmup --name "s$seed" --encoder "warmup/s$seed" --seed "$seed" $shipped
         cell control-contrast "$seed" --losses vi --set contrast_steps=0 $contrast
         cell painted "$seed" $terms $novel
         cell generated "$seed" $terms $novel --set contrast_views=generated
@@ -74,7 +71,8 @@ for city in $sets; do
     cell painted-own-backdrop "$first" $terms $novel --set backdrop=own
     cell painted-turned-alone "$first" $terms $novel --set own_view_share=0
     cell painted-cut-out-alone "$first" $terms $novel --set own_view_share=1
-    cell joint-paper "$first" $paper
+    step gan-warmup --name "paper-s$first" --encoder "warmup/s$first" --seed "$first" $papers
+    generator=paper-s cell joint-paper "$first" $paper
     cell joint-recipe "$first" $recipe
     cell joint-recipe-without-painted "$first" $recipe --set contrast_views=none
     for seed in $seeds; do
@@ -82,8 +80,8 @@ for city in $sets; do
             --init "warmup/s$seed" --set learning_rate=0.0001 $continued
         step evaluate --encoder "warmup/control-continued-s$seed"
     done
-    for measured in "gan-warmup/s$first" "joint/joint-paper-s$first" "joint/joint-recipe-s$first"; do
-        step gen-metrics --generator "$measured" --measures "$scores"
+    for measured in "gan-warmup/s" "gan-warmup/paper-s" "joint/joint-paper-s" "joint/joint-recipe-s"; do
+        step gen-metrics --generator "$measured$first" --measures "$scores"
     done
     step gen-metrics --generator "gan-warmup/s$first" --measures "$scores" --set views=painted --name painted
 done

@@ -1,6 +1,5 @@
 """Where the arithmetic happens, and in which precision."""
 
-from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from functools import cache
 
@@ -40,11 +39,6 @@ def sent(values: Tensor, device: torch.device) -> Tensor:
     if device.type != "cuda" or values.device.type != "cpu":
         return values.to(device)
     return (values.pin_memory() if values.nbytes >= PINNED_FROM else values).to(device, non_blocking=True)
-
-
-def fused(parameters: Iterable[Tensor]) -> bool | None:
-    """Whether an optimizer of `parameters` is to be one kernel: on a card; elsewhere as torch chooses (None)."""
-    return True if any(parameter.device.type == "cuda" for parameter in parameters) else None
 
 
 def arithmetic(precision: str, device: torch.device) -> AbstractContextManager[None]:

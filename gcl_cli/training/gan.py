@@ -19,7 +19,7 @@ from gcl_cli.losses.adversarial import (
     gradient_penalty,
 )
 from gcl_cli.losses.generation import feature_reconstruction, gan_objective, image_reconstruction
-from gcl_cli.machine.devices import arithmetic, fused
+from gcl_cli.machine.devices import arithmetic
 from gcl_cli.networks.discriminator import Discriminator
 from gcl_cli.networks.generator import Generator
 from gcl_cli.networks.identity_encoder import IdentityCode, IdentityEncoder
@@ -230,10 +230,8 @@ def gan_optimizers(networks: dict[str, nn.Module], settings: GanSettings) -> dic
     # (gan_decay_at lets them fall).
     betas, decay = (settings.beta1, settings.beta2), settings.gan_weight_decay
     return {
-        "generator": Adam(side, lr=settings.generator_rate, betas=betas, weight_decay=decay, fused=fused(side)),
-        "discriminator": Adam(
-            judge, lr=settings.discriminator_rate, betas=betas, weight_decay=decay, fused=fused(judge)
-        ),
+        "generator": Adam(side, lr=settings.generator_rate, betas=betas, weight_decay=decay, fused=True),
+        "discriminator": Adam(judge, lr=settings.discriminator_rate, betas=betas, weight_decay=decay, fused=True),
     }
 
 

@@ -9,7 +9,7 @@ from torch.optim import SGD
 
 from gcl_cli.config import AugmentSettings, JointSettings
 from gcl_cli.losses.contrast import joint_objective, negative_logsumexp, view_contrast
-from gcl_cli.machine.devices import arithmetic, fused, sent
+from gcl_cli.machine.devices import arithmetic, sent
 from gcl_cli.networks.identity_encoder import IdentityCode
 from gcl_cli.networks.normalisation import at_least_float32
 from gcl_cli.records import Event, TrainingSet
@@ -38,7 +38,7 @@ def joint_state(networks: dict[str, nn.Module], settings: JointSettings) -> Trai
     trained = [parameter for parameter in networks["identity_encoder"].parameters() if parameter.requires_grad]
     identity = SGD(
         trained, lr=settings.identity_rate, momentum=settings.identity_momentum,
-        nesterov=settings.identity_momentum > 0, weight_decay=settings.identity_weight_decay, fused=fused(trained),
+        nesterov=settings.identity_momentum > 0, weight_decay=settings.identity_weight_decay, fused=True,
     )  # fmt: skip
     optimizers = {**gan_optimizers(networks, settings), "identity": identity}
     return TrainingState(networks, optimizers, torch.Generator().manual_seed(settings.seed))

@@ -128,7 +128,7 @@ class TrainingState:
         for name, network in self.networks.items():
             network.load_state_dict(snapshot["networks"][name])
         for name, optimizer in self.optimizers.items():
-            optimizer.load_state_dict(_run_as_here(optimizer, snapshot["optimizers"][name]))
+            optimizer.load_state_dict(snapshot["optimizers"][name])
             lay_out_moments(optimizer)
         self.rng.set_state(snapshot["rng"])
         for name, value in (self._copies(snapshot["tensors"]) | deepcopy(snapshot["plain"])).items():
@@ -156,12 +156,6 @@ def _numbers(steps: list[Losses]) -> list[Values]:
     held = [value.double() for losses in steps for value in losses.values() if isinstance(value, Tensor)]
     found = iter(torch.stack(held).cpu().tolist() if held else [])
     return [{name: next(found) if isinstance(x, Tensor) else x for name, x in losses.items()} for losses in steps]
-
-
-def _run_as_here(optimizer: Optimizer, snapshot: dict[str, Any]) -> dict[str, Any]:
-    """The state of an optimizer with the kernels that suit this machine, not the one that wrote it."""
-    groups = zip(snapshot["param_groups"], optimizer.param_groups, strict=True)
-    return snapshot | {"param_groups": [then | {"fused": now.get("fused")} for then, now in groups]}
 
 
 def lay_out_moments(optimizer: Optimizer) -> None:

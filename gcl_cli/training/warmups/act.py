@@ -18,7 +18,7 @@ from gcl_cli.clustering.pseudo_labels import cluster_distance, comparable_featur
 from gcl_cli.clustering.source_distance import beside_source, distance_to_source
 from gcl_cli.config import ActSettings
 from gcl_cli.losses.identity import batch_hard_triplets
-from gcl_cli.machine.devices import arithmetic, fused, sent
+from gcl_cli.machine.devices import arithmetic, sent
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.records import Event, LabelledSet, PseudoLabels, TrainingSet
 from gcl_cli.training.augmentation import warm_up_augmentation
@@ -39,7 +39,7 @@ def act_state(encoder: IdentityEncoder, settings: ActSettings) -> TrainingState:
     optimizers = {
         name: Adam(
             [p for p in network.parameters() if p.requires_grad],
-            lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=fused(network.parameters()),
+            lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True,
         )
         for name, network in networks.items()
     }  # fmt: skip

@@ -11,7 +11,7 @@ from torch.optim import Adam, AdamW
 from gcl_cli.config import AugmentSettings, ClusterContrastSettings
 from gcl_cli.errors import GclError
 from gcl_cli.losses.contrast import cluster_contrast
-from gcl_cli.machine.devices import arithmetic, fused, sent
+from gcl_cli.machine.devices import arithmetic, sent
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.networks.normalisation import at_least_float32
 from gcl_cli.records import Event, TrainingSet
@@ -39,9 +39,7 @@ def cluster_contrast_state(encoder: IdentityEncoder, settings: ClusterContrastSe
     return TrainingState(
         networks={"identity_encoder": encoder},
         optimizers={
-            "identity": optimizer(
-                trained, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=fused(trained)
-            )
+            "identity": optimizer(trained, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
         },
         rng=torch.Generator().manual_seed(settings.seed),
     )

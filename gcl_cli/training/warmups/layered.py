@@ -6,7 +6,6 @@ from torch import nn
 from torch.optim import SGD
 
 from gcl_cli.config import StyleSettings
-from gcl_cli.machine.devices import fused
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 
 
@@ -20,5 +19,5 @@ def layered_sgd(encoder: IdentityEncoder, settings: StyleSettings, *, beside: It
     momentum = settings.optimizer_momentum
     return SGD(
         layers, lr=settings.learning_rate, momentum=momentum, nesterov=momentum > 0, weight_decay=settings.weight_decay,
-        fused=fused(encoder.parameters()),
+        fused=True,
     )  # fmt: skip

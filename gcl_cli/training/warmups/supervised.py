@@ -9,7 +9,7 @@ from torch.optim import Adam, AdamW
 
 from gcl_cli.config import AugmentSettings, SupervisedSettings
 from gcl_cli.losses.identity import batch_hard_triplets, smoothed_cross_entropy
-from gcl_cli.machine.devices import arithmetic, fused, sent
+from gcl_cli.machine.devices import arithmetic, sent
 from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.records import Event, LabelledSet
 from gcl_cli.training.augmentation import warm_up_augmentation
@@ -33,9 +33,7 @@ def supervised_state(encoder: IdentityEncoder, settings: SupervisedSettings, kno
     return TrainingState(
         networks=networks,
         optimizers={
-            "identity": optimizer(
-                trained, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=fused(trained)
-            )
+            "identity": optimizer(trained, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
         },
         rng=rng,
     )
