@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
+from gcl_cli.networks.small_maps import learn_small_maps
+
 if TYPE_CHECKING:
     from torchvision.models.resnet import BasicBlock, Bottleneck
 
@@ -38,6 +40,7 @@ class ResNet(nn.Module):
         self.layer2 = _stage(block, width * grown, 2 * width, depths[1], stride=2)
         self.layer3 = _stage(block, 2 * width * grown, 4 * width, depths[2], stride=2)
         self.layer4 = _stage(block, 4 * width * grown, 8 * width, depths[3], stride=1)
+        learn_small_maps(self)
 
     @property
     def stages(self) -> list[list[nn.Module]]:
