@@ -43,7 +43,8 @@ def learn_small_maps(network: nn.Module) -> None:
 
 def _is_plain(convolution: nn.Conv2d) -> bool:
     height, width = convolution.kernel_size
-    whole = convolution.groups == 1 and convolution.dilation == (1, 1) and convolution.padding_mode == "zeros"
+    even = len({*convolution.stride}) == len({*convolution.padding}) == 1
+    whole = even and convolution.groups == 1 and convolution.dilation == (1, 1) and convolution.padding_mode == "zeros"
     return whole and convolution.bias is None and height == width > 1
 
 
