@@ -55,6 +55,11 @@ class CutOuts:
         self.data, self.painted = data, painted
         self.backdrops = data.generating(torch.arange(len(data)))  # of pictures whose people are known to be cut out
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes that are kept, once all is."""
+        return self.data.pictures[:, :1].nbytes
+
     @cached_property
     def covered(self) -> Tensor:
         """What the people cover of their photographs, [N, 1, H, W] uint8."""

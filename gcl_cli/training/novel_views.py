@@ -51,6 +51,11 @@ class BankedViews(NovelViews):
         self._place = torch.empty(0, dtype=torch.int64)  # [N] where each picture's view stands in the bank
         self._turned = torch.empty(0, dtype=torch.uint8)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes that are kept, once all is: beside what everybody covers, colour and opacity of a view of everybody."""
+        return 5 * super().nbytes
+
     def draw_sides(self, rng: torch.Generator) -> Tensor:
         """From which side each picture's person is drawn in this epoch: indices of angles [N]."""
         return draw_angles(self.turns, len(self.data), rng)

@@ -23,7 +23,7 @@ class MemoryEstimate(NamedTuple):
 
     networks: int  # weights, their gradients and what the optimizers remember
     activations: int  # what a step keeps for its gradients
-    data: int  # pictures and memory bank
+    data: int  # pictures, what is kept of their people, and memory bank
 
     @property
     def total(self) -> int:
@@ -31,11 +31,11 @@ class MemoryEstimate(NamedTuple):
         return sum(self)
 
 
-def gan_memory(gan: ViewGan, pictures: Tensor) -> MemoryEstimate:
+def gan_memory(gan: ViewGan, pictures: Tensor, *, beside: int = 0) -> MemoryEstimate:
     """For the generator's warm-up or joint training on `pictures` [N, 3, H, W] uint8.
 
-    Tries the forward passes of a step on two and on four blank pictures; neither weights, running statistics nor any
-    random number are touched.
+    beside: bytes that are kept of their people. Tries the forward passes of a step on two and on four blank pictures;
+    neither weights, running statistics nor any random number are touched.
     """
     settings, size, networks = gan.settings, (pictures.shape[2], pictures.shape[3]), list(gan.state.networks.values())
 
@@ -49,10 +49,12 @@ def gan_memory(gan: ViewGan, pictures: Tensor) -> MemoryEstimate:
 
     held = settings.batch_size // settings.batchnorm_groups  # the parts of a batch come one after another
     bank = 4 * len(pictures) * gan.identity_encoder.embedding_size if "identity" in gan.state.optimizers else 0
-    return MemoryEstimate(_networks(gan.state), _extrapolated(kept, held), pictures.nbytes + bank)
+    return MemoryEstimate(_networks(gan.state), _extrapolated(kept, held), pictures.nbytes + beside + bank)
 
 
-def encoder_memory(state: TrainingState, pictures: Tensor, *, batch_size: int, precision: str) -> MemoryEstimate:
+def encoder_memory(
+    state: TrainingState, pictures: Tensor, *, batch_size: int, precision: str, beside: int = 0
+) -> MemoryEstimate:
     """For a warm-up of the identity encoder on `pictures` [N, 3, H, W] uint8, likewise; its losses count nothing."""
     encoder = cast(IdentityEncoder, state.networks["identity_encoder"])
     device = next(encoder.parameters()).device
@@ -63,7 +65,7 @@ def encoder_memory(state: TrainingState, pictures: Tensor, *, batch_size: int, p
             return kept_for_gradients(lambda: encoder(blank), [encoder])[1]
 
     bank = 4 * len(pictures) * encoder.embedding_size
-    return MemoryEstimate(_networks(state), _extrapolated(kept, batch_size), pictures.nbytes + bank)
+    return MemoryEstimate(_networks(state), _extrapolated(kept, batch_size), pictures.nbytes + beside + bank)
 
 
 def kept_for_gradients(compute: Callable[[], Result], networks: Iterable[nn.Module]) -> tuple[Result, int]:

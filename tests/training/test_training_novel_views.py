@@ -131,6 +131,13 @@ def test_only_those_whom_the_batches_name_are_drawn():
     assert len(bank._turned) == 2
 
 
+def test_what_is_kept_of_people_is_known_beforehand():
+    everybody = banked([4], rows=tuple(range(32)))
+    assert everybody.nbytes == everybody.covered.nbytes + everybody._turned.nbytes
+    painted = novel_views(data(), chosen())
+    assert painted.nbytes == painted.covered.nbytes == 32 * 64 * 32
+
+
 def test_people_who_keep_their_side_are_their_photograph_before_any_backdrop():
     views = banked([4], own_view_share=1.0).draw(torch.tensor([3, 5]), rng())
     assert torch.equal(views[:, :, 10:54, 10:22], data().pictures[[3, 5]][:, :, 10:54, 10:22])

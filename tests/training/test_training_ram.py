@@ -90,6 +90,8 @@ def test_estimating_changes_nothing_that_training_depends_on():
     assert found.data == 32 * (3 * 64 * 32 + 4 * state.networks["identity_encoder"].embedding_size)
     one = encoder_memory(state, training_set().pictures, batch_size=4, precision="fp32")
     assert 0 < one.activations < found.activations and one.total == sum(one)
+    more = encoder_memory(state, training_set().pictures, batch_size=4, precision="fp32", beside=1000)
+    assert more.total == one.total + 1000
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])

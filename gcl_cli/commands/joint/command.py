@@ -140,7 +140,8 @@ def _train(job: Run, training: Joint, opened: WorkData, architecture: Architectu
     networks, pictures, structures = state.networks, training.data.pictures, training.structures
     resume(job, state, training.team)
     if "gan" in settings.losses:
-        tell_memory(gan_memory(training.gan, pictures))
+        beside = 0 if training.novel is None else training.novel.nbytes
+        tell_memory(gan_memory(training.gan, pictures, beside=beside))
     every = settings.sheet_every if "gan" in settings.losses else 0
     sheets = sheets_of_epochs(job.folder, networks, pictures, structures, every=every)
     observers = (*true_agreement(opened, state), *sheets, *scalars(job, state, session))

@@ -112,8 +112,10 @@ def _architecture(settings: WarmupSettings) -> Architecture:
 def _tell_memory(loop: Loop, settings: WarmupSettings) -> None:
     """Say what training will need, where the method is one pass through one encoder."""
     if isinstance(settings, ClusterContrastSettings):
-        pictures, batch = cast(ClusterContrast, loop).data.pictures, settings.people * settings.pictures
-        tell_memory(encoder_memory(loop.state, pictures, batch_size=batch, precision=settings.precision))
+        training, batch = cast(ClusterContrast, loop), settings.people * settings.pictures
+        beside = 0 if training.cut_outs is None else training.cut_outs.nbytes
+        pictures, precision = training.data.pictures, settings.precision
+        tell_memory(encoder_memory(loop.state, pictures, batch_size=batch, precision=precision, beside=beside))
 
 
 def _open_target(session: Session, data: str | None, job: Warmup) -> WorkData:
