@@ -10,6 +10,12 @@ from gcl_cli.networks.identity_encoder import IdentityEncoder
 from gcl_cli.networks.small_maps import LARGEST, SmallMapConv2d, learn_small_maps, weight_gradient
 
 
+@pytest.fixture(autouse=True)
+def tiles(monkeypatch) -> None:
+    """As on a processor with AMX."""
+    monkeypatch.setattr(small_maps, "multiplies_tiles", lambda: True)
+
+
 def laid_out(*shape: int, seed: int) -> torch.Tensor:
     values = torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
     return values.contiguous(memory_format=torch.channels_last)
@@ -80,6 +86,14 @@ def test_small_maps_alone_are_computed_here(computed):
     gradients(convolution, (LARGEST // 4 + 1, 4))
     convolution(laid_out(1, 8, 8, 4, seed=1).float()).sum().backward()  # in 32 bits torch is the faster
     assert len(computed) == 1
+
+
+def test_without_amx_torch_computes_them(computed, monkeypatch):
+    monkeypatch.setattr(small_maps, "multiplies_tiles", lambda: False)
+    convolution = nn.Conv2d(8, 16, 3, 1, 1, bias=False)
+    learn_small_maps(convolution)
+    gradients(convolution, (8, 4))
+    assert not computed
 
 
 def test_frozen_weights_get_no_gradient(computed):
