@@ -49,7 +49,8 @@ class ResNet(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """pictures: [B, 3, H, W], normalised -> [B, 8 * width * expansion, H/16, W/16], non-negative."""
-        features = self.maxpool(self.relu(self.bn1(self.conv1(pictures))))  # [B, width, H/4, W/4]
+        # torchvision's ReLU comes before the maximum: the same, of four times as many numbers.
+        features = self.relu(self.maxpool(self.bn1(self.conv1(pictures))))  # [B, width, H/4, W/4]
         return self.layer4(self.layer3(self.layer2(self.layer1(features))))
 
 
