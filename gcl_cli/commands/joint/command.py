@@ -3,7 +3,6 @@
 from dataclasses import replace
 from typing import Any, cast
 
-import torch
 from torch import nn
 
 from gcl_cli import console
@@ -19,7 +18,6 @@ from gcl_cli.following.loop import complete_already, follow, last_epoch, resume
 from gcl_cli.following.observers import scalars, true_agreement
 from gcl_cli.following.processes import begun_together
 from gcl_cli.networks.identity_encoder import IdentityEncoder
-from gcl_cli.networks.painter import Painter
 from gcl_cli.people.corrections import corrections_digest, read_corrections
 from gcl_cli.people.data import WorkData, open_data, training_set
 from gcl_cli.people.rendered_views import (
@@ -31,7 +29,7 @@ from gcl_cli.people.rendered_views import (
 )
 from gcl_cli.records import TrainingSet
 from gcl_cli.session import Session
-from gcl_cli.training.drawn_views import DrawnViews, PaintedStructures, Structures, drawn_by_painter, drawn_by_shipped
+from gcl_cli.training.drawn_views import Structures, drawn_by_shipped
 from gcl_cli.training.joint import Joint, joint_state
 from gcl_cli.training.novel_views import require_novel_views, wants_novel
 from gcl_cli.training.painting import Painting
@@ -41,7 +39,7 @@ from gcl_cli.weights.moments import go_on_with_moments
 from gcl_cli.weights.networks import has_painter, load_gan, save_networks
 from gcl_cli.weights.selected import save_selected
 from gcl_cli.weights.shipped_generator import load_shipped_generator
-from gcl_cli.weights.starting_weights import OpenedEncoder, open_encoder_of, refuse_itself
+from gcl_cli.weights.starting_weights import open_encoder_of, refuse_itself
 
 
 def run(
@@ -78,26 +76,15 @@ def run(
         pictures = replace(pictures, well_meshed=usable, corrections=corrections)
         pictures.painted = Painting(told.flows, pictures.pictures) if told else None
         if told and settings.contrast_views == "generated":
-            pictures.painted = _drawn(gan, source, pictures, structures, told, settings.precision, device)
+            # Paper: novel views come from the generator in training. Here: those of steps without generation come from
+            # the one that ships, which stays as it is: an interrupted training draws the same ones again.
+            shipped = load_shipped_generator(device)
+            pictures.painted = drawn_by_shipped(shipped, pictures.pictures, told, settings.precision)
         networks: dict[str, nn.Module] = {"identity_encoder": source.load(device)}
         networks |= load_gan(gan, source.architecture, device)
         training = _training(networks, gan, pictures, structures, settings, judges, team)
         result = _train(job, training, opened, source.architecture, session)
         return {} if not team.leads else job.publish(result, seed=settings.seed).manifest.result
-
-
-def _drawn(
-    gan: Artifact, source: OpenedEncoder, pictures: TrainingSet, own: Structures, told: PaintedStructures,
-    precision: str, device: torch.device,
-) -> DrawnViews:  # fmt: skip
-    """What draws the generated views of steps without generation: the painter as `gan` left it, or the one that ships.
-
-    These stay as they are, however the training goes on: an interrupted one draws the same views again.
-    """
-    if not isinstance(own, PaintedStructures):
-        return drawn_by_shipped(load_shipped_generator(device), pictures.pictures, told, precision)
-    painter, encoder = load_gan(gan, source.architecture, device)["generator"], source.load(device)
-    return drawn_by_painter(cast(Painter, painter.eval()), encoder.eval(), pictures.pictures, own, precision)
 
 
 def _named(init: str | None, validation: str | None) -> dict[str, str]:
