@@ -76,9 +76,7 @@ def run(
         pictures = replace(pictures, well_meshed=usable, corrections=corrections)
         pictures.painted = Painting(told.flows, pictures.pictures) if told else None
         if told and settings.contrast_views == "generated":
-            # Paper: novel views come from the generator in training. Here: those of steps without generation come from
-            # the one that ships, which stays as it is: an interrupted training draws the same ones again.
-            shipped = load_shipped_generator(device)
+            shipped = load_shipped_generator(device)  # which stays as it is: resumed, a training draws the same again
             pictures.painted = drawn_by_shipped(shipped, pictures.pictures, told, settings.precision)
         networks: dict[str, nn.Module] = {"identity_encoder": source.load(device)}
         networks |= load_gan(gan, source.architecture, device)
