@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any, cast
 
+import torch
 from torch import nn
 
 from gcl_cli import console
@@ -27,9 +28,9 @@ from gcl_cli.people.rendered_views import (
     sheets_of_epochs,
     well_meshed,
 )
-from gcl_cli.records import TrainingSet
+from gcl_cli.records import PaintedViews, TrainingSet
 from gcl_cli.session import Session
-from gcl_cli.training.drawn_views import Structures, drawn_by_shipped
+from gcl_cli.training.drawn_views import PaintedStructures, Structures, drawn_by_shipped
 from gcl_cli.training.joint import Joint, joint_state
 from gcl_cli.training.novel_views import require_novel_views, wants_novel
 from gcl_cli.training.painting import Painting
@@ -74,15 +75,26 @@ def run(
         pictures = training_set(opened, source.architecture, session)
         corrections = read_corrections(settings.corrections, opened.names("train"), dataset_record.names_before(work))
         pictures = replace(pictures, well_meshed=usable, corrections=corrections)
-        pictures.painted = Painting(told.flows, pictures.pictures) if told else None
-        if told and settings.contrast_views == "generated":
-            shipped = load_shipped_generator(device)  # which stays as it is: resumed, a training draws the same again
-            pictures.painted = drawn_by_shipped(shipped, pictures.pictures, told, settings.precision)
+        pictures.painted = _novel(told, pictures, settings, device)
         networks: dict[str, nn.Module] = {"identity_encoder": source.load(device)}
         networks |= load_gan(gan, source.architecture, device)
         training = _training(networks, gan, pictures, structures, settings, judges, team)
         result = _train(job, training, opened, source.architecture, session)
         return {} if not team.leads else job.publish(result, seed=settings.seed).manifest.result
+
+
+def _novel(
+    told: PaintedStructures | None, pictures: TrainingSet, settings: JointSettings, device: torch.device
+) -> PaintedViews | None:
+    """What paints or draws the views of steps without generation; None where it is not known how people are painted.
+
+    They are drawn by the generator that ships, which stays as it is: resumed, a training draws the same ones again.
+    """
+    if told is None:
+        return None
+    if settings.contrast_views == "generated":
+        return drawn_by_shipped(load_shipped_generator(device), pictures.pictures, told, settings.precision)
+    return Painting(told.flows, pictures.pictures)
 
 
 def _named(init: str | None, validation: str | None) -> dict[str, str]:
