@@ -58,6 +58,13 @@ def _computes_bf16(device: str) -> bool:
     """Whether a kind of device multiplies bfloat16 itself; emulated, it is several times slower than fp32."""
     if device == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    return device == "cpu" and any(
-        getattr(torch.cpu, name, bool)() for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    )
+    return device == "cpu" and (_has("avx512_bf16") or multiplies_tiles())
+
+
+def multiplies_tiles() -> bool:
+    """Whether the processor multiplies whole tiles of bfloat16 (AMX)."""
+    return _has("amx_tile")
+
+
+def _has(unit: str) -> bool:
+    return bool(getattr(torch.cpu, f"_is_{unit}_supported", bool)())

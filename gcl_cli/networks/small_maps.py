@@ -1,12 +1,13 @@
 """Convolutions that learn quickly from small maps on a CPU with AMX, of which oneDNN's weight gradient makes little."""
 
-from functools import cache
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+
+from gcl_cli.machine.devices import multiplies_tiles
 
 LARGEST = 64  # pixels of a map; of larger ones, whose patches leave the caches, torch's own gradient is the faster
 
@@ -28,18 +29,12 @@ class SmallMapConv2d(nn.Conv2d):
 
     def _pays(self, features: Tensor) -> bool:
         """Whether a gradient is wanted, and the one written here is faster than torch's."""
-        if not (torch.is_grad_enabled() and self.weight.requires_grad) or torch.compiler.is_compiling():
+        if features.device.type != "cpu" or torch.compiler.is_compiling() or not multiplies_tiles():
             return False
-        autocast = torch.is_autocast_enabled("cpu")
-        kind = torch.get_autocast_dtype("cpu") if autocast else features.dtype
-        pixels = features.shape[2] * features.shape[3] // (self.stride[0] * self.stride[1])
-        return features.device.type == "cpu" and kind == torch.bfloat16 and pixels <= LARGEST and multiplies_tiles()
-
-
-@cache
-def multiplies_tiles() -> bool:
-    """Whether the processor has AMX."""
-    return bool(getattr(torch.cpu, "_is_amx_tile_supported", bool)())
+        kind = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else features.dtype
+        pixels = features.shape[2] * features.shape[3] // self.stride[0] ** 2
+        wanted = torch.is_grad_enabled() and self.weight.requires_grad
+        return wanted and kind == torch.bfloat16 and pixels <= LARGEST
 
 
 def learn_small_maps(network: nn.Module) -> None:

@@ -10,7 +10,7 @@ from gcl_cli.networks.normalisation import at_least_float32
 from gcl_cli.training.augmentation import normalise
 from gcl_cli.training.team import ALONE, Team
 
-AT_ONCE = {"cpu": 64, "cuda": 256}  # pictures: on a CPU the maps of more leave its caches, and a fifth is lost
+ON_CPU, ON_CARD = 64, 256  # pictures at once: the maps of more leave a CPU's caches, and a fifth is lost
 
 
 @torch.no_grad()
@@ -54,4 +54,4 @@ def part_codes(
 
 
 def _chunks(pictures: Tensor, batch: int | None, device: torch.device) -> tuple[Tensor, ...]:
-    return pictures.split(batch or AT_ONCE.get(device.type, AT_ONCE["cuda"]))
+    return pictures.split(batch or (ON_CPU if device.type == "cpu" else ON_CARD))
